@@ -1,0 +1,79 @@
+"""What a response family is: the kernels that the engine calls, and what Python needs to know around them.
+
+Response i has the linear predictor ν_i and up to two parameters of its own, τ1 and τ2 (a log variance, the two
+thresholds around an ordinal answer). With log f(y | ν, τ1, τ2), up to terms free of parameters, a family supplies two
+scalar kernels
+
+    value(y, n, nu, tau1, tau2) -> (logf, s)
+    terms(y, n, nu, tau1, tau2) -> (logf, s, w, dw, g1, g2, s1, s2, w1, w2, h11, h12, h22)
+
+    s  =  ∂ log f / ∂ν        g_k  = ∂ log f / ∂τ_k
+    w  = −∂² log f / ∂ν²      s_k  = ∂² log f / ∂ν ∂τ_k
+    dw =  ∂w / ∂ν             w_k  = ∂w / ∂τ_k           h_kl = ∂² log f / ∂τ_k ∂τ_l
+
+that hold one response, have no loops, and stay finite for ν in both tails. `n` is the number of trials, 1 where a
+family has none; a family ignores the arguments it does not use, and ends its terms with `NO_OWN` if it has no own
+parameters.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+
+__all__ = ["NO_OWN", "Family"]
+
+# g1, g2, s1, s2, w1, w2, h11, h12, h22 of a family without own parameters
+NO_OWN = (0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Family:
+    """One family of responses under one link.
+
+    Parameters
+    ----------
+    name, link : str
+        As written in a model: ``@family(y, binomial(probit))``.
+    default_link : str
+        The link of the family when none is written.
+    code : int
+        What the engine's kernels know it by; families with the same kernels share it.
+    own : int
+        Number of own parameters per response: 0, 1 (τ1) or 2 (τ1 and τ2).
+    has_residual : bool
+        Whether the response has a residual variance (and may have residual covariances).
+    residual_variance : float or None
+        Variance of the latent response's residual, for intraclass correlations and standardised solutions;
+        None where there is no latent response.
+    log_concave : bool
+        Whether log f is concave in ν: w >= 0 everywhere.
+    value, terms : kernels
+        As above.
+    check : callable (values, trials, column) -> None
+        Raise DataError with the column and the first impossible row; NaN is a missing response.
+    log_constant : callable (y, n) -> array
+        The terms of log f that are free of parameters.
+    mean : callable (nu, own) -> array
+        E(y | ν), per trial where there are trials. `own` is the log variance (gaussian), all thresholds along the
+        last axis (ordinal), else None.
+    simulate : callable (nu, own, n, rng) -> array
+        Draws of y, one for each element of `nu`; `own` as in `mean`.
+    """
+
+    name: str
+    link: str
+    default_link: str
+    code: int
+    own: int
+    has_residual: bool
+    residual_variance: float | None
+    log_concave: bool = True
+    value: Callable
+    terms: Callable
+    check: Callable[[np.ndarray, np.ndarray | None, str], None]
+    log_constant: Callable[[np.ndarray, np.ndarray], np.ndarray]
+    mean: Callable[[np.ndarray, np.ndarray | None], np.ndarray]
+    simulate: Callable[[np.ndarray, np.ndarray | None, np.ndarray, np.random.Generator], np.ndarray]

@@ -1,0 +1,81 @@
+"""How kernels are compiled: the only place that knows numba's options and where compiled code is kept.
+
+numba recompiles a kernel when its own file changes, but not when a kernel it calls, in another file, does.
+The folder of compiled code is therefore named by a hash of all kernel sources.
+"""
+
+from __future__ import annotations
+
+import atexit
+import hashlib
+import os
+import shutil
+import tempfile
+from pathlib import Path
+
+import numba
+
+__all__ = ["OPTIONS", "cache_folder", "is_cold", "kernel"]
+
+# no fastmath: log-sum-exp and the outer thresholds of ordinal responses rest on infinities
+OPTIONS = {"cache": True, "error_model": "numpy", "nogil": True}
+
+PACKAGE = Path(__file__).parent.parent
+ROOMS_WITH_KERNELS = ("responses", "integration")
+
+
+def _hash_of_sources() -> str:
+    sources = sorted(file for room in ROOMS_WITH_KERNELS for file in (PACKAGE / room).glob("*.py"))
+    digest = hashlib.sha256()
+    for file in sources:
+        digest.update(file.name.encode() + b"\0" + file.read_bytes() + b"\0")
+    return digest.hexdigest()[:12]
+
+
+def _base() -> Path:
+    if numba.config.CACHE_DIR:
+        return Path(numba.config.CACHE_DIR)
+    user = os.environ.get("XDG_CACHE_HOME") or os.environ.get("LOCALAPPDATA") or Path.home() / ".cache"
+    return Path(user) / "semgllamm"
+
+
+def _writable_folder() -> Path:
+    try:
+        folder = _base() / f"semgllamm-{_hash_of_sources()}"
+        folder.mkdir(parents=True, exist_ok=True)
+        tempfile.TemporaryFile(dir=folder).close()
+    except (OSError, RuntimeError):
+        # a fresh folder of this process alone: compiled code in a shared place could be another user's
+        folder = Path(tempfile.mkdtemp(prefix="semgllamm-"))
+        atexit.register(shutil.rmtree, folder, ignore_errors=True)
+    return folder
+
+
+_FOLDER = _writable_folder()
+
+
+def cache_folder() -> Path:
+    """The folder in which this version of the kernels keeps its compiled code."""
+    return _FOLDER
+
+
+def is_cold() -> bool:
+    """Whether nothing has been compiled yet, so that the first fit has to wait for the compiler."""
+    return not numba.config.DISABLE_JIT and next(_FOLDER.rglob("*.nbc"), None) is None
+
+
+def kernel(function=None, /, *, signature=None):
+    """Compile a function with the package's options: ``@kernel``, or ``@kernel(signature=...)`` if it calls itself.
+
+    A kernel without a signature is compiled where it is first called and loaded from the cache afterwards; one
+    with a signature is compiled or loaded at import.
+    """
+    if function is None:
+        return lambda function: kernel(function, signature=signature)
+    # numba chooses the folder when it decorates; other packages' kernels keep theirs
+    of_the_user = numba.config.CACHE_DIR
+    numba.config.CACHE_DIR = str(_FOLDER)
+    try:
+        return numba.njit(signature, **OPTIONS)(function)
+    finally:
+        numba.config.CACHE_DIR = of_the_user

@@ -1,0 +1,193 @@
+"""Ordinal responses under cumulative links: f = F(b) − F(a) with a = τ1 − ν and b = τ2 − ν.
+
+τ1 and τ2 are the thresholds below and above the answer; the lowest category has τ1 = −∞, the highest τ2 = +∞.
+Thresholds out of order give f = 0.
+"""
+
+from __future__ import annotations
+
+import math
+from functools import partial
+
+import numpy as np
+
+from semgllamm.errors import DataError
+from semgllamm.responses.checks import as_numbers, require_finite, require_whole
+from semgllamm.responses.contract import NO_OWN, Family
+from semgllamm.responses.jit import kernel
+from semgllamm.responses.links import (
+    LATENT_VARIANCE,
+    capped_exp,
+    cloglog_success,
+    inverse,
+    log_normal_cdf,
+    logistic,
+    normal_cdf_terms,
+    softplus,
+)
+
+__all__ = ["CLOGLOG", "FAMILIES", "LARGEST_NUMBER_OF_CATEGORIES", "LOGIT", "PROBIT", "probabilities"]
+
+LOGIT, PROBIT, CLOGLOG = 5, 6, 7
+LARGEST_NUMBER_OF_CATEGORIES = 200
+IMPOSSIBLE = (-math.inf, 0.0, 0.0, 0.0) + NO_OWN  # noqa: RUF005
+
+
+@kernel
+def gap(tau1, tau2):
+    """log(1 − e^−δ), α and β for δ = τ2 − τ1 > 0."""
+    e = math.exp(tau1 - tau2)
+    rest = -math.expm1(tau1 - tau2)
+    return math.log(rest), e / rest, 1.0 / rest
+
+
+# logit: f = F(b) [1 − F(a)] (1 − e^−δ)
+
+
+@kernel
+def value_logit(y, n, nu, tau1, tau2):
+    if not tau2 > tau1:
+        return -math.inf, 0.0
+    logf = gap(tau1, tau2)[0] - softplus(nu - tau2) - softplus(tau1 - nu)
+    return logf, logistic(tau1 - nu)[0] - logistic(tau2 - nu)[1]
+
+
+@kernel
+def terms_logit(y, n, nu, tau1, tau2):
+    if not tau2 > tau1:
+        return IMPOSSIBLE
+    log_gap, alpha, beta = gap(tau1, tau2)
+    lower, above = logistic(tau1 - nu)
+    below, upper = logistic(tau2 - nu)
+    logf = log_gap - softplus(nu - tau2) - softplus(tau1 - nu)
+    fa, fb, ab = lower * above, below * upper, alpha * beta
+    w1, w2 = fa * (above - lower), fb * (upper - below)
+    return (logf, lower - upper, fa + fb, -w1 - w2, -lower - alpha, upper + alpha, fa, fb, w1, w2,
+            -fa - ab, ab, -fb - ab)
+
+
+# probit: the interval is reflected into the lower tail, where f = Φ(b)(1 − q), q = Φ(a)/Φ(b)
+
+
+@kernel
+def value_probit(y, n, nu, tau1, tau2):
+    if not tau2 > tau1:
+        return -math.inf, 0.0
+    a, b, sign = tau1 - nu, tau2 - nu, 1.0
+    if a + b > 0.0:
+        a, b, sign = -b, -a, -1.0
+    logf, s = log_normal_cdf(b)
+    if a > -math.inf:
+        log_cdf, h = log_normal_cdf(a)
+        log_q = log_cdf - logf
+        k = math.exp(log_q) / -math.expm1(log_q)
+        logf += math.log(-math.expm1(log_q))
+        s += k * (s - h)
+    return logf, -sign * s
+
+
+@kernel
+def terms_probit(y, n, nu, tau1, tau2):
+    if not tau2 > tau1:
+        return IMPOSSIBLE
+    a, b, reflected = tau1 - nu, tau2 - nu, False
+    if a + b > 0.0:
+        a, b, reflected = -b, -a, True
+    logf, hb, vb, dvb = normal_cdf_terms(b)
+    k, ha, va, dva = 0.0, 0.0, 0.0, 0.0
+    if a > -math.inf:
+        log_cdf, ha, va, dva = normal_cdf_terms(a)
+        log_q = log_cdf - logf
+        k = math.exp(log_q) / -math.expm1(log_q)
+        logf += math.log(-math.expm1(log_q))
+    # log f = log Φ(b) + M(log q), M(x) = log(1 − eˣ): M' = −k, M'' = −k(1 + k), M''' = −k(1 + k)(1 + 2k)
+    k2 = k * (1.0 + k)
+    k3 = k2 * (1.0 + 2.0 * k)
+    d = ha - hb
+    ga, gb = -k * ha, (1.0 + k) * hb
+    haa, hab, hbb = k * va - k2 * ha * ha, k2 * ha * hb, -(1.0 + k) * vb - k2 * hb * hb
+    s = -hb + k * d
+    w = vb - k * (va - vb) + k2 * d * d
+    wa = -k * dva - k2 * ha * (va - vb) - 2.0 * k2 * d * va + k3 * ha * d * d
+    wb = (1.0 + k) * dvb + k2 * hb * (va - vb) + 2.0 * k2 * d * vb - k3 * hb * d * d
+    sa, sb = -haa - hab, -hab - hbb
+    if reflected:
+        return logf, -s, w, wa + wb, -gb, -ga, sb, sa, -wb, -wa, hbb, hab, haa
+    return logf, s, w, -wa - wb, ga, gb, sa, sb, wa, wb, haa, hab, hbb
+
+
+# cloglog, F(x) = 1 − exp(−eˣ): f = exp(−e^a) (1 − exp(−m)) with m = e^b − e^a = e^b (1 − e^−δ)
+
+
+@kernel
+def value_cloglog(y, n, nu, tau1, tau2):
+    if not tau2 > tau1:
+        return -math.inf, 0.0
+    ea = capped_exp(tau1 - nu)
+    logf, g, _, _ = cloglog_success(tau2 - nu + gap(tau1, tau2)[0])
+    return logf - ea, ea - g
+
+
+@kernel
+def terms_cloglog(y, n, nu, tau1, tau2):
+    if not tau2 > tau1:
+        return IMPOSSIBLE
+    log_gap, alpha, beta = gap(tau1, tau2)
+    ea = capped_exp(tau1 - nu)
+    logf, g, v, dv = cloglog_success(tau2 - nu + log_gap)
+    w1, w2 = ea - alpha * dv, beta * dv
+    ab = alpha * beta
+    return (logf - ea, ea - g, ea + v, -w1 - w2, -ea - alpha * g, beta * g, ea - alpha * v, beta * v, w1, w2,
+            -ea - alpha * alpha * v - ab * g, ab * (v + g), -beta * beta * v - ab * g)
+
+
+KERNELS = {
+    "logit": (LOGIT, value_logit, terms_logit),
+    "probit": (PROBIT, value_probit, terms_probit),
+    "cloglog": (CLOGLOG, value_cloglog, terms_cloglog),
+}
+
+
+def check(values, trials, column):
+    codes = as_numbers(values, column)
+    require_finite(codes, column)
+    require_whole(codes, column, "ordinal")
+    number = len(np.unique(codes[~np.isnan(codes)]))
+    if number > LARGEST_NUMBER_OF_CATEGORIES:
+        raise DataError(
+            f"column '{column}' has {number} categories, more than the {LARGEST_NUMBER_OF_CATEGORIES} that an "
+            "ordinal response may have",
+            remedy="Join categories, or treat the response as gaussian.",
+        )
+
+
+def log_constant(y, n):
+    return np.zeros(np.shape(y))
+
+
+def probabilities(nu, thresholds, link):
+    """P(y = k | ν) for k = 0, ..., K − 1 along the last axis; `thresholds` holds K − 1 along its last axis."""
+    at_most = inverse(link, np.asarray(thresholds) - np.asarray(nu, dtype=float)[..., None])
+    edge = np.zeros((*at_most.shape[:-1], 1))
+    return np.diff(np.concatenate([edge, at_most, edge + 1.0], axis=-1), axis=-1)
+
+
+def mean(nu, own, link):
+    """The expected category code."""
+    p = probabilities(nu, own, link)
+    return p @ np.arange(p.shape[-1])
+
+
+def simulate(nu, own, n, rng, link):
+    at_most = inverse(link, np.asarray(own) - np.asarray(nu, dtype=float)[..., None])
+    return (rng.random(np.shape(nu))[..., None] > at_most).sum(axis=-1).astype(float)
+
+
+FAMILIES = tuple(
+    Family(
+        name="ordinal", link=link, default_link="logit", code=code, own=2, has_residual=False,
+        residual_variance=LATENT_VARIANCE[link], value=value, terms=terms, check=check, log_constant=log_constant,
+        mean=partial(mean, link=link), simulate=partial(simulate, link=link),
+    )
+    for link, (code, value, terms) in KERNELS.items()
+)
