@@ -43,30 +43,46 @@ def terms_logit(y, n, nu, tau1, tau2):
 
 @kernel
 def value_probit(y, n, nu, tau1, tau2):
-    log_p, h = log_normal_cdf(nu)
-    log_q, k = log_normal_cdf(-nu)
-    return y * log_p + (n - y) * log_q, y * h - (n - y) * k
+    logf, s = 0.0, 0.0
+    if y > 0.0:
+        log_p, h = log_normal_cdf(nu)
+        logf += y * log_p
+        s += y * h
+    if y < n:
+        log_q, h = log_normal_cdf(-nu)
+        logf += (n - y) * log_q
+        s -= (n - y) * h
+    return logf, s
 
 
 @kernel
 def terms_probit(y, n, nu, tau1, tau2):
-    log_p, h, v, dv = normal_cdf_terms(nu)
-    log_q, k, u, du = normal_cdf_terms(-nu)
-    z = n - y
-    return (y * log_p + z * log_q, y * h - z * k, y * v + z * u, y * dv - z * du) + NO_OWN  # noqa: RUF005
+    logf, s, w, dw = 0.0, 0.0, 0.0, 0.0
+    if y > 0.0:
+        log_p, h, v, dv = normal_cdf_terms(nu)
+        logf, s, w, dw = y * log_p, y * h, y * v, y * dv
+    if y < n:
+        log_q, h, v, dv = normal_cdf_terms(-nu)
+        z = n - y
+        logf, s, w, dw = logf + z * log_q, s - z * h, w + z * v, dw - z * dv
+    return (logf, s, w, dw) + NO_OWN  # noqa: RUF005
 
 
 @kernel
 def value_cloglog(y, n, nu, tau1, tau2):
+    m = (n - y) * capped_exp(nu)
+    if y == 0.0:
+        return -m, -m
     log_p, g, _, _ = cloglog_success(nu)
-    m = capped_exp(nu)
-    return y * log_p - (n - y) * m, y * g - (n - y) * m
+    return y * log_p - m, y * g - m
 
 
 @kernel
 def terms_cloglog(y, n, nu, tau1, tau2):
-    log_p, g, v, dv = cloglog_success(nu)
     m = (n - y) * capped_exp(nu)
+    if y == 0.0:
+        return (-m, -m, m, m) + NO_OWN  # noqa: RUF005
+    log_p, g, v, dv = cloglog_success(nu)
     return (y * log_p - m, y * g - m, y * v + m, y * dv + m) + NO_OWN  # noqa: RUF005
 
 

@@ -48,9 +48,11 @@ def _is_number(value: object) -> bool:
 
 
 def require_finite(values: np.ndarray, column: str) -> None:
+    """Refuse infinite values."""
     refuse(np.isinf(values), values, column, "is not finite", "Leave a response empty (NaN) where it is missing.")
 
 
 def require_whole(values: np.ndarray, column: str, family: str) -> None:
-    refuse(values != np.where(np.isnan(values), values, np.round(values)) , values, column,
-           f"is not a whole number, as {family} requires")
+    """Refuse values that are not whole numbers."""
+    fractional = ~np.isnan(values) & (values != np.round(values))
+    refuse(fractional, values, column, f"is not a whole number, as {family} requires")

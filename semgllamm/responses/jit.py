@@ -59,9 +59,15 @@ def cache_folder() -> Path:
     return _FOLDER
 
 
-def is_cold() -> bool:
-    """Whether nothing has been compiled yet, so that the first fit has to wait for the compiler."""
-    return not numba.config.DISABLE_JIT and next(_FOLDER.rglob("*.nbc"), None) is None
+def is_cold(name: str = "*") -> bool:
+    """Whether a kernel has yet to be compiled, so that the first fit waits for the compiler.
+
+    Parameters
+    ----------
+    name : str
+        Module and function, as in "recursion.score"; without one, any compiled kernel will do.
+    """
+    return not numba.config.DISABLE_JIT and next(_FOLDER.rglob(f"{name}-*.nbc"), None) is None
 
 
 def kernel(function=None, /, *, signature=None):

@@ -12,8 +12,16 @@ import numpy as np
 
 from semgllamm.responses.jit import kernel
 
-__all__ = ["LATENT_VARIANCE", "capped_exp", "cloglog_success", "inverse", "log_normal_cdf", "logistic",
-           "normal_cdf_terms", "softplus"]
+__all__ = [
+    "LATENT_VARIANCE",
+    "LOG_SQRT_2PI",
+    "capped_exp",
+    "cloglog_success",
+    "inverse",
+    "log_normal_cdf",
+    "logistic",
+    "normal_cdf_terms",
+]
 
 # variance of the latent response's residual
 LATENT_VARIANCE = {"logit": math.pi**2 / 3, "probit": 1.0, "cloglog": math.pi**2 / 6}
@@ -38,12 +46,6 @@ def inverse(link: str, nu: np.ndarray) -> np.ndarray:
 def capped_exp(x):
     """exp(x), level from 300 on, so that an astray Newton step gives large numbers and no infinite ones."""
     return math.exp(min(x, 300.0))
-
-
-@kernel
-def softplus(x):
-    """log(1 + eˣ)."""
-    return max(x, 0.0) + math.log1p(math.exp(-abs(x)))
 
 
 @kernel
@@ -77,12 +79,12 @@ def log_normal_cdf(x):
     if x < NORMAL_TAIL:
         h = mills_fractions(-x)[0] - x
         return -0.5 * x * x - LOG_SQRT_2PI - math.log(h), h
-    upper = 0.5 * math.erfc(x * SQRT_HALF)
-    lower = 0.5 * math.erfc(-x * SQRT_HALF)
-    h = math.exp(-0.5 * x * x - LOG_SQRT_2PI) / lower
+    density = math.exp(-0.5 * x * x - LOG_SQRT_2PI)
     if x > 0.0:
-        return math.log1p(-upper), h
-    return math.log(lower), h
+        upper = 0.5 * math.erfc(x * SQRT_HALF)
+        return math.log1p(-upper), density / (1.0 - upper)
+    lower = 0.5 * math.erfc(-x * SQRT_HALF)
+    return math.log(lower), density / lower
 
 
 @kernel
@@ -114,7 +116,7 @@ def cloglog_success(x):
         logf = x - m - math.log1p(c - m)
     else:
         e = math.exp(-m)
-        g = m * e / -math.expm1(-m)
+        g = m * e / (1.0 - e)
         c = g + m - 1.0
         logf = math.log1p(-e)
     return logf, g, g * c, g * (m - c * (c + g))

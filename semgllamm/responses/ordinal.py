@@ -23,7 +23,6 @@ from semgllamm.responses.links import (
     log_normal_cdf,
     logistic,
     normal_cdf_terms,
-    softplus,
 )
 
 __all__ = ["CLOGLOG", "FAMILIES", "LARGEST_NUMBER_OF_CATEGORIES", "LOGIT", "PROBIT", "probabilities"]
@@ -35,31 +34,37 @@ IMPOSSIBLE = (-math.inf, 0.0, 0.0, 0.0) + NO_OWN  # noqa: RUF005
 
 @kernel
 def gap(tau1, tau2):
-    """log(1 − e^−δ), α and β for δ = τ2 − τ1 > 0."""
-    e = math.exp(tau1 - tau2)
+    """1 − e^−δ for δ = τ2 − τ1 > 0, the derivative of its logarithm α = 1/(e^δ − 1), and β = 1 + α; α' = −αβ."""
     rest = -math.expm1(tau1 - tau2)
-    return math.log(rest), e / rest, 1.0 / rest
+    return rest, math.exp(tau1 - tau2) / rest, 1.0 / rest
 
 
 # logit: f = F(b) [1 − F(a)] (1 − e^−δ)
 
 
 @kernel
+def log_logistic_interval(a, b, rest):
+    """log f with one logarithm; no factor under it can underflow."""
+    return math.log(rest / ((1.0 + math.exp(-abs(a))) * (1.0 + math.exp(-abs(b))))) - max(a, 0.0) - max(-b, 0.0)
+
+
+@kernel
 def value_logit(y, n, nu, tau1, tau2):
     if not tau2 > tau1:
         return -math.inf, 0.0
-    logf = gap(tau1, tau2)[0] - softplus(nu - tau2) - softplus(tau1 - nu)
-    return logf, logistic(tau1 - nu)[0] - logistic(tau2 - nu)[1]
+    a, b = tau1 - nu, tau2 - nu
+    return log_logistic_interval(a, b, -math.expm1(tau1 - tau2)), logistic(a)[0] - logistic(b)[1]
 
 
 @kernel
 def terms_logit(y, n, nu, tau1, tau2):
     if not tau2 > tau1:
         return IMPOSSIBLE
-    log_gap, alpha, beta = gap(tau1, tau2)
-    lower, above = logistic(tau1 - nu)
-    below, upper = logistic(tau2 - nu)
-    logf = log_gap - softplus(nu - tau2) - softplus(tau1 - nu)
+    a, b = tau1 - nu, tau2 - nu
+    rest, alpha, beta = gap(tau1, tau2)
+    logf = log_logistic_interval(a, b, rest)
+    lower, above = logistic(a)
+    below, upper = logistic(b)
     fa, fb, ab = lower * above, below * upper, alpha * beta
     w1, w2 = fa * (above - lower), fb * (upper - below)
     return (logf, lower - upper, fa + fb, -w1 - w2, -lower - alpha, upper + alpha, fa, fb, w1, w2,
@@ -124,7 +129,7 @@ def value_cloglog(y, n, nu, tau1, tau2):
     if not tau2 > tau1:
         return -math.inf, 0.0
     ea = capped_exp(tau1 - nu)
-    logf, g, _, _ = cloglog_success(tau2 - nu + gap(tau1, tau2)[0])
+    logf, g, _, _ = cloglog_success(tau2 - nu + math.log(-math.expm1(tau1 - tau2)))
     return logf - ea, ea - g
 
 
@@ -132,9 +137,9 @@ def value_cloglog(y, n, nu, tau1, tau2):
 def terms_cloglog(y, n, nu, tau1, tau2):
     if not tau2 > tau1:
         return IMPOSSIBLE
-    log_gap, alpha, beta = gap(tau1, tau2)
+    rest, alpha, beta = gap(tau1, tau2)
     ea = capped_exp(tau1 - nu)
-    logf, g, v, dv = cloglog_success(tau2 - nu + log_gap)
+    logf, g, v, dv = cloglog_success(tau2 - nu + math.log(rest))
     w1, w2 = ea - alpha * dv, beta * dv
     ab = alpha * beta
     return (logf - ea, ea - g, ea + v, -w1 - w2, -ea - alpha * g, beta * g, ea - alpha * v, beta * v, w1, w2,

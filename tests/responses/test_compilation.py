@@ -1,0 +1,94 @@
+"""Where compiled code is kept, and that the kernels are the same function uncompiled."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+
+from semgllamm import errors
+from semgllamm.responses import jit
+
+PACKAGE = Path(errors.__file__).parent
+
+EVERY_FAMILY = """
+import json, math
+from semgllamm.responses import jit, registry
+cold = jit.is_cold("registry.terms")
+edges = [-math.inf, -0.5, 0.4, math.inf]
+terms = [
+    registry.terms(code, float(y), 2.0, nu, *((edges[y], edges[y + 1]) if code >= 5 else (0.3, 0.0)))
+    for code in sorted({family.code for family in registry.FAMILIES})
+    for y in range(3)
+    for nu in (-800.0, -40.0, -7.0, -0.2, 1.5, 9.0, 40.0, 800.0)
+]
+print(json.dumps({"cold": cold, "folder": str(jit.cache_folder()), "terms": terms}))
+"""
+
+
+def run(**environment):
+    done = subprocess.run(
+        [sys.executable, "-c", EVERY_FAMILY], env={**os.environ, **environment}, cwd=PACKAGE.parent,
+        capture_output=True, text=True, check=True,
+    )
+    return json.loads(done.stdout)
+
+
+def test_two_processes_share_one_compilation_and_uncompiled_kernels_agree(tmp_path):
+    base = {"NUMBA_CACHE_DIR": str(tmp_path)}
+    first, second = run(**base), run(**base)
+    assert first["cold"] and not second["cold"]
+    assert Path(first["folder"]).parent == tmp_path and first["folder"] == second["folder"]
+    assert first["terms"] == second["terms"]
+    plain = run(NUMBA_DISABLE_JIT="1", **base)
+    assert not plain["cold"]
+    np.testing.assert_allclose(plain["terms"], first["terms"], rtol=1e-11, atol=1e-300)
+
+
+def test_a_folder_that_cannot_be_written_is_replaced_for_one_process(tmp_path):
+    file = tmp_path / "file"
+    file.write_text("a file where a folder should be")
+    answer = run(NUMBA_CACHE_DIR=str(file), NUMBA_DISABLE_JIT="1")
+    assert file not in Path(answer["folder"]).parents
+    assert not Path(answer["folder"]).exists()
+
+
+def test_an_edit_in_any_kernel_file_moves_the_cache(tmp_path, monkeypatch):
+    for room in jit.ROOMS_WITH_KERNELS:
+        shutil.copytree(PACKAGE / room, tmp_path / room)
+    monkeypatch.setattr(jit, "PACKAGE", tmp_path)
+    names = {jit._hash_of_sources()}
+    for room in jit.ROOMS_WITH_KERNELS:
+        (tmp_path / room / "kernels.py").write_text("one")
+        names.add(jit._hash_of_sources())
+        (tmp_path / room / "kernels.py").write_text("two")
+        names.add(jit._hash_of_sources())
+    assert len(names) == 1 + 2 * len(jit.ROOMS_WITH_KERNELS)
+
+
+def test_decorating_leaves_the_cache_of_other_packages_alone():
+    import numba
+
+    before = numba.config.CACHE_DIR
+
+    @jit.kernel
+    def twice(x):
+        return 2 * x
+
+    assert before == numba.config.CACHE_DIR
+    assert twice(2.0) == 4.0
+    assert isinstance(twice.py_func(1), int)
+    assert Path(twice.stats.cache_path).parent == jit.cache_folder()
+
+
+def test_options_stand_in_one_place():
+    decorated = re.compile(r"\bn?jit\s*\(|@\s*(numba\.)?n?jit\b|\bvectorize\b|\bjitclass\b|\bcfunc\b")
+    for file in PACKAGE.rglob("*.py"):
+        if file != PACKAGE / "responses" / "jit.py":
+            assert not decorated.search(file.read_text(encoding="utf-8")), file

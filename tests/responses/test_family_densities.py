@@ -1,0 +1,170 @@
+"""log f and all its derivatives against densities of many digits, differences, and SciPy."""
+
+from __future__ import annotations
+
+import math
+
+import mpmath as mp
+import numpy as np
+import pytest
+from conftest import THRESHOLDS, cell, own_of
+from exact_densities import DENSITIES
+from scipy import integrate, stats
+
+from semgllamm.responses import registry
+
+# orders of differentiation in (ν, τ1, τ2) and sign of: logf s w dw g1 g2 s1 s2 w1 w2 h11 h12 h22
+TERMS = [
+    ("logf", (0, 0, 0), 1), ("s", (1, 0, 0), 1), ("w", (2, 0, 0), -1), ("dw", (3, 0, 0), -1),
+    ("g1", (0, 1, 0), 1), ("g2", (0, 0, 1), 1), ("s1", (1, 1, 0), 1), ("s2", (1, 0, 1), 1),
+    ("w1", (2, 1, 0), -1), ("w2", (2, 0, 1), -1), ("h11", (0, 2, 0), 1), ("h12", (0, 1, 1), 1), ("h22", (0, 0, 2), 1),
+]  # fmt: skip
+
+
+def exact_terms(family, cell, nu):
+    """All terms by differences of the exact log density; infinite thresholds are not varied."""
+    with mp.workdps(50):
+        own = [mp.mpf(cell.tau1), mp.mpf(cell.tau2)]
+        varied = [k for k in range(family.own) if mp.isfinite(own[k])]
+
+        def log_density(nu, *values):
+            tau = [values[varied.index(k)] if k in varied else own[k] for k in range(2)]
+            return mp.log(DENSITIES[family.name](family.link, cell.y, cell.n, nu, *tau))
+
+        point = (mp.mpf(nu), *(own[k] for k in varied))
+        exact = []
+        for _, (in_nu, *in_own), sign in TERMS:
+            if any(order and k not in varied for k, order in enumerate(in_own)):
+                exact.append(0.0)
+                continue
+            orders = (in_nu, *(in_own[k] for k in varied))
+            exact.append(float(sign * (mp.diff(log_density, point, orders) if any(orders) else log_density(*point))))
+        return np.array(exact)
+
+
+@pytest.mark.parametrize("nu", [-6.5, -1.2, 0.3, 2.5, 7.0])
+def test_terms_agree_with_the_exact_density(family, cells, trials, nu):
+    for response in (cells[0], cells[len(cells) // 2], cells[-1]):
+        exact = exact_terms(family, response, nu)
+        terms = np.array(registry.terms(family.code, response.y, response.n, nu, response.tau1, response.tau2))
+        terms[0] += family.log_constant(np.array([response.y]), np.array([response.n]))[0]
+        np.testing.assert_allclose(terms, exact, rtol=2e-10, atol=2e-12, err_msg=f"{response}, {[t[0] for t in TERMS]}")
+
+
+@pytest.mark.parametrize("nu", [-40.0, 40.0])
+def test_tails_keep_their_digits(family, cells, nu):
+    for response in (cells[0], cells[-1]):
+        exact = exact_terms(family, response, nu)
+        terms = np.array(registry.terms(family.code, response.y, response.n, nu, response.tau1, response.tau2))
+        terms[0] += family.log_constant(np.array([response.y]), np.array([response.n]))[0]
+        np.testing.assert_allclose(terms, exact, rtol=1e-9, atol=1e-15)
+
+
+def test_terms_are_finite_in_both_tails_and_beyond(family, cells):
+    for response in cells:
+        for nu in (-1000.0, -400.0, -40.0, 40.0, 400.0, 1000.0):
+            arguments = (family.code, response.y, response.n, nu, response.tau1, response.tau2)
+            assert np.isfinite(registry.terms(*arguments)).all(), (response, nu)
+            assert np.isfinite(registry.value(*arguments)).all(), (response, nu)
+
+
+def test_value_is_the_beginning_of_terms(family, cells):
+    for response in cells:
+        for nu in np.linspace(-9, 9, 37):
+            arguments = (family.code, response.y, response.n, nu, response.tau1, response.tau2)
+            both = registry.terms(*arguments)[:2]
+            np.testing.assert_allclose(registry.value(*arguments), both, rtol=1e-13, atol=1e-15)
+
+
+def test_terms_are_derivatives_of_each_other(family, cells):
+    """A law that needs no second writing of the density: fourth-order differences of the kernel itself."""
+    h = 1e-3
+    for response in cells:
+        own = [response.tau1, response.tau2]
+        for nu in np.linspace(-4, 4, 9):
+
+            def terms(shift, k, nu=nu, own=own, response=response):
+                at = [nu, *own]
+                at[k] += shift
+                return np.array(registry.terms(family.code, response.y, response.n, *at))
+
+            def slope(k, terms=terms, own=own):
+                if k and not math.isfinite(own[k - 1]):
+                    return np.zeros(13)
+                return (8 * (terms(h, k) - terms(-h, k)) - terms(2 * h, k) + terms(-2 * h, k)) / (12 * h)
+
+            _, s, w, dw, g1, g2, s1, s2, w1, w2, h11, h12, h22 = terms(0.0, 0)
+            in_nu, in_1, in_2 = slope(0), slope(1), slope(2)
+            np.testing.assert_allclose([s, -w, dw, s1, s2], [in_nu[0], in_nu[1], in_nu[2], in_nu[4], in_nu[5]],
+                                       rtol=1e-6, atol=1e-7)
+            np.testing.assert_allclose([g1, s1, w1, h11], in_1[[0, 1, 2, 4]], rtol=1e-4, atol=1e-6)
+            np.testing.assert_allclose([g2, s2, w2, h12, h22], in_2[[0, 1, 2, 4, 5]], rtol=1e-4, atol=1e-6)
+
+
+def test_log_concave_families_have_curvature_nowhere_negative(family, cells):
+    assert family.log_concave
+    for response in cells:
+        for nu in np.linspace(-40, 40, 161):
+            assert registry.terms(family.code, response.y, response.n, nu, response.tau1, response.tau2)[2] >= 0.0
+
+
+def density(family, y, nu, trials):
+    response = cell(family, y, trials)
+    constant = family.log_constant(np.array([y]), np.array([trials]))[0]
+    logf, _ = registry.value(family.code, y, response.n, nu, response.tau1, response.tau2)
+    return math.exp(logf + constant)
+
+
+@pytest.mark.parametrize("nu", [-2.0, 0.4, 1.7])
+def test_density_is_one_in_all_with_the_stated_mean(family, nu, trials):
+    if family.name == "gaussian":
+        total, _ = integrate.quad(lambda y: density(family, y, nu, trials), nu - 12, nu + 12)
+        mean, _ = integrate.quad(lambda y: y * density(family, y, nu, trials), nu - 12, nu + 12)
+    else:
+        last = {"poisson": 80, "ordinal": len(THRESHOLDS), "binomial": trials, "bernoulli": 1}[family.name]
+        answers = np.arange(last + 1.0)
+        probabilities = np.array([density(family, y, nu, trials) for y in answers])
+        total, mean = probabilities.sum(), probabilities @ answers / trials
+    assert total == pytest.approx(1.0, abs=1e-12)
+    assert mean == pytest.approx(float(family.mean(np.array([nu]), own_of(family))[0]), abs=1e-10)
+
+
+SCIPY = {
+    "gaussian": lambda y, n, nu, mean: stats.norm.logpdf(y, nu, math.exp(0.2)),
+    "bernoulli": lambda y, n, nu, mean: stats.bernoulli.logpmf(y, mean),
+    "binomial": lambda y, n, nu, mean: stats.binom.logpmf(y, n, mean),
+    "poisson": lambda y, n, nu, mean: stats.poisson.logpmf(y, mean),
+}
+
+
+def test_density_agrees_with_scipy(family, cells):
+    if family.name == "ordinal":
+        latent = {"logit": stats.logistic, "probit": stats.norm, "cloglog": stats.gumbel_l}[family.link]
+        for response in cells:
+            expected = math.log(latent.cdf(response.tau2 - 0.7) - latent.cdf(response.tau1 - 0.7))
+            logf, _ = registry.value(family.code, response.y, 1.0, 0.7, response.tau1, response.tau2)
+            assert logf == pytest.approx(expected, rel=1e-12)
+        return
+    for response in cells:
+        for nu in (-1.5, 0.2, 1.1):
+            mean = float(family.mean(np.array([nu]), own_of(family))[0])
+            expected = SCIPY[family.name](response.y, response.n, nu, mean)
+            assert math.log(density(family, response.y, nu, response.n)) == pytest.approx(expected, rel=1e-11)
+
+
+def test_thresholds_out_of_order_are_impossible():
+    for family in registry.FAMILIES:
+        if family.name == "ordinal":
+            terms = registry.terms(family.code, 1.0, 1.0, 0.3, 0.5, 0.5)
+            assert terms[0] == -math.inf and np.isfinite(terms[1:]).all()
+            assert registry.value(family.code, 1.0, 1.0, 0.3, 0.5, 0.2) == (-math.inf, 0.0)
+
+
+def test_narrow_categories_keep_their_digits():
+    for family in registry.FAMILIES:
+        if family.name == "ordinal":
+            for nu in (-6.0, -1.0, 0.2, 1.1, 7.0):
+                response = cell(family, 3.0)
+                narrow = type(response)(3.0, 1.0, 0.1, 0.101)
+                terms = registry.terms(family.code, 3.0, 1.0, nu, narrow.tau1, narrow.tau2)
+                np.testing.assert_allclose(terms, exact_terms(family, narrow, nu), rtol=1e-7, atol=2e-7)
