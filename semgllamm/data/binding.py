@@ -1,0 +1,157 @@
+"""What the data settle about a diagram: levels and their units, the level of each response, families, categories, dummies."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from semgllamm.data import columns
+from semgllamm.data.units import Units, nest, order_levels
+from semgllamm.diagram.diagram import PathDiagram
+from semgllamm.diagram.parts import FamilySpec
+from semgllamm.errors import DataError
+from semgllamm.model.lower import level_index
+from semgllamm.model.matrices import Response
+from semgllamm.responses import registry
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+__all__ = ["Binding", "bind"]
+
+ROW = "row"
+
+
+@dataclass(frozen=True)
+class Binding:
+    """A diagram's names, looked up in a data frame.
+
+    Attributes
+    ----------
+    levels : tuple of str
+        Lowest first; the first is "row".
+    responses : tuple of Response
+    values : dict of str to (n_rows,) array
+        Each response as numbers, NaN where missing; ordinal categories are 0, 1, …
+    categories : dict of str to int
+    dummies : dict of str to tuple of str
+        The levels of each categorical covariate, without the first.
+    """
+
+    frame: pd.DataFrame
+    levels: tuple[str, ...]
+    units: Units
+    responses: tuple[Response, ...]
+    values: Mapping[str, np.ndarray]
+    categories: Mapping[str, int]
+    dummies: Mapping[str, tuple[str, ...]]
+    group: str | None = None
+    group_labels: tuple[str, ...] = ("",)
+    group_codes: np.ndarray | None = None
+    families: Mapping[str, str] = field(default_factory=dict)
+    notes: tuple[str, ...] = ()
+    warnings: tuple[str, ...] = ()
+
+
+def bind(
+    diagram: PathDiagram, frame: pd.DataFrame, *, cluster: Sequence[str] = (), group: str | None = None,
+    family: Mapping[str, str] | str | None = None, ordered: Sequence[str] = (),
+) -> Binding:  # fmt: skip
+    """Look up every name of a diagram in the data.
+
+    Raises
+    ------
+    DataError
+        For a column that is not there or cannot be what the model makes of it.
+    """
+    clusters = tuple(dict.fromkeys((*cluster, *diagram.clusters)))
+    within = {term.cluster: term.within[-1] for term in diagram.random_terms if term.within}
+    ordering = tuple(cluster) if cluster else order_levels(frame, clusters, within=within) if clusters else ()
+    units = nest(frame, ordering, within=tuple(within))
+    levels = (ROW, *units.levels)
+    notes, warnings = list(units.notes), []
+    responses, values, categories, chosen = [], {}, {}, {}
+    for name in diagram.responses:
+        spec = family_of(diagram, name, family, ordered)
+        found = registry.lookup(spec.name, spec.link)
+        array, messages, labels = columns.response(frame, name, spec.name)
+        warnings += messages
+        trials = next((role for role in diagram.columns if role.kind == "trials" and role.target == name), None)
+        if found.name == "binomial" and trials is not None:
+            found.check(array, columns.trials(frame, trials.column or trials.number), name)
+        else:
+            found.check(array, None, name)
+        count = 0
+        if found.name == "ordinal":
+            count = len(labels) if labels is not None else int(np.nanmax(array)) + 1
+            categories[name] = count
+        level = _level_of_response(diagram, name, array, units, levels)
+        responses.append(Response(name, found, level, count))
+        values[name] = array
+        chosen[name] = f"{found.name}({found.link})"
+    dummies = {}
+    for name in diagram.covariates:
+        labels = columns.covariate_levels(frame, name)
+        if labels:
+            dummies[name] = tuple(labels)
+    group_labels, group_codes = ("",), None
+    if group is not None:
+        group_labels, group_codes = _groups(frame, group)
+    return Binding(
+        frame, levels, units, tuple(responses), values, categories, dummies, group, group_labels, group_codes, chosen,
+        tuple(notes), tuple(warnings),
+    )  # fmt: skip
+
+
+def family_of(diagram: PathDiagram, name: str, family, ordered: Sequence[str]) -> FamilySpec:
+    """The family of a response: the text's, then the argument's, then ordinal for ordered ones, else gaussian."""
+    written = diagram.family_of(name)
+    if written is not None:
+        return written
+    named = family.get(name) if isinstance(family, Mapping) else family
+    if named is not None:
+        base, _, link = str(named).partition("(")
+        return FamilySpec(base.strip(), link.rstrip(") ").strip() or None)
+    if name in ordered or any(path.op == "|" and path.lhs == name for path in diagram.paths):
+        return FamilySpec("ordinal", "probit")
+    return FamilySpec("gaussian", "identity")
+
+
+def _groups(frame: pd.DataFrame, group: str) -> tuple[tuple[str, ...], np.ndarray]:
+    values = columns.column(frame, group, "group column")
+    if values.isna().any():
+        raise DataError(
+            f"group column '{group}' has {int(values.isna().sum())} missing values", remedy="Leave those rows out first."
+        )
+    seen = list(dict.fromkeys(values))
+    code = {value: k for k, value in enumerate(seen)}
+    return tuple(str(value) for value in seen), np.array([code[value] for value in values], dtype=np.int64)
+
+
+def _level_of_response(diagram, name, values, units: Units, levels) -> int:
+    """A response named only in higher blocks is measured once a unit of the highest level within which it is constant."""
+    named = []
+    for path in diagram.paths:
+        if (path.op in ("=~",) and path.rhs == name) or (path.op != "=~" and path.lhs == name) or (path.op == "~~" and path.rhs == name):
+            named.append(level_index(path.block.level, levels))
+    named += [level_index(term.block.level, levels) for term in diagram.random_terms if term.lhs == name]
+    lowest = min(named, default=0)
+    for level in range(lowest, 0, -1):
+        if _is_constant(values, units.codes[levels[level]]):
+            return level
+        if diagram.style == "lavaan":
+            raise DataError(
+                f"'{name}' varies within '{levels[level]}' although it is named at that level only",
+                remedy="Name it at level 1 as well.",
+            )
+    return 0
+
+
+def _is_constant(values: np.ndarray, codes: np.ndarray) -> bool:
+    seen = ~np.isnan(values)
+    order = np.argsort(codes[seen], kind="stable")
+    v, c = values[seen][order], codes[seen][order]
+    return not np.any((c[1:] == c[:-1]) & (v[1:] != v[:-1]))

@@ -1,0 +1,211 @@
+"""Model + data: the cells (a unit's answer on one response), their covariates, and the units they belong to."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import numpy as np
+
+from semgllamm.data import columns
+from semgllamm.data.binding import Binding
+from semgllamm.diagram.diagram import PathDiagram
+from semgllamm.errors import DataError
+from semgllamm.model.matrices import Model, Response
+
+__all__ = ["CellBlock", "Design", "design"]
+
+
+@dataclass(frozen=True)
+class CellBlock:
+    """The cells of one response in one group (and, for an ordinal response, one answer).
+
+    `rows` holds a row of the design for each cell, by which covariates and units are looked up.
+    """
+
+    response: Response
+    group: int
+    category: int
+    rows: np.ndarray
+    y: np.ndarray
+    trials: np.ndarray
+    constant: np.ndarray
+    offset: np.ndarray
+
+
+@dataclass(frozen=True)
+class Design:
+    """The data as the likelihood sees them.
+
+    Attributes
+    ----------
+    n_rows : int
+        Rows kept, sorted by cluster.
+    kept : (n_rows,) array
+        Their positions in the user's frame.
+    codes : tuple of (n_rows,) arrays
+        Unit of each row at each level, lowest (the row itself) first.
+    first_row : tuple of arrays
+        A row of each unit of each level.
+    left_out : tuple of (reason, count)
+    """
+
+    n_rows: int
+    n_total: int
+    kept: np.ndarray
+    codes: tuple[np.ndarray, ...]
+    first_row: tuple[np.ndarray, ...]
+    blocks: tuple[CellBlock, ...]
+    columns: Mapping[str, np.ndarray]
+    left_out: tuple[tuple[str, int], ...]
+
+    def column(self, name: str) -> np.ndarray:
+        """A covariate over the rows; "1" is the constant, products are written ``a:b``."""
+        if name == "1":
+            return np.ones(self.n_rows)
+        if name in self.columns:
+            return self.columns[name]
+        out = np.ones(self.n_rows)
+        for part in name.split(":"):
+            out = out * self.columns[part]
+        return out
+
+    @property
+    def response_counts(self) -> dict[str, int]:
+        counts: dict[str, int] = {}
+        for block in self.blocks:
+            counts[block.response.name] = counts.get(block.response.name, 0) + len(block.rows)
+        return counts
+
+    @property
+    def unit_counts(self) -> tuple[int, ...]:
+        return tuple(len(rows) for rows in self.first_row)
+
+
+def design(model: Model, diagram: PathDiagram, binding: Binding, missing: str = "ml") -> Design:
+    """Bind a lowered model to the data.
+
+    Raises
+    ------
+    DataError
+        If a covariate varies within the units of the level at which it is used, or no row is left.
+    """
+    frame = binding.frame
+    n = len(frame)
+    order = np.argsort(binding.units.codes[binding.levels[1]], kind="stable") if len(binding.levels) > 1 else np.arange(n)
+    codes = [np.arange(n), *(binding.units.codes[level][order] for level in binding.levels[1:])]
+    used = _covariates_by_level(model)
+    values: dict[str, np.ndarray] = {}
+    for name in sorted({part for names in used.values() for whole in names for part in _parts(whole)}):
+        base = name.split("[")[0] if name.split("[")[0] in binding.dummies else name
+        if name in values:
+            continue
+        array, names = columns.covariate(frame, base)
+        for k, label in enumerate(names):
+            values[label] = array[order, k]
+    for level, names in used.items():
+        if level > 0:
+            for part in {part for whole in names for part in _parts(whole)}:
+                values[part] = _by_unit(values[part], codes[level], part, level, binding)
+    roles = {(role.kind, role.target): role for role in diagram.columns}
+    offsets = {}
+    for response in binding.responses:
+        total = np.zeros(n)
+        for kind, read in (("offset", columns.offset), ("exposure", columns.exposure)):
+            role = roles.get((kind, response.name))
+            if role is not None:
+                total = total + read(frame, role.column)[order]
+        offsets[response.name] = total
+    missing_by_column = {name: np.isnan(array) for name, array in values.items()}
+    lost = np.zeros(n, dtype=bool)
+    for array in missing_by_column.values():
+        lost |= array
+    for array in offsets.values():
+        lost |= np.isnan(array)
+    left_out = []
+    if lost.any():
+        guilty = [name for name, array in missing_by_column.items() if array.any()]
+        left_out.append(("missing covariate: " + ", ".join(guilty) if guilty else "missing offset", int(lost.sum())))
+    answers = {name: array[order] for name, array in binding.values.items()}
+    nothing = ~lost & np.all([np.isnan(array) for array in answers.values()], axis=0) if answers else np.zeros(n, bool)
+    if missing == "listwise":
+        incomplete = ~lost & np.any([np.isnan(array) for array in answers.values()], axis=0)
+        if incomplete.any():
+            left_out.append(("listwise deletion of missing responses", int(incomplete.sum())))
+        lost |= incomplete
+    elif nothing.any():
+        left_out.append(("no response", int(nothing.sum())))
+        lost |= nothing
+    keep = np.flatnonzero(~lost)
+    if keep.size == 0:
+        raise DataError("no row is left: every row lacks a covariate or all responses")
+    kept_codes, first_row = [], []
+    for level, code in enumerate(codes):
+        _, first, inverse = np.unique(code[keep], return_index=True, return_inverse=True)
+        kept_codes.append(inverse.ravel().astype(np.int64))
+        first_row.append(first.astype(np.int64))
+    values = {name: array[keep] for name, array in values.items()}
+    group_of = binding.group_codes[order][keep] if binding.group_codes is not None else np.zeros(keep.size, np.int64)
+    blocks = []
+    for group in range(len(binding.group_labels)):
+        for response in binding.responses:
+            role = roles.get(("trials", response.name))
+            y = answers[response.name][keep]
+            trials = np.ones(keep.size)
+            if role is not None:
+                trials = columns.trials(frame, role.column if role.column is not None else role.number)[order][keep]
+            rows = np.flatnonzero(~np.isnan(y) & ~np.isnan(trials) & (group_of == group))
+            if response.level > 0:
+                _, first = np.unique(kept_codes[response.level][rows], return_index=True)
+                rows = rows[first]
+            answers_here = [0] if not response.categories else range(response.categories)
+            for category in answers_here:
+                mine = rows if not response.categories else rows[y[rows] == category]
+                if mine.size == 0:
+                    continue
+                constant = np.asarray(response.family.log_constant(y[mine], trials[mine]), dtype=float)
+                offset = offsets[response.name][keep][mine]
+                blocks.append(CellBlock(response, group, category, mine, y[mine], trials[mine], constant, offset))
+    return Design(
+        keep.size, n, order[keep], tuple(kept_codes), tuple(first_row), tuple(blocks), values, tuple(left_out)
+    )
+
+
+def _parts(name: str) -> list[str]:
+    return [part for part in name.split(":") if part != "1"]
+
+
+def _covariates_by_level(model: Model) -> dict[int, set[str]]:
+    """The covariates that enter at each level (of the response or latent variable that they predict)."""
+    response_level = {response.name: response.level for response in model.responses}
+    latent_level = dict(zip(model.eta, model.eta_level))
+    used: dict[int, set[str]] = {}
+    for group in model.groups:
+        for cell in (*group.beta, *group.Lambda):
+            name = cell.times if cell in group.Lambda else cell.column
+            if name and name != "1":
+                used.setdefault(response_level[cell.row], set()).add(name)
+        for cell in (*group.Gamma, *group.B):
+            name = cell.times if cell in group.B else cell.column
+            if name and name != "1":
+                used.setdefault(latent_level[cell.row], set()).add(name)
+    return used
+
+
+def _by_unit(values: np.ndarray, codes: np.ndarray, name: str, level: int, binding: Binding) -> np.ndarray:
+    """A covariate of units: constant within each (missing values aside), and filled in where some rows lack it."""
+    n_units = int(codes.max()) + 1
+    seen = ~np.isnan(values)
+    out = np.full(n_units, np.nan)
+    out[codes[seen]] = values[seen]
+    wrong = np.flatnonzero(seen & (out[codes] != values))
+    if wrong.size:
+        unit = int(codes[wrong[0]])
+        found = sorted(set(values[seen & (codes == unit)].tolist()))[:4]
+        where = binding.levels[level]
+        raise DataError(
+            f"covariate '{name}' predicts at level '{where}' but varies within {binding.units.label(where, unit)}: "
+            + ", ".join(f"{v:g}" for v in found),
+            remedy=f"Use it at the level where it varies, or its mean over each {where}.",
+        )
+    return out[codes]

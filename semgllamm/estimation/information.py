@@ -1,0 +1,187 @@
+"""The information J = −∂²log L/∂ϑ∂ϑ' of the working parameters ϑ: its spectrum, its inverse, and what it says is missing.
+
+Parameters have different units, so J is scaled before its eigenvalues are taken,
+
+    J = D V diag(λ) V' D,   D_ii = |J_ii|^½   (in a Cholesky factor the largest of its row, which shares the unit),
+    Newton's step  Δ = D⁻¹ V diag(1/max(|λ|, ε)) V' D⁻¹ g,   decrement g'Δ,   SE_i² = [D⁻¹ V diag(1/|λ|) V' D⁻¹]_ii.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+__all__ = ["Curvature", "NullDirection", "covariance", "differences", "observed"]
+
+SINGULAR = 1e-7  # a scaled eigenvalue below it is none: the standard error would be 3000 times the conditional one
+FLOOR = 1e-8  # ε, the least curvature that a step relies on
+LOADS = 0.1  # a parameter is named when its loading on a null vector is this large, relative to the largest
+
+
+@dataclass(frozen=True, slots=True)
+class NullDirection:
+    """A combination of parameters about which the data say nothing, or at which the log-likelihood curves upwards.
+
+    Parameters
+    ----------
+    names : tuple of str
+        The parameters that load on it, the largest loading first.
+    loadings : tuple of float
+        Their loadings in the parameters' own units of information, the largest 1.
+    value : float
+        The scaled eigenvalue or singular value.
+    """
+
+    names: tuple[str, ...]
+    loadings: tuple[float, ...]
+    value: float
+
+    @classmethod
+    def of(cls, vector: np.ndarray, names: Sequence[str], value: float) -> NullDirection:
+        """Name what loads on `vector`."""
+        size = np.abs(vector)
+        order = [i for i in np.argsort(-size, kind="stable") if size[i] >= LOADS * size.max()]
+        sign = vector[order[0]]
+        return cls(tuple(names[i] for i in order), tuple(float(vector[i] / sign) for i in order), float(value))
+
+    def __str__(self) -> str:
+        listed = ", ".join(self.names)
+        if self.value < -SINGULAR:
+            return f"the log-likelihood is no maximum in {listed} (scaled curvature {-self.value:.1e})"
+        what = "is not identified" if len(self.names) == 1 else "are not identified separately"
+        return f"{listed} {what} (scaled information {self.value:.1e})"
+
+
+@dataclass(frozen=True, slots=True)
+class Curvature:
+    """The scaled spectrum of an information matrix; λ ascend."""
+
+    scale: np.ndarray
+    values: np.ndarray
+    vectors: np.ndarray
+
+    @classmethod
+    def of(cls, information: np.ndarray, blocks: Sequence[np.ndarray] = ()) -> Curvature:
+        """Decompose `information`; `blocks` are the Cholesky factors among the parameters (positions, −1 for none)."""
+        diagonal = np.abs(np.diag(information))
+        for block in blocks:
+            for row in block:
+                cells = row[row >= 0]
+                if cells.size:
+                    diagonal[cells] = diagonal[cells].max()
+        scale = np.sqrt(np.where(diagonal > np.finfo(float).tiny, diagonal, 1.0))
+        values, vectors = np.linalg.eigh(information / np.outer(scale, scale))
+        return cls(scale, values, vectors)
+
+    @property
+    def _sizes(self) -> np.ndarray:
+        size = np.abs(self.values)
+        return np.maximum(size, FLOOR * max(size.max(initial=0.0), np.finfo(float).tiny))
+
+    def solve(self, gradient: np.ndarray) -> np.ndarray:
+        """|J|⁻¹g, uphill whatever the signs of λ."""
+        return self.vectors @ (self.vectors.T @ (gradient / self.scale) / self._sizes) / self.scale
+
+    @property
+    def variances(self) -> np.ndarray:
+        """Diagonal of |J|⁻¹."""
+        return (self.vectors**2 / self._sizes).sum(axis=1) / self.scale**2
+
+    @property
+    def inverse(self) -> np.ndarray:
+        """|J|⁻¹."""
+        half = self.vectors / np.sqrt(self._sizes) / self.scale[:, None]
+        return half @ half.T
+
+    @property
+    def lowest(self) -> float:
+        """The smallest scaled eigenvalue; 1 when there is no parameter."""
+        return float(self.values[0]) if self.values.size else 1.0
+
+    def direction(self, k: int) -> np.ndarray:
+        """Eigenvector k in the parameters' units, D⁻¹V_k."""
+        return self.vectors[:, k] / self.scale
+
+
+def differences(gradient: Callable[[np.ndarray], np.ndarray], free: np.ndarray) -> np.ndarray:
+    """J from central differences of the total score, h = 1e-4 max(1, |ϑ|), symmetrised."""
+    p = free.size
+    J = np.empty((p, p))
+    for i in range(p):
+        h = 1e-4 * max(1.0, abs(free[i]))
+        up, down = free.copy(), free.copy()
+        up[i] += h
+        down[i] -= h
+        J[i] = (gradient(down) - gradient(up)) / (up[i] - down[i])
+    return (J + J.T) / 2
+
+
+def observed(likelihood, free: np.ndarray, points: tuple[int, ...], met: bool) -> np.ndarray:
+    """The observed information at `free`.
+
+    Parameters
+    ----------
+    likelihood : Likelihood
+        What is differentiated.
+    free : numpy.ndarray
+        Working parameters.
+    points : tuple of int
+        Points a level, the lowest first.
+    met : bool
+        Whether these points meet the target of the automatic rule. If so this is Louis' information, which is as good
+        as the posterior distribution that the points represent; otherwise central differences of the total score.
+
+    Returns
+    -------
+    numpy.ndarray
+    """
+    if met:
+        return likelihood.louis(free, points)[2]
+    return differences(lambda at: likelihood.score(at, points)[1], free)
+
+
+def covariance(
+    information: np.ndarray, names: Sequence[str], boundary: Sequence[str] = (), blocks: Sequence[np.ndarray] = ()
+) -> tuple[np.ndarray, tuple[NullDirection, ...]]:
+    """Invert the information, or say why it cannot be.
+
+    Parameters
+    ----------
+    information : numpy.ndarray
+        Observed information.
+    names : sequence of str
+        Working parameters.
+    boundary : sequence of str
+        Those on the boundary. A zero of the information's cross terms sets them apart, so the others keep their standard
+        errors; their own rows and columns are NaN.
+    blocks : sequence of numpy.ndarray
+        Cholesky factors among the parameters.
+
+    Returns
+    -------
+    vcov : numpy.ndarray
+        All NaN when the information is singular or indefinite.
+    problems : tuple of NullDirection
+        What loads on the null vectors and on those where the log-likelihood curves upwards.
+    """
+    vcov = np.full(information.shape, np.nan)
+    inside = [i for i, name in enumerate(names) if name not in boundary]
+    if not inside:
+        return vcov, ()
+    kept = [names[i] for i in inside]
+    if not np.isfinite(information).all():
+        bad = [i for i in inside if not np.isfinite(information[i]).all()]
+        return vcov, tuple(NullDirection((names[i],), (1.0,), 0.0) for i in bad)
+    place = {old: new for new, old in enumerate(inside)}
+    shrunk = [np.array([[place.get(cell, -1) for cell in row] for row in block], dtype=int) for block in blocks]
+    curvature = Curvature.of(information[np.ix_(inside, inside)], shrunk)
+    problems = tuple(
+        NullDirection.of(curvature.vectors[:, k], kept, value)
+        for k, value in enumerate(curvature.values)
+        if value < SINGULAR * curvature.values[-1]
+    )
+    if not problems:
+        vcov[np.ix_(inside, inside)] = curvature.inverse
+    return vcov, problems

@@ -1,0 +1,136 @@
+"""The likelihood of a model bound to data, as the optimiser sees it: a function of the free parameters and the points."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from semgllamm.estimation.predictor import Predictor
+from semgllamm.integration.program import Workspace
+
+__all__ = ["Likelihood"]
+
+
+class Likelihood:
+    """log L(free), its total derivative, and Louis' information, by the recursion over the integration tree.
+
+    Parameters
+    ----------
+    predictor : Predictor
+    ordinary : bool
+        Ordinary instead of adaptive Gauss–Hermite quadrature.
+
+    Attributes
+    ----------
+    n_free : int
+    names : tuple of str
+    levels : tuple of str
+        The classes of quadrature rules, lowest first; `points` everywhere holds one number for each.
+    exact : bool
+        Every response is Gaussian, so that one adaptive point is exact.
+    signed : (n_free,) bool array
+        Where the log-likelihood is even in the parameter (standard deviations of random effects).
+    evaluations : int
+    """
+
+    def __init__(self, predictor: Predictor, ordinary: bool = False):
+        self.predictor, self.ordinary = predictor, ordinary
+        working = predictor.working
+        self.n_free, self.names = working.n_free, working.names
+        self.levels = predictor.rule_levels
+        self.signed = working.signed()
+        self.exact = not ordinary and all(r.family.name == "gaussian" for r in predictor.model.responses)
+        self.has_louis = not predictor.whitening
+        self.K = working.K
+        self.identity = bool(self.K.shape[0] == self.K.shape[1] and np.array_equal(self.K, np.eye(len(self.K))))
+        self.nonlinear = (self.K[predictor.curved] != 0).any(axis=0)
+        self.workspace = Workspace(predictor.program)
+        self.evaluations = 0
+
+    def cold(self) -> None:
+        """Forget the modes: the next evaluation starts them at u = 0."""
+        self.workspace.reset()
+
+    def _evaluate(self, free, points, moments):
+        self.evaluations += 1
+        state = self.predictor.at(self.predictor.working.inner(np.asarray(free, dtype=float)))
+        if not state.possible:
+            return state, None
+        result = self.predictor.program.evaluate(
+            state.lin, state.D, (*points, 1), ordinary=self.ordinary, moments=moments, workspace=self.workspace
+        )
+        return state, result
+
+    def _loglik(self, state, result) -> float:
+        # the program adds its own constant; whitening changes it by −log|L|
+        return float(result.loglik + state.constant - self.predictor.program.constant)
+
+    def value(self, free, points) -> float:
+        """log L, every constant included; −inf outside the parameter space."""
+        state, result = self._evaluate(free, points, 0)
+        return -np.inf if result is None else self._loglik(state, result)
+
+    def score(self, free, points) -> tuple[float, np.ndarray]:
+        """log L and its total derivative, the points moving with the parameters."""
+        state, result = self._evaluate(free, points, 2)
+        if result is None or not np.isfinite(result.loglik):
+            return -np.inf, np.full(self.n_free, np.nan)
+        return self._loglik(state, result), self._to_free(self.predictor.pull_back(state, result.R))
+
+    def _to_free(self, gradient):
+        return gradient if self.identity else self.K.T @ gradient
+
+    def unit_scores(self, free, points) -> np.ndarray:
+        """Fisher scores of the integration tree's roots, (roots, n_free), each weighted by its multiplicity."""
+        state, result = self._evaluate(free, points, 2)
+        program = self.predictor.program
+        R = result.R
+        if self.predictor.whitening:
+            raise NotImplementedError("unit scores with residual covariances")
+        ptr, par, feature, value = self.predictor.jacobian(state)
+        cell = np.repeat(np.arange(len(program.code)), np.diff(ptr))
+        root = np.zeros(len(program.code), dtype=np.int64)
+        for r, n in enumerate(program.roots):
+            first, last = program.tree[n, 2], program.tree[program.tree[n, 4] - 1, 3]
+            root[first:last] = r
+        scores = np.zeros((len(program.roots), self.predictor.model.n_parameters))
+        np.add.at(scores, (root[cell], par), value * R[cell, feature])
+        return scores @ self.K
+
+    def louis(self, free, points) -> tuple[float, np.ndarray, np.ndarray]:
+        """log L, its total derivative and the observed information of the likelihood with fixed points (Louis 1982)."""
+        state, result = self._evaluate(free, points, 2)
+        if result is None or not np.isfinite(result.loglik):
+            return -np.inf, np.full(self.n_free, np.nan), np.full((self.n_free, self.n_free), np.nan)
+        predictor = self.predictor
+        gradient = self._to_free(predictor.pull_back(state, result.R))
+        J = predictor.jacobian(state)
+        q = predictor.model.n_parameters
+        _, information = predictor.program.louis(
+            state.lin, state.D, (*points, 1), J, q, ordinary=self.ordinary, workspace=self.workspace
+        )
+        if predictor.curved.any():
+            information = information - self._map_curvature(state, points)
+        return self._loglik(state, result), gradient, self.K.T @ information @ self.K
+
+    def _map_curvature(self, state, points) -> np.ndarray:
+        """Σ E[s_i u_m] ∂²d_im + E[s_i] ∂²f_i: differences of the pull-back J(θ)'r with r held."""
+        predictor = self.predictor
+        fixed = predictor.program.evaluate(
+            state.lin, state.D, (*points, 1), ordinary=self.ordinary, moments=1, workspace=self.workspace
+        ).R
+        inner = state.inner
+        q = len(inner)
+        out = np.zeros((q, q))
+        for k in np.flatnonzero(predictor.curved):
+            h = 1e-5 * max(1.0, abs(inner[k]))
+            sides = []
+            for sign in (1.0, -1.0):
+                moved = inner.copy()
+                moved[k] += sign * h
+                other = predictor.at(moved)
+                if not other.possible:
+                    break
+                sides.append(predictor.pull_back(other, fixed))
+            if len(sides) == 2:
+                out[k] = (sides[0] - sides[1]) / (2 * h)
+        return 0.5 * (out + out.T)

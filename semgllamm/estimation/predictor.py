@@ -1,0 +1,723 @@
+"""From parameters to what the engine sees: f, d and τ of every cell, and their derivatives.
+
+With A = (I − B)⁻¹, Ψ = CC' and η = A(α + Γw) + A C u̇, the latent variables in the coordinates of the integration tree are
+η = μ + M u, where M is the lower triangular factor of A C (A C = M Q, QQ' = I) over the tree's order: then
+
+    f_i = o_i + x_i'β + λ_i'μ_i,      d_i = λ_i'M_i,      λ_i = Σ_m λ_m z_mi,
+
+and a response's d_i vanishes off its path. Where the tree's order is causal, A C is triangular already and Q = I. Residual
+covariances are whitened away within a unit, for each pattern of missing responses: f, d → L⁻¹(f − y), L⁻¹d with Θ = LL'.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from semgllamm.data.design import CellBlock, Design
+from semgllamm.integration.collapse import mix
+from semgllamm.integration.program import Program, build
+from semgllamm.integration.recursion import FIRST, LAST, WEIGHT
+from semgllamm.integration.tree import Tree, plan
+from semgllamm.model.matrices import Cell, Model
+from semgllamm.model.transforms import LOG_VARIANCE, Working
+
+__all__ = ["Predictor", "State", "plan_tree"]
+
+
+def hash_columns(columns: np.ndarray) -> np.ndarray:
+    """Two hashes of each row of a float array, (n, 2) uint64."""
+    words = np.ascontiguousarray(columns + 0.0).view(np.uint64)
+    out = np.zeros((len(columns), 2), dtype=np.uint64)
+    for k in range(words.shape[1]):
+        for half in range(2):
+            out[:, half] = mix(out[:, half] ^ mix(words[:, k] + np.uint64(k + 1000 * half)))
+    return out
+
+
+def plan_tree(model: Model, design: Design | None = None) -> Tree:
+    """The integration tree of a model; its variables are indices into ``model.eta``."""
+    index = {name: k for k, name in enumerate(model.eta)}
+    random = [model.varies(name) for name in model.eta]
+    causes: dict[int, set[int]] = {k: set() for k in index.values()}
+    loads: dict[str, set[int]] = {response.name: set() for response in model.responses}
+    partners: dict[int, set[int]] = {k: {k} for k in index.values()}
+    for group in model.groups:
+        for cell in group.B:
+            if cell.is_free or cell.value != 0.0:
+                causes[index[cell.row]].add(index[cell.column])
+        for cell in group.Lambda:
+            if cell.is_free or cell.value != 0.0:
+                loads[cell.row].add(index[cell.column])
+        for cell in group.Psi:
+            if cell.is_free or cell.value != 0.0:
+                a, b = index[cell.row], index[cell.column]
+                joined = partners[a] | partners[b]
+                for k in joined:
+                    partners[k] = joined
+
+    for group in model.groups:
+        for cell in group.Theta:
+            if cell.row != cell.column and (cell.is_free or cell.value != 0.0):
+                # whitening mixes these responses: they must lie on one path
+                joined = loads[cell.row] | loads[cell.column]
+                loads[cell.row], loads[cell.column] = joined, joined
+
+    def reach(variables: set[int], seen: frozenset[int] = frozenset()) -> frozenset[int]:
+        """The variables with a disturbance that these stand for."""
+        out: set[int] = set()
+        for v in variables:
+            if random[v]:
+                out.add(v)
+            elif v not in seen:
+                out |= reach(causes[v], seen | {v})
+        return frozenset(out)
+
+    kept = [k for k in range(len(model.eta)) if random[k]]
+    # causes before effects within a level, so that the first order tried is the causal one
+    depth: dict[int, int] = {}
+
+    def rank(k, seen=frozenset()):
+        if k not in depth:
+            depth[k] = 1 + max((rank(c, seen | {k}) for c in reach(causes[k]) if c not in seen and c != k), default=0)
+        return depth[k]
+
+    kept.sort(key=lambda k: (rank(k), k))
+    local = {k: j for j, k in enumerate(kept)}
+    cliques = []
+    for k in kept:
+        together = {k}
+        for partner in partners[k]:
+            together |= {partner} | reach(causes[partner])
+        cliques.append({local[v] for v in together if v in local})
+    counts = design.response_counts if design is not None else {}
+    responses = [
+        (frozenset(local[v] for v in reach(loads[r.name])), float(counts.get(r.name, 1))) for r in model.responses
+    ]
+    tree = plan([model.eta_level[k] for k in kept], cliques, responses)
+    back = {j: k for k, j in local.items()} | {-1: -1}
+    return Tree(tuple(back[j] for j in tree.order), {back[j]: back[p] for j, p in tree.parent.items()}, tree.cost)
+
+
+@dataclass
+class State:
+    """What `Predictor.at` makes of a parameter vector: the engine's arrays and what their derivatives need."""
+
+    inner: np.ndarray
+    lin: np.ndarray
+    D: np.ndarray
+    groups: list
+    constant: float
+    possible: bool = True
+    whitening: list | None = None
+
+
+class _Structure:
+    """A, C, M and their derivatives for one group, or for the cells of a block where B depends on covariates."""
+
+    def __init__(self, A, alpha, M, Q, dM):
+        self.A, self.alpha, self.M, self.Q, self.dM = A, alpha, M, Q, dM
+
+
+class _Block:
+    """One block of cells bound to the engine: positions, covariates and the cells of the matrices that concern it."""
+
+    def __init__(self, block: CellBlock, keep: np.ndarray, at: np.ndarray):
+        self.source, self.keep, self.at = block, keep, at
+        self.n = len(at)
+
+
+class Predictor:
+    """The maps θ → (f, d, τ) of a model bound to data.
+
+    Parameters
+    ----------
+    model, working, tree, design : the objects of the walk
+
+    Attributes
+    ----------
+    program : Program
+        The engine's arrays.
+    rule_levels : tuple of str
+        The classes of quadrature rules: levels that have latent variables, lowest first.
+    """
+
+    def __init__(self, model: Model, working: Working, tree: Tree, design: Design):
+        self.model, self.working, self.tree, self.design = model, working, tree, design
+        self.index = {name: k for k, name in enumerate(model.eta)}
+        self.column = {k: j for j, k in enumerate(tree.order)}
+        self.n_eta, self.n_u = len(model.eta), len(tree.order)
+        used = sorted({model.eta_level[k] for k in tree.order})
+        self.rule_of_level = {level: rule for rule, level in enumerate(used)}
+        self.rule_levels = tuple(model.levels[level] for level in used)
+        self.triangular = [self._is_triangular(g) for g in range(len(model.groups))]
+        self._bind()
+
+    # ---- the structure -------------------------------------------------------------------------------------------
+
+    def _constant_B(self, group: int, inner: np.ndarray) -> np.ndarray:
+        B = np.zeros((self.n_eta, self.n_eta))
+        for cell in self.model.groups[group].B:
+            if cell.times is None:
+                B[self.index[cell.row], self.index[cell.column]] += cell.at(inner)
+        return B
+
+    def _factor(self, group: int, inner: np.ndarray):
+        """C (n_eta, n_u), and its derivative as a list of (parameter number, matrix)."""
+        C = np.zeros((self.n_eta, self.n_u))
+        dC: dict[int, np.ndarray] = {}
+
+        def move(number):
+            return dC.setdefault(number, np.zeros_like(C))
+
+        for block in self.working.blocks[group]:
+            rows = [self.index[name] for name in block.latents]
+            if not all(r in self.column for r in rows):
+                rows = [r for r in rows if r in self.column]
+            columns = [self.column[r] for r in rows]
+            if block.cholesky:
+                C[np.ix_(rows, columns)] = block.matrix(inner)
+                for (a, b), cell in block.cells.items():
+                    move(cell.number)[rows[a], columns[b]] = 1.0
+                continue
+            live = [k for k, name in enumerate(block.latents) if self.index[name] in self.column]
+            Psi = block.matrix(inner)[np.ix_(live, live)]
+            L = np.linalg.cholesky(Psi)
+            C[np.ix_(rows, columns)] = L
+            numbers = {cell.number for cell in block.cells.values() if cell.is_free}
+            inverse = np.linalg.inv(L)
+            for number in numbers:
+                dPsi = np.zeros_like(Psi)
+                for (a, b), cell in block.cells.items():
+                    if cell.number == number and a in live and b in live:
+                        dPsi[live.index(a), live.index(b)] = dPsi[live.index(b), live.index(a)] = 1.0
+                inside = np.tril(inverse @ dPsi @ inverse.T)
+                inside[np.diag_indices_from(inside)] *= 0.5
+                move(number)[np.ix_(rows, columns)] += L @ inside
+        return C, dC
+
+    def _is_triangular(self, group: int) -> bool:
+        rng = np.random.default_rng(7)
+        B = np.zeros((self.n_eta, self.n_eta))
+        for cell in self.model.groups[group].B:
+            B[self.index[cell.row], self.index[cell.column]] += rng.uniform(0.1, 0.3)
+        A = np.linalg.inv(np.eye(self.n_eta) - B)
+        C = np.zeros((self.n_eta, self.n_u))
+        for block in self.working.blocks[group]:
+            rows = [self.index[name] for name in block.latents if self.index[name] in self.column]
+            for k, r in enumerate(rows):
+                for s in rows[: k + 1]:
+                    C[r, self.column[s]] = 1.0
+        F = (A @ C)[list(self.tree.order)]
+        return bool(np.all(np.abs(np.triu(F, 1)) < 1e-12))
+
+    def _structure(self, group: int, inner: np.ndarray, B: np.ndarray, varying: list[tuple[Cell, np.ndarray]]) -> _Structure:
+        """`B` may carry a leading axis over cells; `varying` are the cells of B that multiply a covariate."""
+        A = np.linalg.inv(np.eye(self.n_eta) - B)
+        C, dC = self._factor(group, inner)
+        F = A @ C
+        order = list(self.tree.order)
+        if self.triangular[group]:
+            M, Q = F, None
+        else:
+            q, r = np.linalg.qr(np.swapaxes(F[..., order, :], -1, -2))
+            sign = np.sign(np.diagonal(r, axis1=-2, axis2=-1))
+            sign = np.where(sign == 0, 1.0, sign)
+            Q = np.swapaxes(q * sign[..., None, :], -1, -2)
+            M = F @ np.swapaxes(Q, -1, -2)
+        dF = {number: A @ change for number, change in dC.items()}
+        for cell in self.model.groups[group].B:
+            if cell.is_free:
+                r, c = self.index[cell.row], self.index[cell.column]
+                change = A[..., :, r, None] * F[..., None, c, :]
+                if cell.times is not None:
+                    times = next((z for other, z in varying if other is cell), None)
+                    if times is None:
+                        continue
+                    change = change * times[:, None, None]
+                dF[cell.number] = dF[cell.number] + change if cell.number in dF else change
+        if Q is None:
+            dM = dF
+        else:
+            back = np.linalg.pinv(M[..., order, :])
+            dM = {}
+            for number, change in dF.items():
+                turned = change @ np.swapaxes(Q, -1, -2)
+                X = np.triu(back @ turned[..., order, :], 1)
+                dM[number] = turned - M @ (X - np.swapaxes(X, -1, -2))
+        alpha = np.zeros(self.n_eta)
+        for cell in self.model.groups[group].Gamma:
+            if cell.column == "1":
+                alpha[self.index[cell.row]] += cell.at(inner)
+        return _Structure(A, alpha, M, Q, dM)
+
+    # ---- binding -------------------------------------------------------------------------------------------------
+
+    def _reach(self, group: int, names: set[str]) -> set[str]:
+        out, todo = set(), set(names)
+        while todo:
+            name = todo.pop()
+            out.add(name)
+            todo |= {c.column for c in self.model.groups[group].B if c.row == name} - out
+        return out
+
+    def _bind(self):
+        model, design, tree = self.model, self.design, self.tree
+        # nodes: one a unit and random latent variable
+        first = {}
+        start = {}
+        parent, rule, kind = [], [], []
+        total = 0
+        for j, k in enumerate(tree.order):
+            level = model.eta_level[k]
+            rows = design.first_row[level]
+            start[k] = total
+            first[k] = rows
+            total += len(rows)
+        for j, k in enumerate(tree.order):
+            up = tree.parent[k]
+            n = len(first[k])
+            if up < 0:
+                parent.append(np.full(n, -1, dtype=np.int64))
+            else:
+                parent.append(start[up] + design.codes[model.eta_level[up]][first[k]])
+            rule.append(np.full(n, self.rule_of_level[model.eta_level[k]], dtype=np.int64))
+            kind.append(np.full(n, j, dtype=np.int64))
+        self.node_start, self.node_rows = start, first
+        paths, cell_node, code, y, trials, constant = [], [], [], [], [], []
+        bare = any(not self._response_path(b) for b in design.blocks)
+        if bare:
+            # responses without latent variables hang on one node of a one-point rule, which is exact
+            parent.append(np.array([-1], dtype=np.int64))
+            rule.append(np.array([len(self.rule_levels)], dtype=np.int64))
+            kind.append(np.array([len(tree.order)], dtype=np.int64))
+        coupled = self._coupled(design)
+        for k, block in enumerate(design.blocks):
+            path = self._response_path(block)
+            paths.append(path)
+            if path:
+                deepest = path[-1]
+                cell_node.append(start[deepest] + design.codes[model.eta_level[deepest]][block.rows])
+            else:
+                cell_node.append(np.full(len(block.rows), total, dtype=np.int64))
+            code.append(np.full(len(block.rows), block.response.family.code, dtype=np.int64))
+            y.append(np.zeros(len(block.rows)) if block.response.name in coupled[block.group] else block.y)
+            trials.append(block.trials)
+            constant.append(block.constant)
+        if any(coupled):
+            # cells of one unit that are whitened together sit on one node, deep enough for all of them
+            self._join_coupled(design, coupled, paths, cell_node, start)
+        signature = self._signatures(design, paths, coupled)
+        join = np.concatenate
+        self.program: Program = build(
+            join(parent) if parent else np.zeros(0, np.int64), join(rule) if rule else np.zeros(0, np.int64),
+            join(kind) if kind else np.zeros(0, np.int64), join(cell_node), join(code), join(y), join(trials),
+            join(constant), signature,
+        )  # fmt: skip
+        self.P = self.program.depth
+        tree_of = self.program.tree
+        self.share_of_cells = (
+            np.repeat(self.program.share, tree_of[:, LAST] - tree_of[:, FIRST]) * self.program.cell[:, WEIGHT]
+        )
+        self.has_bare = bare
+        offset = np.cumsum([0, *(len(b.rows) for b in design.blocks)])
+        owner = np.searchsorted(offset, self.program.cells, side="right") - 1
+        self.blocks: list[_Block] = []
+        for k, block in enumerate(design.blocks):
+            at = np.flatnonzero(owner == k)
+            bound = _Block(block, self.program.cells[at] - offset[k], at)
+            bound.path = paths[k]
+            self._bind_block(bound)
+            self.blocks.append(bound)
+        self._bind_whitening(coupled)
+        q = model.n_parameters
+        curved = np.zeros(q, dtype=bool)
+        for g, group in enumerate(model.groups):
+            bent = any(c.is_free for c in (*group.Lambda, *group.B))
+            for name, cells in group.items():
+                for cell in cells:
+                    if not cell.is_free:
+                        continue
+                    natural = name in ("Psi", "Theta") and self.working.kind[cell.number] == 0
+                    if natural or (bent and name in ("Lambda", "B", "Gamma", "Psi")):
+                        curved[cell.number] = True
+        self.curved = curved
+        self._pattern()
+
+    def _response_path(self, block: CellBlock) -> tuple[int, ...]:
+        deepest = None
+        rank = {k: j for j, k in enumerate(self.tree.order)}
+        for group in self.model.groups:
+            loads = {c.column for c in group.Lambda if c.row == block.response.name}
+            stack, seen = list(loads), set()
+            while stack:
+                name = stack.pop()
+                if name in seen:
+                    continue
+                seen.add(name)
+                k = self.index[name]
+                if k in rank:
+                    if deepest is None or rank[k] > rank[deepest] and deepest in self.tree.path(k):
+                        deepest = k
+                    elif k not in self.tree.path(deepest):
+                        deepest = k if len(self.tree.path(k)) > len(self.tree.path(deepest)) else deepest
+                else:
+                    stack += [c.column for g in self.model.groups for c in g.B if c.row == name]
+        return self.tree.path(deepest) if deepest is not None else ()
+
+    def _bind_block(self, b: _Block):
+        group = self.model.groups[b.source.group]
+        name = b.source.response.name
+        rows = b.source.rows[b.keep]
+        column = self.design.column
+        b.base = b.source.offset[b.keep].copy()
+        numbers, columns = [], []
+        for cell in group.beta:
+            if cell.row == name:
+                x = np.ones(b.n) if cell.column == "1" else column(cell.column)[rows]
+                if cell.is_free:
+                    numbers.append(cell.number)
+                    columns.append(x)
+                else:
+                    b.base += cell.value * x
+        b.beta = np.array(numbers, dtype=np.int64)
+        b.X = np.ascontiguousarray(np.stack(columns, axis=1)) if columns else np.zeros((b.n, 0))
+        b.loads = [
+            (self.index[c.column], c, None if c.times is None else column(c.times)[rows])
+            for c in group.Lambda if c.row == name
+        ]  # fmt: skip
+        reach = self._reach(b.source.group, {c.column for _, c, _ in b.loads})
+        b.reach = reach
+        b.gamma = [
+            (self.index[c.row], c, column(c.column)[rows])
+            for c in group.Gamma if c.row in reach and c.column != "1"
+        ]  # fmt: skip
+        b.alpha = [(self.index[c.row], c) for c in group.Gamma if c.row in reach and c.column == "1"]
+        b.varying = [
+            (c, column(c.times)[rows]) for c in group.B if c.row in reach and c.times is not None
+        ]
+        b.slots = [self.column[k] for k in b.path]
+        b.own = []
+        family = b.source.response.family
+        if family.own == 1:
+            theta = [c for c in group.Theta if c.row == name == c.column]
+            b.own = [theta[0] if theta else None, None]
+        elif family.own == 2:
+            kappa = sorted((c for c in group.kappa if c.row == name), key=lambda c: int(c.column[1:]))
+            k = b.source.category
+            b.own = [kappa[k - 1] if k > 0 else None, kappa[k] if k < len(kappa) else None]
+
+    # ---- evaluation ----------------------------------------------------------------------------------------------
+
+    def at(self, inner: np.ndarray) -> State:
+        """f, d and τ of every cell at a vector of inner parameters."""
+        n = len(self.program.code)
+        lin = np.zeros((n, 3))
+        D = np.zeros((n, self.P))
+        state = State(inner, lin, D, [], self.program.constant)
+        try:
+            for g in range(len(self.model.groups)):
+                state.groups.append(self._structure(g, inner, self._constant_B(g, inner), []) if self.n_eta else None)
+            for b in self.blocks:
+                self._fill(b, state)
+        except np.linalg.LinAlgError:
+            state.possible = False
+            return state
+        self._whiten(state)
+        if not (np.isfinite(lin[:, 0]).all() and np.isfinite(D).all()):
+            state.possible = False
+        return state
+
+    def _local(self, b: _Block, state: State):
+        """The structure as the block's cells see it, with λ (1 or n, n_eta) and μ (1 or n, n_eta)."""
+        inner = state.inner
+        g = b.source.group
+        s = state.groups[g]
+        if b.varying:
+            B = np.repeat(self._constant_B(g, inner)[None], b.n, axis=0)
+            for cell, z in b.varying:
+                B[:, self.index[cell.row], self.index[cell.column]] += cell.at(inner) * z
+            s = self._structure(g, inner, B, b.varying)
+        lam = np.zeros((b.n if any(z is not None for *_, z in b.loads) else 1, self.n_eta))
+        for k, cell, z in b.loads:
+            lam[:, k] += cell.at(inner) * (1.0 if z is None else z)
+        mean = s.alpha[None, :]
+        if b.gamma:
+            mean = np.repeat(mean, b.n, axis=0)
+            for k, cell, w in b.gamma:
+                mean[:, k] += cell.at(inner) * w
+        mu = np.einsum("...ij,...j->...i", s.A, mean)
+        return s, lam, mu
+
+    def _fill(self, b: _Block, state: State):
+        inner = state.inner
+        f = b.base + b.X @ inner[b.beta] if len(b.beta) else b.base
+        if b.loads:
+            s, lam, mu = b.local = self._local(b, state)
+            if b.alpha or b.gamma:
+                f = f + (lam * mu).sum(axis=1)
+            if b.slots:
+                if s.M.ndim == 2:
+                    d = lam @ s.M[:, b.slots]
+                else:
+                    d = np.einsum("ni,nij->nj", np.broadcast_to(lam, (b.n, self.n_eta)), s.M[:, :, b.slots])
+                state.D[b.at, : len(b.slots)] = d
+        state.lin[b.at, 0] = f
+        family = b.source.response.family
+        if family.own == 1:
+            cell = b.own[0]
+            value = cell.at(inner) if cell is not None else 0.0
+            if cell is not None and cell.is_free and self.working.kind[cell.number] == LOG_VARIANCE:
+                state.lin[b.at, 1] = value
+            elif value > 0:
+                state.lin[b.at, 1] = np.log(value)
+            else:
+                raise np.linalg.LinAlgError("residual variance not positive")
+        elif family.own == 2:
+            lower, upper = b.own
+            state.lin[b.at, 1] = lower.at(inner) if lower is not None else -np.inf
+            state.lin[b.at, 2] = upper.at(inner) if upper is not None else np.inf
+
+    def _entries(self, b: _Block, state: State):
+        """Derivatives of the block's features other than X: (number, feature, values (1 or n,))."""
+        inner = state.inner
+        out = []
+        if b.loads:
+            s, lam, mu = b.local
+            lamA = np.einsum("...i,...ij->...j", lam if s.A.ndim == 2 else np.broadcast_to(lam, (b.n, self.n_eta)), s.A)
+            for k, cell, z in b.loads:
+                if cell.is_free:
+                    times = 1.0 if z is None else z
+                    if b.alpha or b.gamma:
+                        out.append((cell.number, 0, times * mu[:, k]))
+                    for depth, slot in enumerate(b.slots):
+                        out.append((cell.number, 1 + depth, times * s.M[..., k, slot]))
+            for k, cell in b.alpha:
+                if cell.is_free:
+                    out.append((cell.number, 0, lamA[:, k]))
+            for k, cell, w in b.gamma:
+                if cell.is_free:
+                    out.append((cell.number, 0, lamA[:, k] * w))
+            if b.alpha or b.gamma:
+                times_of = {id(cell): z for cell, z in b.varying}
+                for cell in self.model.groups[b.source.group].B:
+                    if cell.is_free and cell.row in b.reach:
+                        z = times_of.get(id(cell), 1.0)
+                        out.append((cell.number, 0, lamA[:, self.index[cell.row]] * z * mu[:, self.index[cell.column]]))
+            for number, change in s.dM.items():
+                for depth, slot in enumerate(b.slots):
+                    if change.ndim == 2:
+                        values = lam @ change[:, slot]
+                    else:
+                        values = (lam * change[:, :, slot]).sum(axis=1)
+                    out.append((number, 1 + depth, values))
+        family = b.source.response.family
+        if family.own == 1 and b.own[0] is not None and b.own[0].is_free and not b.whitened:
+            cell = b.own[0]
+            slope = 1.0 if self.working.kind[cell.number] == LOG_VARIANCE else 1.0 / cell.at(inner)
+            out.append((cell.number, self.P + 1, np.array([slope])))
+        elif family.own == 2:
+            for k, cell in enumerate(b.own):
+                if cell is not None and cell.is_free:
+                    out.append((cell.number, self.P + 1 + k, np.ones(1)))
+        return [(number, feature, np.atleast_1d(values)) for number, feature, values in out]
+
+    def _pattern(self):
+        """Which derivatives of each block are not structurally zero, found at a random point."""
+        rng = np.random.default_rng(11)
+        inner = rng.uniform(0.3, 0.6, self.model.n_parameters)
+        for g in self.working.blocks:
+            for block in g:
+                if not block.cholesky:
+                    for (a, b), cell in block.cells.items():
+                        if cell.is_free:
+                            inner[cell.number] = 1.0 if a == b else 0.05
+        for group in self.model.groups:
+            for name, ordered in self._thresholds(group).items():
+                for k, cell in enumerate(ordered):
+                    if cell.is_free:
+                        inner[cell.number] = -1.0 + 0.5 * k + 0.01 * (hash(name) % 7)
+        for b in self.blocks:
+            b.live = None
+        state = self.at(inner)
+        if not state.possible:
+            return
+        for b in self.blocks:
+            b.live = [bool(np.any(np.abs(v) > 1e-13)) for _, _, v in self._entries(b, state)]
+
+    @staticmethod
+    def _thresholds(group):
+        out: dict[str, list[Cell]] = {}
+        for cell in group.kappa:
+            out.setdefault(cell.row, []).append(cell)
+        return {name: sorted(cells, key=lambda c: int(c.column[1:])) for name, cells in out.items()}
+
+    def _live_entries(self, b: _Block, state: State):
+        entries = self._entries(b, state)
+        return entries if b.live is None else [e for e, live in zip(entries, b.live) if live]
+
+    def pull_back(self, state: State, R: np.ndarray) -> np.ndarray:
+        """Gradient in the inner parameters from the adjoints R of (f, d, τ): rows as the engine's."""
+        gradient = np.zeros(self.model.n_parameters)
+        R = self._unwhiten(state, R, gradient)
+        for b in self.blocks:
+            r = R[b.at]
+            if len(b.beta):
+                np.add.at(gradient, b.beta, r[:, 0] @ b.X)
+            sums = r.sum(axis=0)
+            for number, feature, values in self._live_entries(b, state):
+                gradient[number] += values[0] * sums[feature] if len(values) == 1 else values @ r[:, feature]
+        return gradient
+
+    def jacobian(self, state: State):
+        """The derivatives of every cell's features in the inner parameters, in compressed rows: ptr, par, feature, value."""
+        per_block = []
+        width = np.zeros(len(self.program.code), dtype=np.int64)
+        for b in self.blocks:
+            entries = self._live_entries(b, state)
+            per_block.append(entries)
+            width[b.at] = len(b.beta) + len(entries)
+        ptr = np.concatenate([[0], np.cumsum(width)])
+        par = np.zeros(ptr[-1], dtype=np.int64)
+        feature = np.zeros(ptr[-1], dtype=np.int64)
+        value = np.zeros(ptr[-1])
+        for b, entries in zip(self.blocks, per_block):
+            start = ptr[b.at]
+            k = len(b.beta)
+            if k:
+                where = start[:, None] + np.arange(k)
+                par[where] = b.beta
+                value[where] = b.X
+            for j, (number, what, values) in enumerate(entries):
+                par[start + k + j] = number
+                feature[start + k + j] = what
+                value[start + k + j] = values
+        return ptr, par, feature, value
+
+    # ---- residual covariances ------------------------------------------------------------------------------------
+
+    def _coupled(self, design: Design) -> list[set[str]]:
+        """Responses with a residual covariance, by group."""
+        return [
+            {name for c in group.Theta if c.row != c.column and (c.is_free or c.value != 0.0) for name in (c.row, c.column)}
+            for group in self.model.groups
+        ]
+
+    def _join_coupled(self, design, coupled, paths, cell_node, start):
+        for g, names in enumerate(coupled):
+            mine = [k for k, b in enumerate(design.blocks) if b.group == g and b.response.name in names]
+            if not mine:
+                continue
+            longest = max((paths[k] for k in mine), key=len)
+            for k in mine:
+                if tuple(longest[: len(paths[k])]) != tuple(paths[k]):
+                    # whitening mixes paths: the tree was planned with these responses joined
+                    raise np.linalg.LinAlgError("responses with residual covariances on different paths")
+                paths[k] = longest
+                if longest:
+                    rows = design.blocks[k].rows
+                    cell_node[k] = start[longest[-1]] + design.codes[self.model.eta_level[longest[-1]]][rows]
+
+    def _bind_whitening(self, coupled):
+        """Groups of cells to whiten together: (group, names, positions (units, k)), one for each missing pattern."""
+        self.whitening = []
+        for b in self.blocks:
+            b.whitened = b.source.response.name in coupled[b.source.group]
+        for g, names in enumerate(coupled):
+            if not names:
+                continue
+            mine = [b for b in self.blocks if b.source.group == g and b.whitened]
+            rows = np.concatenate([b.source.rows[b.keep] for b in mine])
+            at = np.concatenate([b.at for b in mine])
+            which = np.concatenate([np.full(b.n, k) for k, b in enumerate(mine)])
+            y = np.concatenate([b.source.y[b.keep] for b in mine])
+            units, position = np.unique(rows, return_inverse=True)
+            table = np.full((len(units), len(mine)), -1, dtype=np.int64)
+            values = np.zeros((len(units), len(mine)))
+            table[position, which] = at
+            values[position, which] = y
+            present = table >= 0
+            patterns, member = np.unique(present, axis=0, return_inverse=True)
+            for k, pattern in enumerate(patterns):
+                here = np.flatnonzero(member.ravel() == k)
+                names_here = [b.source.response.name for b, seen in zip(mine, pattern) if seen]
+                self.whitening.append((g, names_here, table[here][:, pattern], values[here][:, pattern]))
+
+    def _theta(self, g: int, names: list[str], inner: np.ndarray):
+        """Θ over `names`, and the derivative of each of its free parameters."""
+        place = {name: k for k, name in enumerate(names)}
+        Theta = np.zeros((len(names), len(names)))
+        change: dict[int, np.ndarray] = {}
+        for cell in self.model.groups[g].Theta:
+            if cell.row in place and cell.column in place:
+                a, b = place[cell.row], place[cell.column]
+                value, slope = cell.at(inner), 1.0
+                if cell.is_free and self.working.kind[cell.number] == LOG_VARIANCE:
+                    value = slope = np.exp(value)
+                Theta[a, b] = Theta[b, a] = value
+                if cell.is_free:
+                    d = change.setdefault(cell.number, np.zeros_like(Theta))
+                    d[a, b] = d[b, a] = slope
+        return Theta, change
+
+    def _whiten(self, state: State):
+        state.whitening = []
+        share = self.share_of_cells
+        for g, names, at, y in self.whitening:
+            Theta, change = self._theta(g, names, state.inner)
+            try:
+                L = np.linalg.cholesky(Theta)
+            except np.linalg.LinAlgError:
+                state.possible = False
+                return
+            inverse = np.linalg.inv(L)
+            state.lin[at, 0] = (state.lin[at, 0] - y) @ inverse.T
+            state.lin[at, 1] = 0.0
+            state.D[at] = np.einsum("ab,nbp->nap", inverse, state.D[at])
+            units = share[at[:, 0]].sum()
+            state.constant -= units * np.log(np.diag(L)).sum()
+            state.whitening.append((L, inverse, change, units))
+
+    def _unwhiten(self, state: State, R: np.ndarray, gradient: np.ndarray) -> np.ndarray:
+        if not self.whitening:
+            return R
+        R = R.copy()
+        for (_, _, at, _), (L, inverse, change, units) in zip(self.whitening, state.whitening):
+            r = R[at]
+            f, D = state.lin[at, 0], state.D[at]
+            Lbar = -inverse.T @ (r[:, :, 0].T @ f + np.einsum("nap,nbp->ab", r[:, :, 1 : 1 + self.P], D))
+            Lbar[np.diag_indices_from(Lbar)] -= units / np.diag(L)
+            for number, dTheta in change.items():
+                inside = np.tril(inverse @ dTheta @ inverse.T)
+                inside[np.diag_indices_from(inside)] *= 0.5
+                gradient[number] += (np.tril(Lbar) * (L @ inside)).sum()
+            R[at] = np.einsum("ba,nbc->nac", inverse, r)
+        return R
+
+    # ---- identical cells -----------------------------------------------------------------------------------------
+
+    def _signatures(self, design: Design, paths, coupled) -> np.ndarray:
+        """Two hashes a cell of all data by which it enters the likelihood."""
+        out = []
+        for k, block in enumerate(design.blocks):
+            group = self.model.groups[block.group]
+            name = block.response.name
+            reach = self._reach(block.group, {c.column for c in group.Lambda if c.row == name})
+            names = {c.column for c in group.beta if c.row == name and c.column != "1"}
+            names |= {c.times for c in group.Lambda if c.row == name and c.times}
+            names |= {c.times for c in group.B if c.row in reach and c.times}
+            names |= {c.column for c in group.Gamma if c.row in reach and c.column != "1"}
+            columns = [np.full(len(block.rows), float(k)), block.y, block.trials, block.offset]
+            columns += [design.column(c)[block.rows] for c in sorted(names)]
+            out.append(hash_columns(np.stack(columns, axis=1)))
+        for g, names in enumerate(coupled):
+            mine = [k for k, b in enumerate(design.blocks) if b.group == g and b.response.name in names]
+            if mine:
+                # cells whitened together are identical only if all of them are
+                total = np.zeros((design.n_rows, 2), dtype=np.uint64)
+                for k in mine:
+                    total[design.blocks[k].rows] += out[k]
+                for k in mine:
+                    out[k] = out[k] + total[design.blocks[k].rows] * np.uint64(0x9E3779B97F4A7C15)
+        return np.concatenate(out)

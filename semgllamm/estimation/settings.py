@@ -1,0 +1,194 @@
+"""What a user may choose about estimation: when to stop, and where the quadrature points go."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, fields, replace
+from difflib import get_close_matches
+from operator import index
+
+from semgllamm.errors import EstimationError
+
+__all__ = ["Adaptive", "Ordinary", "Settings", "parse_quadrature"]
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """How the likelihood is maximised.
+
+    Parameters
+    ----------
+    iterations : int
+        Most steps of a fit.
+    tolerance : float
+        A fit has converged when the decrement g'J⁻¹g is below it (g gradient, J information): every |g| is then below
+        the root of it in units of 1/SE.
+    halvings : int
+        Most halvings of one step.
+    longest_step : float
+        Longest change of a parameter in one step, in units of max(1, |parameter|).
+    first_points : tuple of int
+        Points at the lowest level and at the levels above it with which a fit starts; with fewer than these Louis'
+        information is no guide and the gradients of successive steps take its place.
+    first_decrement : float
+        Decrement at which the first points have done their work.
+    target : float
+        Largest error that automatic points may leave: of an estimate in standard errors, and of the log-likelihood.
+    max_points : int
+        Most points at one level that the automatic rule may use.
+    away_from_zero : float
+        Standard deviation to which a random effect is moved from a false zero.
+    threads : int, optional
+        Threads over the top-level units; all processors if None.
+    """
+
+    iterations: int = 200
+    tolerance: float = 1e-12
+    halvings: int = 30
+    longest_step: float = 10.0
+    first_points: tuple[int, int] = (7, 3)
+    first_decrement: float = 0.1
+    target: float = 1e-3
+    max_points: int = 101
+    away_from_zero: float = 0.1
+    threads: int | None = None
+
+    def __post_init__(self):
+        for name in ("iterations", "tolerance", "halvings", "longest_step", "first_decrement", "target", "max_points",
+                     "away_from_zero"):  # fmt: skip
+            if not getattr(self, name) > 0:
+                raise EstimationError(f"setting '{name}' is {getattr(self, name)!r}", remedy="It must be positive.")
+        if self.threads is not None and self.threads < 1:
+            raise EstimationError(f"setting 'threads' is {self.threads!r}", remedy="Use 1 or more, or None for all.")
+        if len(self.first_points) != 2:
+            raise EstimationError(
+                f"setting 'first_points' is {self.first_points!r}",
+                remedy="Give two numbers, for the lowest level and for those above it, as in (7, 3).",
+            )
+        for k in self.first_points:
+            _count(k, "setting 'first_points'")
+
+    def with_(self, **changes) -> Settings:
+        """These settings with some changed; an unknown name is an error that suggests the nearest."""
+        known = [f.name for f in fields(self)]
+        for name in changes:
+            if name not in known:
+                raise EstimationError(f"there is no setting '{name}'", remedy=_suggestion(name, known, "Settings"))
+        return replace(self, **changes)
+
+    def start_points(self, levels: int) -> tuple[int, ...]:
+        """The points, one number a level, with which a fit starts."""
+        lowest, above = self.first_points
+        return tuple(lowest if level == 0 else above for level in range(levels))
+
+
+@dataclass(frozen=True, slots=True)
+class Adaptive:
+    """Adaptive Gauss–Hermite quadrature: each unit's points lie around its posterior mode.
+
+    Parameters
+    ----------
+    points : int, mapping of level name to int, or sequence of int, optional
+        Points of a one-dimensional rule: one number for all levels, one a level by name, or one a level from the lowest
+        up. None lets the fit raise them until the error they leave is below ``Settings.target``. One point everywhere is
+        Laplace's approximation.
+    """
+
+    points: int | Mapping[str, int] | Sequence[int] | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Ordinary:
+    """Ordinary Gauss–Hermite quadrature: the same points for all units, around zero.
+
+    Parameters
+    ----------
+    points : int, mapping of level name to int, or sequence of int, optional
+        As for `Adaptive`.
+    """
+
+    points: int | Mapping[str, int] | Sequence[int] | None = None
+
+
+WORDS = ("auto", "laplace")
+
+
+def parse_quadrature(value: str | Adaptive | Ordinary, levels: Sequence[str]) -> Adaptive | Ordinary:
+    """What the user asked for, with one number of points for each level.
+
+    Parameters
+    ----------
+    value : str, Adaptive or Ordinary
+        The argument ``quadrature``: "auto", "laplace" or a rule.
+    levels : sequence of str
+        Names of the levels at which latent variables are integrated out, the lowest first.
+
+    Returns
+    -------
+    Adaptive or Ordinary
+        The rule; its ``points`` are a tuple in the order of `levels`, or None where they are to be found automatically.
+
+    Raises
+    ------
+    EstimationError
+        For an unknown word or level (the nearest is named), a level without points, or a number below one.
+    """
+    if isinstance(value, str):
+        if value == "auto":
+            return Adaptive(None)
+        if value == "laplace":
+            return Adaptive((1,) * len(levels))
+        raise EstimationError(f"quadrature '{value}' is unknown", remedy=_suggestion(value, WORDS, "Words"))
+    if not isinstance(value, Adaptive | Ordinary):
+        example = f"Adaptive(points={value})" if isinstance(value, int) else "Adaptive(points=15)"
+        raise EstimationError(
+            f"quadrature cannot be {value!r}",
+            remedy=f'Write "auto", "laplace", or a rule such as {example} or Ordinary(points=12).',
+        )
+    return type(value)(_points(value.points, tuple(levels)))
+
+
+def _points(points, levels: tuple[str, ...]) -> tuple[int, ...] | None:
+    if points is None:
+        return None
+    if isinstance(points, Mapping):
+        for name in points:
+            if name not in levels:
+                raise EstimationError(
+                    f"points are given for level '{name}', at which nothing is integrated out",
+                    remedy=_suggestion(str(name), levels, "Levels with latent variables"),
+                )
+        without = [name for name in levels if name not in points]
+        if without:
+            raise EstimationError(
+                f"no points are given for {_listed(without)}",
+                remedy="Give a number for every level, or points=None to have all of them found automatically.",
+            )
+        return tuple(_count(points[name], f"level '{name}'") for name in levels)
+    if isinstance(points, Sequence) and not isinstance(points, str):
+        if len(points) != len(levels):
+            raise EstimationError(
+                f"{len(points)} numbers of points are given for {len(levels)} levels",
+                remedy=f"Give one for each of {_listed(levels)}, the lowest first." if levels else None,
+            )
+        return tuple(_count(k, f"level '{name}'") for k, name in zip(points, levels))
+    return (_count(points, "the quadrature"),) * len(levels)
+
+
+def _count(points, place: str) -> int:
+    try:
+        count = index(points)
+    except TypeError:
+        count = 0
+    if isinstance(points, bool) or count < 1:
+        raise EstimationError(f"{place} has {points!r} quadrature points", remedy="Use a whole number, 1 or more.")
+    return count
+
+
+def _listed(names: Sequence[str]) -> str:
+    return ", ".join(f"'{name}'" for name in names)
+
+
+def _suggestion(word: str, known: Sequence[str], what: str) -> str:
+    near = get_close_matches(word, known, n=1, cutoff=0.5)
+    return (f"Did you mean '{near[0]}'? " if near else "") + f"{what}: {', '.join(known) or 'none'}."

@@ -1,0 +1,232 @@
+"""Start values computed from the data.
+
+Fixed part by the generalized linear model without latent variables (Newton on its log-likelihood), scaled up by
+(1 + .35 Σσ²)^½ where the response is not Gaussian, because marginal effects are attenuated; loadings 1 on the scale
+of the response with the sign of the item-rest covariance; standard deviations 1 at the lowest level and ½ above.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from semgllamm.diagram.diagram import PathDiagram
+from semgllamm.estimation.predictor import Predictor
+from semgllamm.integration.independence import working_quantities
+from semgllamm.model.transforms import CELL, CHOLESKY, LOG_VARIANCE
+
+__all__ = ["start_values"]
+
+ATTENUATION = 0.35
+NEWTON_STEPS = 12
+
+
+def start_values(predictor: Predictor, diagram: PathDiagram) -> np.ndarray:
+    """Free parameters to start from, (n_free,)."""
+    model, working = predictor.model, predictor.working
+    spread = _response_spread(predictor)
+    scale = _latent_scale(predictor, spread)
+    cells = np.zeros(model.n_parameters)
+    for group in model.groups:
+        signs = _signs(predictor, group)
+        for cell in group.Lambda:
+            if cell.is_free:
+                gaussian = model.response(cell.row).family.name == "gaussian"
+                size = 0.7 * spread[cell.row] if gaussian else 1.0
+                cells[cell.number] = signs.get((cell.row, cell.column), 1.0) * size / scale[cell.column]
+        for cell in group.Theta:
+            if cell.is_free:
+                cells[cell.number] = 0.5 * spread[cell.row] ** 2 if cell.row == cell.column else 0.0
+        for cell in group.Psi:
+            if cell.is_free:
+                cells[cell.number] = scale[cell.row] ** 2 if cell.row == cell.column else 0.0
+        measured = {cell.column for cell in group.Lambda}
+        for cell in group.B:
+            # only second-order loadings start away from zero
+            if cell.is_free and cell.column not in measured:
+                cells[cell.number] = 0.7 * scale[cell.row] / scale[cell.column]
+    _thresholds(predictor, cells)
+    inner = working.inner_from_cells(cells)
+    inner = _fixed_part(predictor, inner)
+    cells = working.cells(inner)
+    for row, number in zip(diagram.parameters, model.rows):
+        if number >= 0 and row.start is not None:
+            cells[number] = row.start
+    inner = working.inner_from_cells(cells)
+    inner[(working.kind == CHOLESKY) & (np.abs(inner) < 1e-8) & _on_diagonal(predictor)] = 0.1
+    return working.free_from_inner(inner)
+
+
+def _on_diagonal(predictor) -> np.ndarray:
+    out = np.zeros(predictor.model.n_parameters, dtype=bool)
+    for group in predictor.model.groups:
+        for cell in group.Psi:
+            if cell.is_free and cell.row == cell.column:
+                out[cell.number] = True
+    return out
+
+
+def _response_spread(predictor) -> dict[str, float]:
+    values: dict[str, list[np.ndarray]] = {}
+    for block in predictor.design.blocks:
+        values.setdefault(block.response.name, []).append(block.y)
+    return {name: float(np.std(np.concatenate(parts))) or 1.0 for name, parts in values.items()}
+
+
+def _latent_scale(predictor, spread) -> dict[str, float]:
+    """A first guess of each latent variable's standard deviation."""
+    model, design = predictor.model, predictor.design
+    lowest = min(model.eta_level, default=0)
+    scale: dict[str, float] = {}
+
+    def rms(times):
+        return 1.0 if times is None else float(np.sqrt(np.mean(design.column(times) ** 2))) or 1.0
+
+    for group in model.groups:
+        for cell in group.Lambda:
+            if not cell.is_free and cell.value != 0.0 and cell.column not in scale:
+                gaussian = model.response(cell.row).family.name == "gaussian"
+                level = model.eta_level[model.eta.index(cell.column)]
+                unit = 0.6 * spread[cell.row] if gaussian else (1.0 if level == lowest else 0.5)
+                scale[cell.column] = unit / (abs(cell.value) * rms(cell.times))
+        for _ in range(len(model.eta)):
+            for cell in group.B:
+                if not cell.is_free and cell.value != 0.0 and cell.column not in scale and cell.row in scale:
+                    scale[cell.column] = 0.5 * scale[cell.row] / (abs(cell.value) * rms(cell.times))
+        for cell in group.Psi:
+            if cell.row == cell.column and not cell.is_free and cell.value > 0:
+                scale[cell.row] = float(np.sqrt(cell.value))
+    return {name: scale.get(name, 1.0) for name in model.eta}
+
+
+def _signs(predictor, group) -> dict[tuple[str, str], float]:
+    """Sign of the covariance of each row-level indicator with the sum of the latent variable's other indicators."""
+    design = predictor.design
+    columns: dict[str, np.ndarray] = {}
+    for block in design.blocks:
+        if block.response.level == 0:
+            y = columns.setdefault(block.response.name, np.full(design.n_rows, np.nan))
+            y[block.rows] = block.y
+    out = {}
+    for latent in {cell.column for cell in group.Lambda}:
+        cells = [c for c in group.Lambda if c.column == latent and c.times is None and c.row in columns]
+        names = list(dict.fromkeys(c.row for c in cells))
+        if len(names) < 2:
+            continue
+        with np.errstate(invalid="ignore"):
+            Z = np.stack([(columns[n] - np.nanmean(columns[n])) / (np.nanstd(columns[n]) or 1.0) for n in names], axis=1)
+        Z = np.nan_to_num(Z)
+        marker = next((c for c in cells if not c.is_free and c.value != 0.0), None)
+        if marker is not None:
+            reference = Z[:, names.index(marker.row)] * np.sign(marker.value)
+        else:
+            # the first principal direction tells the signs where no loading does
+            reference = Z @ np.linalg.svd(Z, full_matrices=False)[2][0]
+            reference *= 1.0 if (Z.T @ reference).sum() >= 0 else -1.0
+        for cell in cells:
+            with_rest = Z[:, names.index(cell.row)] @ reference
+            out[cell.row, cell.column] = 1.0 if with_rest >= 0 else -1.0
+    return out
+
+
+def _thresholds(predictor, cells: np.ndarray) -> None:
+    from scipy.stats import norm
+
+    inverse = {
+        "logit": lambda p: np.log(p / (1 - p)),
+        "probit": norm.ppf,
+        "cloglog": lambda p: np.log(-np.log1p(-p)),
+    }
+    counts: dict[tuple[int, str], dict[int, int]] = {}
+    for block in predictor.design.blocks:
+        if block.response.categories:
+            counts.setdefault((block.group, block.response.name), {})[block.category] = len(block.rows)
+    for (g, name), found in counts.items():
+        kappa = sorted(
+            (c for c in predictor.model.groups[g].kappa if c.row == name), key=lambda c: int(c.column[1:])
+        )
+        total = sum(found.values())
+        below = 0
+        for k, cell in enumerate(kappa):
+            below += found.get(k, 0)
+            p = min(max(below / total, 0.5 / total), 1 - 0.5 / total)
+            if cell.is_free:
+                link = predictor.model.response(name).family.link
+                cells[cell.number] = 1.25 * inverse[link](p)
+
+
+def _fixed_part(predictor: Predictor, inner: np.ndarray) -> np.ndarray:
+    """Newton's steps of the model without latent variables in the parameters that are linear in f."""
+    from scipy.sparse import csr_matrix
+
+    model, program = predictor.model, predictor.program
+    moving = sorted({c.number for g in model.groups for c in (*g.beta, *g.Gamma) if c.is_free})
+    inner = inner.copy()
+    whitening, predictor.whitening = predictor.whitening, []
+    try:
+        state = predictor.at(inner)
+        if not state.possible:
+            return inner
+        y = program.cell[:, 0].copy()
+        if whitening:
+            for _, _, at, values in whitening:
+                y[at] = values
+        cell = program.cell.copy()
+        cell[:, 0] = y
+        gaussian = program.code == 0
+        out = np.zeros((len(program.code), 3))
+        if moving:
+            ptr, par, feature, value = predictor.jacobian(state)
+            row = np.repeat(np.arange(len(program.code)), np.diff(ptr))
+            column = np.full(model.n_parameters, -1)
+            column[moving] = np.arange(len(moving))
+            keep = (feature == 0) & (column[par] >= 0)
+            X = csr_matrix((value[keep], (row[keep], column[par[keep]])), shape=(len(program.code), len(moving)))
+            share = predictor.share_of_cells
+            for _ in range(NEWTON_STEPS):
+                state = predictor.at(inner)
+                working_quantities(program.code, cell, state.lin, out)
+                if not np.isfinite(out).all():
+                    break
+                w = share * np.maximum(out[:, 2], 1e-6)
+                H = (X.T @ X.multiply(w[:, None])).toarray()
+                H[np.diag_indices_from(H)] += 1e-8 * (1.0 + np.diag(H))
+                step = np.linalg.solve(H, X.T @ (share * out[:, 1]))
+                size = np.abs(X @ step)
+                limit = np.max(size[~gaussian], initial=0.0)
+                inner[moving] += step * min(1.0, 3.0 / limit if limit > 0 else 1.0)
+                if np.abs(step).max(initial=0.0) < 1e-6 * (1 + np.abs(inner[moving]).max()):
+                    break
+            state = predictor.at(inner)
+        _scale_up(predictor, state, inner)
+        if gaussian.any():
+            _residual_variances(predictor, state, cell, inner)
+    finally:
+        predictor.whitening = whitening
+    return inner
+
+
+def _scale_up(predictor, state, inner) -> None:
+    """Marginal effects of a nonlinear response are attenuated by its latent variance: undo that."""
+    done = set()
+    variance = (state.D**2).sum(axis=1)
+    for b in predictor.blocks:
+        family = b.source.response.family
+        if b.n == 0 or family.residual_variance is None or family.name == "gaussian":
+            continue
+        factor = np.sqrt(1 + (ATTENUATION if family.link == "logit" else 0.8) * float(np.mean(variance[b.at])))
+        for number in b.beta:
+            if number not in done and predictor.working.kind[number] == CELL:
+                inner[number] *= factor
+                done.add(number)
+
+
+def _residual_variances(predictor, state, cell, inner) -> None:
+    residual: dict[int, list[float]] = {}
+    for b in predictor.blocks:
+        theta = b.own[0] if b.source.response.family.own == 1 else None
+        if theta is not None and theta.is_free and b.n:
+            r = cell[b.at, 0] - state.lin[b.at, 0]
+            residual.setdefault(theta.number, []).append(float(np.mean(r * r)))
+    for number, found in residual.items():
+        value = 0.5 * float(np.mean(found))
+        inner[number] = np.log(max(value, 1e-8)) if predictor.working.kind[number] == LOG_VARIANCE else value

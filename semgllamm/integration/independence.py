@@ -1,0 +1,17 @@
+"""log f, score s and curvature ω of every cell at ν = f, without latent variables: the ordinary GLM's working quantities."""
+
+from __future__ import annotations
+
+from semgllamm.integration.recursion import TRIALS, Y
+from semgllamm.responses import registry
+from semgllamm.responses.jit import kernel
+
+
+@kernel
+def working_quantities(code, cell, lin, out):
+    """Fill out (cells, 3) with log f, s and ω."""
+    for i in range(len(code)):
+        t = registry.terms(code[i], cell[i, Y], cell[i, TRIALS], lin[i, 0], lin[i, 1], lin[i, 2])
+        out[i, 0] = t[0]
+        out[i, 1] = t[1]
+        out[i, 2] = t[2]

@@ -1,0 +1,166 @@
+"""Lowering: a completed path diagram becomes the matrices of its GLLAMM.
+
+    f =~ y        Λ[y, f]                 f =~ g, g ~ f      B[g, f]
+    y ~ x         β[y, x]                 g ~ w              Γ[g, w]
+    y ~ f:x       Λ[y, f] times x         y ~ 1, g ~ 1       β[y, 1], Γ[g, 1]
+    y ~~ y        Θ[y, y] at y's own level; at a higher level a random intercept of y with this variance in Ψ
+    f ~~ g        Ψ[f, g]                 u | t1             κ[u, t1]
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+from semgllamm.diagram.diagram import PathDiagram
+from semgllamm.diagram.parts import Parameter
+from semgllamm.errors import ModelError
+from semgllamm.model.matrices import FIXED, Cell, Matrices, Model, Response
+
+__all__ = ["level_index", "lower"]
+
+ROW_LEVELS = (None, "", "row", "1", "within")
+
+
+def level_index(level: str | None, levels: Sequence[str]) -> int:
+    """Index of a block's level; lavaan's ``level: 2`` and ``level: between`` are the lowest cluster."""
+    if level in ROW_LEVELS:
+        return 0
+    if level in levels:
+        return list(levels).index(level)
+    if level == "between":
+        return 1
+    if level.isdigit() and int(level) <= len(levels):
+        return int(level) - 1
+    raise ModelError(
+        f"there is no level '{level}'", remedy=f"Levels of this model: {', '.join(levels)}; name clusters in cluster=."
+    )
+
+
+def lower(
+    diagram: PathDiagram, levels: Sequence[str], responses: Sequence[Response], group_labels: Sequence[str] = ("",)
+) -> Model:
+    """Lower a completed diagram.
+
+    Parameters
+    ----------
+    diagram : PathDiagram
+        With its parameters filled in.
+    levels : sequence of str
+        Levels, lowest first, "row" the first.
+    responses : sequence of Response
+        Every variable with a density, with family and level.
+    """
+    return _Lowering(diagram, tuple(levels), tuple(responses), tuple(group_labels)).run()
+
+
+class _Lowering:
+    def __init__(self, diagram, levels, responses, group_labels):
+        self.diagram, self.levels, self.responses, self.group_labels = diagram, levels, responses, group_labels
+        self.by_name = {response.name: response for response in responses}
+        self.level = {name: level_index(diagram.latent_level(name), levels) for name in diagram.latent_names}
+        self.hidden: list[str] = []
+        n_groups = len(group_labels)
+        self.cells = [{name: [] for name in Matrices.__dataclass_fields__} for _ in range(n_groups)]
+        self.names: list[str] = []
+        self.number_of: dict[str, int] = {}
+
+    def run(self) -> Model:
+        rows = [self._row(row) for row in self.diagram.parameters]
+        groups = tuple(Matrices(**{name: tuple(cells) for name, cells in group.items()}) for group in self.cells)
+        eta = tuple(self.level)
+        return Model(
+            levels=self.levels, responses=self.responses, eta=eta, eta_level=tuple(self.level[name] for name in eta),
+            groups=groups, names=tuple(self.names), rows=tuple(rows), group_labels=self.group_labels,
+            hidden=frozenset(self.hidden),
+        )  # fmt: skip
+
+    def _number(self, row: Parameter) -> int:
+        if row.fixed is not None:
+            return FIXED
+        name = row.name + (f".g{row.group}" if row.group > 1 else "")
+        if level_index(row.level, self.levels) > 0 and row.op in ("~~", "~1") and self._own_level(row.lhs) == 0:
+            name += f".l{level_index(row.level, self.levels) + 1}"
+        key = row.label or name
+        if key not in self.number_of:
+            self.number_of[key] = len(self.names)
+            self.names.append(key)
+        self.number_of.setdefault(name, self.number_of[key])
+        return self.number_of[key]
+
+    def _own_level(self, name: str) -> int:
+        return self.by_name[name].level if name in self.by_name else self.level.get(name, 0)
+
+    def _row(self, row: Parameter) -> int:
+        if row.exogenous or row.op in (":=", "==", "<", ">", "<~"):
+            return FIXED
+        if row.op == "~*~":
+            if row.fixed != 1.0:
+                self._refuse(row, "a free or non-unit scale (~*~) cannot be fitted yet")
+            return FIXED
+        if row.op == "=~" and not row.rhs:
+            return FIXED
+        number = self._number(row)
+        place = getattr(self, _PLACE[row.op])
+        matrix, lhs, rhs, times = place(row)
+        value = 0.0 if row.fixed is None else float(row.fixed)
+        self.cells[row.group - 1][matrix].append(Cell(lhs, rhs, number, value, times))
+        return number
+
+    def _refuse(self, row: Parameter, message: str, remedy: str | None = None):
+        raise ModelError(message, text=self.diagram.text, span=row.span, remedy=remedy)
+
+    def _measurement(self, row):
+        return ("B" if row.rhs in self.level else "Lambda"), row.rhs, row.lhs, None
+
+    def _intercept(self, row):
+        return ("Gamma" if row.lhs in self.level else "beta"), row.lhs, "1", None
+
+    def _threshold(self, row):
+        return "kappa", row.lhs, row.rhs, None
+
+    def _regression(self, row):
+        factors = [row.rhs] if row.rhs in self.level else row.rhs.split(":")
+        latent = [name for name in factors if name in self.level]
+        if len(latent) > 1:
+            self._refuse(row, f"the product of latent variables {row.rhs} cannot be fitted yet")
+        to_latent = row.lhs in self.level
+        if not latent:
+            return ("Gamma" if to_latent else "beta"), row.lhs, row.rhs, None
+        times = ":".join(name for name in factors if name not in self.level) or None
+        return ("B" if to_latent else "Lambda"), row.lhs, latent[0], times
+
+    def _covariance(self, row):
+        level = level_index(row.level, self.levels)
+        own = [self._own_level(name) for name in (row.lhs, row.rhs)]
+        if level < max(own):
+            low = row.lhs if own[0] == max(own) else row.rhs
+            self._refuse(row, f"{low} varies over the units of '{self.levels[max(own)]}', above this block's level")
+        names = []
+        for name, at in zip((row.lhs, row.rhs), own):
+            names.append(name if at == level else self._between(name, level, row.group))
+        if all(name in self.by_name for name in names):
+            for name in names:
+                if not self.by_name[name].family.has_residual:
+                    self._refuse(
+                        row,
+                        f"{name} is {self.by_name[name].family.name}: it has no residual to {'vary' if row.lhs == row.rhs else 'covary'}",
+                        f"Write a factor instead: shared =~ 1*{row.lhs} + 1*{row.rhs}.",
+                    )
+            return "Theta", *names, None
+        if any(name in self.by_name for name in names):
+            self._refuse(row, f"a residual of a response ({row.lhs} or {row.rhs}) cannot covary with a latent variable")
+        return "Psi", *names, None
+
+    def _between(self, name: str, level: int, group: int) -> str:
+        """The random intercept of a lower-level variable at a higher level, made when first named."""
+        hidden = f"{name}@{self.levels[level]}"
+        if hidden not in self.level:
+            self.level[hidden] = level
+            self.hidden.append(hidden)
+            matrix = "Lambda" if name in self.by_name else "B"
+            for cells in self.cells:
+                cells[matrix].append(Cell(name, hidden, FIXED, 1.0))
+        return hidden
+
+
+_PLACE = {"=~": "_measurement", "~": "_regression", "~1": "_intercept", "~~": "_covariance", "|": "_threshold"}

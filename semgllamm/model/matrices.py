@@ -1,0 +1,110 @@
+"""The GLLAMM of a path diagram: its matrices, cell by cell, with a constant or a parameter number in each.
+
+    ν_i = x_i'β + o_i + Σ_m λ_m z_mi η_m,        η = Bη + Γw + α + ζ,   ζ^(l) ~ N(0, Ψ^(l)),
+    Gaussian responses have residual covariances Θ, ordinal ones thresholds κ.
+
+(Skrondal & Rabe-Hesketh 2004, equations 4.1 to 4.3, with Muthén's intercepts written out.)
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from semgllamm.responses.contract import Family
+
+__all__ = ["Cell", "Matrices", "Model", "Response"]
+
+FIXED = -1
+
+
+@dataclass(frozen=True, slots=True)
+class Cell:
+    """One cell: `row` and `column` by name, times a data column if any, and a parameter number or a constant."""
+
+    row: str
+    column: str
+    number: int = FIXED
+    value: float = 0.0
+    times: str | None = None
+
+    @property
+    def is_free(self) -> bool:
+        return self.number != FIXED
+
+    def at(self, values: np.ndarray) -> float:
+        """The cell's value given the vector of parameters."""
+        return float(values[self.number]) if self.number != FIXED else self.value
+
+
+@dataclass(frozen=True)
+class Matrices:
+    """The matrices of one group. ``beta`` holds intercepts in column "1", ``Gamma`` latent intercepts likewise;
+    ``kappa`` has one row a response and columns t1, t2, …; ``Psi`` and ``Theta`` hold their lower triangles."""
+
+    beta: tuple[Cell, ...] = ()
+    Lambda: tuple[Cell, ...] = ()
+    B: tuple[Cell, ...] = ()
+    Gamma: tuple[Cell, ...] = ()
+    Psi: tuple[Cell, ...] = ()
+    Theta: tuple[Cell, ...] = ()
+    kappa: tuple[Cell, ...] = ()
+
+    def items(self):
+        """(name, cells) of every matrix."""
+        return [(name, getattr(self, name)) for name in ("beta", "Lambda", "B", "Gamma", "Psi", "Theta", "kappa")]
+
+
+@dataclass(frozen=True, slots=True)
+class Response:
+    """A response with its family, its level (index into the model's levels) and its number of categories."""
+
+    name: str
+    family: Family
+    level: int = 0
+    categories: int = 0
+
+
+@dataclass(frozen=True)
+class Model:
+    """A lowered model.
+
+    Attributes
+    ----------
+    levels : tuple of str
+        Lowest first; the first is the level of the rows.
+    responses : tuple of Response
+    eta : tuple of str
+        Latent variables, in the order of the diagram.
+    eta_level : tuple of int
+    groups : tuple of Matrices
+        One a group.
+    names : tuple of str
+        One name a parameter number.
+    rows : tuple of int
+        The parameter number of each row of the completed diagram's table (−1 where fixed).
+    """
+
+    levels: tuple[str, ...]
+    responses: tuple[Response, ...]
+    eta: tuple[str, ...]
+    eta_level: tuple[int, ...]
+    groups: tuple[Matrices, ...]
+    names: tuple[str, ...]
+    rows: tuple[int, ...]
+    group_labels: tuple[str, ...] = ("",)
+    hidden: frozenset[str] = field(default_factory=frozenset)
+
+    @property
+    def n_parameters(self) -> int:
+        return len(self.names)
+
+    def response(self, name: str) -> Response:
+        return next(r for r in self.responses if r.name == name)
+
+    def varies(self, latent: str) -> bool:
+        """Whether the latent variable has a disturbance: a free or non-zero variance in some group."""
+        return any(
+            c.row == latent == c.column and (c.is_free or c.value != 0.0) for g in self.groups for c in g.Psi
+        )
