@@ -1,0 +1,1 @@
+"""The grammar of the model language, shipped as package data: ``semgllamm.lark``."""
