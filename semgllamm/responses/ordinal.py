@@ -17,6 +17,7 @@ from semgllamm.responses.contract import NO_OWN, Family
 from semgllamm.responses.jit import kernel
 from semgllamm.responses.links import (
     LATENT_VARIANCE,
+    LOG_SQRT_2PI,
     capped_exp,
     cloglog_success,
     inverse,
@@ -72,12 +73,44 @@ def terms_logit(y, n, nu, tau1, tau2):
 
 
 # probit: the interval is reflected into the lower tail, where f = Φ(b)(1 − q), q = Φ(a)/Φ(b)
+# a narrow one, c ± h, where q is close to 1, by the expansion of the integral of φ(c + t):
+#     log f = log φ(c) + log 2h + h²(c² − 1)/6 + h⁴(2 − 4c² − c⁴)/180
+
+NARROW = 0.02
+
+
+@kernel
+def narrow_value_probit(c, h):
+    c2, h2 = c * c, h * h
+    logf = (math.log(2.0 * h) - LOG_SQRT_2PI - 0.5 * c2
+            + h2 * ((c2 - 1.0) / 6.0 + h2 * (2.0 - 4.0 * c2 - c2 * c2) / 180.0))
+    return logf, c * (1.0 - h2 * (1.0 / 3.0 - h2 * (2.0 + c2) / 45.0))
+
+
+@kernel
+def narrow_terms_probit(c, h):
+    c2, h2 = c * c, h * h
+    logf, s = narrow_value_probit(c, h)
+    # derivatives of log f in c and h
+    in_h = 1.0 / h + h * ((c2 - 1.0) / 3.0 + h2 * (2.0 - 4.0 * c2 - c2 * c2) / 45.0)
+    in_cc = -1.0 + h2 * (1.0 / 3.0 - h2 * (2.0 + 3.0 * c2) / 45.0)
+    in_ch = h * c * (2.0 / 3.0 - 4.0 / 45.0 * h2 * (2.0 + c2))
+    in_hh = -1.0 / h2 + (c2 - 1.0) / 3.0 + h2 * (2.0 - 4.0 * c2 - c2 * c2) / 15.0
+    in_ccc = -2.0 / 15.0 * h2 * h2 * c
+    in_cch = h * (2.0 / 3.0 - 4.0 / 45.0 * h2 * (2.0 + 3.0 * c2))
+    # ν = −c, and the thresholds are c ∓ h
+    return (logf, s, -in_cc, in_ccc, 0.5 * (-s - in_h), 0.5 * (-s + in_h),
+            0.5 * (in_ch - in_cc), -0.5 * (in_ch + in_cc), 0.5 * (in_cch - in_ccc), -0.5 * (in_cch + in_ccc),
+            0.25 * (in_cc - 2.0 * in_ch + in_hh), 0.25 * (in_cc - in_hh), 0.25 * (in_cc + 2.0 * in_ch + in_hh))
 
 
 @kernel
 def value_probit(y, n, nu, tau1, tau2):
     if not tau2 > tau1:
         return -math.inf, 0.0
+    c, h = 0.5 * (tau1 + tau2) - nu, 0.5 * (tau2 - tau1)
+    if h * max(1.0, abs(c)) < NARROW:
+        return narrow_value_probit(c, h)
     a, b, sign = tau1 - nu, tau2 - nu, 1.0
     if a + b > 0.0:
         a, b, sign = -b, -a, -1.0
@@ -95,6 +128,9 @@ def value_probit(y, n, nu, tau1, tau2):
 def terms_probit(y, n, nu, tau1, tau2):
     if not tau2 > tau1:
         return IMPOSSIBLE
+    c, h = 0.5 * (tau1 + tau2) - nu, 0.5 * (tau2 - tau1)
+    if h * max(1.0, abs(c)) < NARROW:
+        return narrow_terms_probit(c, h)
     a, b, reflected = tau1 - nu, tau2 - nu, False
     if a + b > 0.0:
         a, b, reflected = -b, -a, True

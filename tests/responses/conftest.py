@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from pathlib import Path
 
 import numpy as np
 import pytest
 
 from semgllamm.responses import registry
 
+REPOSITORY = Path(__file__).parents[2]
 THRESHOLDS = np.array([-1.3, -0.4, 0.1, 0.15, 1.6])
 LOG_VARIANCE = np.array(0.4)
 

@@ -10,7 +10,9 @@ import subprocess
 import sys
 from pathlib import Path
 
+import numba
 import numpy as np
+import pytest
 
 from semgllamm import errors
 from semgllamm.responses import jit
@@ -41,12 +43,12 @@ def run(**environment):
 
 
 def test_two_processes_share_one_compilation_and_uncompiled_kernels_agree(tmp_path):
-    base = {"NUMBA_CACHE_DIR": str(tmp_path)}
+    base = {"NUMBA_CACHE_DIR": str(tmp_path), "NUMBA_DISABLE_JIT": "0"}
     first, second = run(**base), run(**base)
     assert first["cold"] and not second["cold"]
     assert Path(first["folder"]).parent == tmp_path and first["folder"] == second["folder"]
     assert first["terms"] == second["terms"]
-    plain = run(NUMBA_DISABLE_JIT="1", **base)
+    plain = run(**{**base, "NUMBA_DISABLE_JIT": "1"})
     assert not plain["cold"]
     np.testing.assert_allclose(plain["terms"], first["terms"], rtol=1e-11, atol=1e-300)
 
@@ -72,9 +74,8 @@ def test_an_edit_in_any_kernel_file_moves_the_cache(tmp_path, monkeypatch):
     assert len(names) == 1 + 2 * len(jit.ROOMS_WITH_KERNELS)
 
 
+@pytest.mark.skipif(bool(numba.config.DISABLE_JIT), reason="nothing is compiled")
 def test_decorating_leaves_the_cache_of_other_packages_alone():
-    import numba
-
     before = numba.config.CACHE_DIR
 
     @jit.kernel
@@ -83,7 +84,6 @@ def test_decorating_leaves_the_cache_of_other_packages_alone():
 
     assert before == numba.config.CACHE_DIR
     assert twice(2.0) == 4.0
-    assert isinstance(twice.py_func(1), int)
     assert Path(twice.stats.cache_path).parent == jit.cache_folder()
 
 

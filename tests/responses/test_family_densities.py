@@ -7,7 +7,7 @@ import math
 import mpmath as mp
 import numpy as np
 import pytest
-from conftest import THRESHOLDS, cell, own_of
+from conftest import THRESHOLDS, Cell, cell, own_of
 from exact_densities import DENSITIES
 from scipy import integrate, stats
 
@@ -160,11 +160,22 @@ def test_thresholds_out_of_order_are_impossible():
             assert registry.value(family.code, 1.0, 1.0, 0.3, 0.5, 0.2) == (-math.inf, 0.0)
 
 
-def test_narrow_categories_keep_their_digits():
-    for family in registry.FAMILIES:
-        if family.name == "ordinal":
-            for nu in (-6.0, -1.0, 0.2, 1.1, 7.0):
-                response = cell(family, 3.0)
-                narrow = type(response)(3.0, 1.0, 0.1, 0.101)
-                terms = registry.terms(family.code, 3.0, 1.0, nu, narrow.tau1, narrow.tau2)
-                np.testing.assert_allclose(terms, exact_terms(family, narrow, nu), rtol=1e-7, atol=2e-7)
+@pytest.mark.parametrize("width", [1e-12, 1e-3, 0.03, 0.05])
+@pytest.mark.parametrize("link", registry.links_of("ordinal"))
+def test_narrow_categories_keep_their_digits(link, width):
+    family = registry.lookup("ordinal", link)
+    for nu in (-15.0, -1.0, 0.2, 40.0):
+        upper = 0.1 + width
+        narrow = Cell(3.0, 1.0, 0.1, upper)
+        terms = np.array(registry.terms(family.code, 3.0, 1.0, nu, 0.1, upper))
+        value = registry.value(family.code, 3.0, 1.0, nu, 0.1, upper)
+        np.testing.assert_allclose(terms, exact_terms(family, narrow, nu), rtol=2e-8, atol=1e-8)
+        np.testing.assert_allclose(value, terms[:2], rtol=1e-12)
+
+
+def test_categories_narrower_than_rounding_stay_finite():
+    for link in registry.links_of("ordinal"):
+        code = registry.lookup("ordinal", link).code
+        for nu in (-40.0, -1.0, 3.0, 40.0):
+            lower = 1.0
+            assert np.isfinite(registry.terms(code, 3.0, 1.0, nu, lower, np.nextafter(lower, 2.0))).all()
