@@ -58,6 +58,7 @@ class Design:
     blocks: tuple[CellBlock, ...]
     columns: Mapping[str, np.ndarray]
     left_out: tuple[tuple[str, int], ...]
+    group_of: np.ndarray | None = None
 
     def column(self, name: str) -> np.ndarray:
         """A covariate over the rows; "1" is the constant, products are written ``a:b``."""
@@ -167,8 +168,9 @@ def design(model: Model, diagram: PathDiagram, binding: Binding, missing: str = 
                 offset = offsets[response.name][keep][mine]
                 blocks.append(CellBlock(response, group, category, mine, y[mine], trials[mine], constant, offset))
     return Design(
-        keep.size, n, order[keep], tuple(kept_codes), tuple(first_row), tuple(blocks), values, tuple(left_out)
-    )
+        keep.size, n, order[keep], tuple(kept_codes), tuple(first_row), tuple(blocks), values, tuple(left_out),
+        group_of,
+    )  # fmt: skip
 
 
 def _parts(name: str) -> list[str]:

@@ -32,7 +32,7 @@ class Likelihood:
     evaluations : int
     """
 
-    def __init__(self, predictor: Predictor, ordinary: bool = False):
+    def __init__(self, predictor: Predictor, ordinary: bool = False, threads: int | None = None):
         self.predictor, self.ordinary = predictor, ordinary
         working = predictor.working
         self.n_free, self.names = working.n_free, working.names
@@ -43,7 +43,7 @@ class Likelihood:
         self.K = working.K
         self.identity = bool(self.K.shape[0] == self.K.shape[1] and np.array_equal(self.K, np.eye(len(self.K))))
         self.nonlinear = (self.K[predictor.curved] != 0).any(axis=0)
-        self.workspace = Workspace(predictor.program)
+        self.workspace = Workspace(predictor.program, threads)
         self.evaluations = 0
 
     def cold(self) -> None:

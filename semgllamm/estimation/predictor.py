@@ -23,7 +23,7 @@ from semgllamm.integration.tree import Tree, plan
 from semgllamm.model.matrices import Cell, Model
 from semgllamm.model.transforms import LOG_VARIANCE, Working
 
-__all__ = ["Predictor", "State", "plan_tree"]
+__all__ = ["Predictor", "State", "plan_tree", "response_paths"]
 
 
 def hash_columns(columns: np.ndarray) -> np.ndarray:
@@ -98,6 +98,30 @@ def plan_tree(model: Model, design: Design | None = None) -> Tree:
     tree = plan([model.eta_level[k] for k in kept], cliques, responses)
     back = {j: k for k, j in local.items()} | {-1: -1}
     return Tree(tuple(back[j] for j in tree.order), {back[j]: back[p] for j, p in tree.parent.items()}, tree.cost)
+
+
+def response_paths(model: Model, tree: Tree) -> dict[str, tuple[int, ...]]:
+    """The path of the tree, root first, that each response depends on; empty where it has no latent variable."""
+    index = {name: k for k, name in enumerate(model.eta)}
+    rank = {k: j for j, k in enumerate(tree.order)}
+    out = {}
+    for response in model.responses:
+        stack = [c.column for g in model.groups for c in g.Lambda if c.row == response.name]
+        seen: set[str] = set()
+        deepest = -1
+        while stack:
+            name = stack.pop()
+            if name in seen:
+                continue
+            seen.add(name)
+            k = index[name]
+            if k in rank:
+                # all that a response depends on lies on one path, so the last in the order is the deepest
+                deepest = k if deepest < 0 or rank[k] > rank[deepest] else deepest
+            else:
+                stack += [c.column for g in model.groups for c in g.B if c.row == name]
+        out[response.name] = tree.path(deepest) if deepest >= 0 else ()
+    return out
 
 
 @dataclass
@@ -286,6 +310,7 @@ class Predictor:
             kind.append(np.full(n, j, dtype=np.int64))
         self.node_start, self.node_rows = start, first
         paths, cell_node, code, y, trials, constant = [], [], [], [], [], []
+        self.paths = response_paths(model, tree)
         bare = any(not self._response_path(b) for b in design.blocks)
         if bare:
             # responses without latent variables hang on one node of a one-point rule, which is exact
@@ -346,25 +371,7 @@ class Predictor:
         self._pattern()
 
     def _response_path(self, block: CellBlock) -> tuple[int, ...]:
-        deepest = None
-        rank = {k: j for j, k in enumerate(self.tree.order)}
-        for group in self.model.groups:
-            loads = {c.column for c in group.Lambda if c.row == block.response.name}
-            stack, seen = list(loads), set()
-            while stack:
-                name = stack.pop()
-                if name in seen:
-                    continue
-                seen.add(name)
-                k = self.index[name]
-                if k in rank:
-                    if deepest is None or rank[k] > rank[deepest] and deepest in self.tree.path(k):
-                        deepest = k
-                    elif k not in self.tree.path(deepest):
-                        deepest = k if len(self.tree.path(k)) > len(self.tree.path(deepest)) else deepest
-                else:
-                    stack += [c.column for g in self.model.groups for c in g.B if c.row == name]
-        return self.tree.path(deepest) if deepest is not None else ()
+        return self.paths[block.response.name]
 
     def _bind_block(self, b: _Block):
         group = self.model.groups[b.source.group]
@@ -594,6 +601,65 @@ class Predictor:
                 feature[start + k + j] = what
                 value[start + k + j] = values
         return ptr, par, feature, value
+
+    # ---- latent variables ----------------------------------------------------------------------------------------
+
+    def latent(self, name: str, inner: np.ndarray):
+        """A latent variable of each unit of its level in the coordinates of the tree.
+
+        Returns
+        -------
+        mean : (units,) array
+            μ, its prior mean given the covariates.
+        loading : (units, depth) array
+            Its coefficients of the coordinates on the path.
+        node : (units,) array
+            The kept node that ends the path, −1 if the variable has no random part.
+        """
+        k = self.index[name]
+        level = self.model.eta_level[k]
+        rows = self.design.first_row[level]
+        n = len(rows)
+        group_of = self.design.group_of[rows]
+        mean, loading = np.zeros(n), np.zeros((n, self.P))
+        deepest, stack, seen = None, [name], set()
+        rank = {v: j for j, v in enumerate(self.tree.order)}
+        while stack:
+            here = stack.pop()
+            if here in seen:
+                continue
+            seen.add(here)
+            v = self.index[here]
+            if v in rank:
+                deepest = v if deepest is None or rank[v] > rank[deepest] else deepest
+            else:
+                stack += [c.column for g in self.model.groups for c in g.B if c.row == here]
+        path = self.tree.path(deepest) if deepest is not None else ()
+        slots = [self.column[v] for v in path]
+        for g, group in enumerate(self.model.groups):
+            mine = np.flatnonzero(group_of == g)
+            if mine.size == 0:
+                continue
+            reach = self._reach(g, {name})
+            B = self._constant_B(g, inner)
+            varying = [(c, self.design.column(c.times)[rows[mine]]) for c in group.B if c.row in reach and c.times]
+            if varying:
+                B = np.repeat(B[None], mine.size, axis=0)
+                for cell, z in varying:
+                    B[:, self.index[cell.row], self.index[cell.column]] += cell.at(inner) * z
+            s = self._structure(g, inner, B, varying)
+            intercepts = np.repeat(s.alpha[None], mine.size, axis=0)
+            for cell in group.Gamma:
+                if cell.column != "1" and cell.row in reach:
+                    intercepts[:, self.index[cell.row]] += cell.at(inner) * self.design.column(cell.column)[rows[mine]]
+            A = np.broadcast_to(s.A, (mine.size, *s.A.shape[-2:]))
+            mean[mine] = np.einsum("nj,nj->n", A[:, k, :], intercepts)
+            loading[mine, : len(slots)] = s.M[..., k, slots]
+        node = np.full(n, -1, dtype=np.int64)
+        if deepest is not None:
+            unit = self.design.codes[self.model.eta_level[deepest]][rows]
+            node = self.program.representative[self.node_start[deepest] + unit]
+        return mean, loading, node
 
     # ---- residual covariances ------------------------------------------------------------------------------------
 

@@ -1,0 +1,46 @@
+"""semgllamm: generalized linear latent and mixed models from a lavaan-style model string."""
+
+from __future__ import annotations
+
+from importlib import import_module
+
+from semgllamm.errors import (
+    DataError,
+    EstimationError,
+    ModelError,
+    ModelSyntaxError,
+    SemgllammError,
+    SemgllammWarning,
+)
+
+# public names and the modules they load from when first used: numba, SciPy, pandas and lark are not needed to import
+_LAZY = {
+    "fit": "semgllamm.api",
+    "parse": "semgllamm.api",
+    "explain": "semgllamm.explain",
+    "parameter_table": "semgllamm.diagram.table",
+    "load_dataset": "semgllamm.data.datasets",
+    "Settings": "semgllamm.estimation.settings",
+    "Adaptive": "semgllamm.estimation.settings",
+    "Ordinary": "semgllamm.estimation.settings",
+    "Fit": "semgllamm.results.fit",
+    "PathDiagram": "semgllamm.diagram.diagram",
+}
+
+__all__ = [
+    "Adaptive", "DataError", "EstimationError", "Fit", "ModelError", "ModelSyntaxError", "Ordinary", "PathDiagram",
+    "SemgllammError", "SemgllammWarning", "Settings", "explain", "fit", "load_dataset", "parameter_table", "parse",
+]  # fmt: skip
+
+
+def __getattr__(name: str):
+    if name in _LAZY:
+        # `explain` is a function and a module: the function wins
+        value = getattr(import_module(_LAZY[name]), name)
+        globals()[name] = value
+        return value
+    raise AttributeError(f"module 'semgllamm' has no attribute '{name}'")
+
+
+def __dir__():
+    return sorted([*globals(), *_LAZY])

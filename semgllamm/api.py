@@ -1,0 +1,260 @@
+"""What the user calls: the walk from a model text to a fit, in a few lines each."""
+
+from __future__ import annotations
+
+import sys
+import warnings as python_warnings
+from collections.abc import Mapping, Sequence
+from difflib import get_close_matches
+from pathlib import Path
+from typing import Any
+
+from semgllamm.diagram.diagram import PathDiagram
+from semgllamm.errors import DataError, ModelError, SemgllammWarning
+
+__all__ = ["fit", "lowered", "parse"]
+
+COMPLETION = (
+    "std_lv", "auto_fix_first", "auto_fix_single", "auto_cov_lv_x", "auto_cov_y", "auto_var", "auto_th", "auto_delta",
+    "orthogonal", "int_ov_free", "int_lv_free", "group_equal", "group_partial", "effect_coding", "parameterization",
+)  # fmt: skip
+ARGUMENTS = (
+    "family", "cluster", "group", "ordered", "constraints", "missing", "quadrature", "start", "settings", "progress",
+)  # fmt: skip
+
+
+def parse(text: str) -> PathDiagram:
+    """The path diagram of a model text, before completion and without data.
+
+    Raises
+    ------
+    ModelSyntaxError
+        With the line, the column and what to write instead.
+    """
+    from semgllamm.syntax.build import read
+
+    return read(text)
+
+
+def fit(
+    model: str | PathDiagram | Path,
+    data: Any = None,
+    *,
+    family: str | Mapping[str, str] | None = None,
+    cluster: str | Sequence[str] | None = None,
+    group: str | None = None,
+    ordered: Sequence[str] = (),
+    constraints: str | None = None,
+    missing: str = "ml",
+    quadrature: Any = "auto",
+    start: Mapping[str, float] | None = None,
+    settings: Any = None,
+    progress: str | bool = "auto",
+    **switches: Any,
+):
+    """Fit a model by maximum likelihood.
+
+    Parameters
+    ----------
+    model : str, PathDiagram or path of a file
+        The model text.
+    data : DataFrame, mapping of arrays, or anything with the dataframe interchange protocol
+    family : str or mapping of response to str, optional
+        Families of responses that have none in the text, as in ``"bernoulli(logit)"``.
+    cluster : str or sequence of str, optional
+        Cluster columns, lowest first.
+    group : str, optional
+        Column of groups.
+    ordered : sequence of str
+        Responses that are ordinal (probit).
+    constraints : str, optional
+        More model text, for constraints and definitions.
+    missing : {"ml", "listwise"}
+        "ml" uses every observed response (missing at random).
+    quadrature : "auto", "laplace", Adaptive or Ordinary
+    start : mapping of label or automatic name to value, optional
+    settings : Settings, optional
+    progress : "auto", True or False
+        A line of progress on standard error; "auto" shows it on a terminal.
+    **switches
+        Completion switches: std_lv, auto_fix_first, auto_cov_lv_x, auto_cov_y, orthogonal, …
+
+    Returns
+    -------
+    Fit
+
+    Raises
+    ------
+    ModelSyntaxError, ModelError, DataError, EstimationError
+        Each names the place and what to try.
+    """
+    from semgllamm.estimation.settings import Ordinary, Settings, parse_quadrature
+
+    settings = settings or Settings()
+    diagram, lowered_model, design, binding, messages = _bound(
+        model, data, family=family, cluster=cluster, group=group, ordered=ordered, constraints=constraints,
+        missing=missing, switches=switches, start=start,
+    )  # fmt: skip
+    _announce_compilation()
+    from semgllamm.estimation.likelihood import Likelihood
+    from semgllamm.estimation.maximum import maximum_likelihood
+    from semgllamm.estimation.predictor import Predictor, plan_tree
+    from semgllamm.model.constraints import equality_map
+    from semgllamm.model.transforms import working_parameters
+    from semgllamm.results.fit import Fit
+
+    tree = plan_tree(lowered_model, design)
+    order = tuple(lowered_model.eta[k] for k in tree.order)
+    numbers = {name: number for name, number in _names(diagram, lowered_model).items() if number >= 0}
+    constraint = equality_map(diagram, numbers, lowered_model.n_parameters)
+    working = working_parameters(lowered_model, order, constraint)
+    predictor = Predictor(lowered_model, working, tree, design)
+    wanted = parse_quadrature(quadrature, predictor.rule_levels)
+    likelihood = Likelihood(predictor, ordinary=isinstance(wanted, Ordinary), threads=settings.threads)
+    found = maximum_likelihood(likelihood, diagram, wanted, settings, _progress(progress))
+    result = Fit(
+        diagram=diagram, model=lowered_model, binding=binding, design=design, likelihood=likelihood, tree=tree,
+        missing="used as they are (maximum likelihood, missing at random)" if missing == "ml" else "listwise deletion",
+        warnings=messages, **found,
+    )  # fmt: skip
+    for message in messages:
+        python_warnings.warn(message, SemgllammWarning, stacklevel=2)
+    return result
+
+
+def lowered(model, data=None, *, family=None, cluster=None, group=None, ordered=(), **switches):
+    """(completed diagram, Model, Design or None): the walk as far as the matrices, with or without data."""
+    if data is not None:
+        diagram, model, design, *_ = _bound(
+            model, data, family=family, cluster=cluster, group=group, ordered=ordered, constraints=None, missing="ml",
+            switches=switches, start=None,
+        )  # fmt: skip
+        return diagram, model, design
+    from semgllamm.data.binding import ROW, family_of
+    from semgllamm.diagram.checks import check, check_estimable
+    from semgllamm.diagram.defaults import complete
+    from semgllamm.model.lower import level_index, lower
+    from semgllamm.model.matrices import Response
+    from semgllamm.responses import registry
+
+    _check_switches(switches)
+    diagram = _diagram(model)
+    check_estimable(diagram)
+    completed = complete(diagram, like="fit", ordered=ordered, family=family, cluster=_listed(cluster), **switches)
+    check(completed)
+    levels = (ROW, *dict.fromkeys((*_listed(cluster), *reversed(diagram.clusters))))
+    responses = []
+    for name in completed.responses:
+        spec = family_of(diagram, name, family, ordered)
+        found = registry.lookup(spec.name, spec.link)
+        named = [
+            level_index(path.block.level, levels)
+            for path in diagram.paths
+            if (path.rhs if path.op == "=~" else path.lhs) == name
+        ]
+        named += [0 for term in diagram.random_terms if term.lhs == name]
+        thresholds = sum(row.op == "|" and row.lhs == name for row in completed.parameters)
+        responses.append(Response(name, found, min(named, default=0), thresholds + 1 if found.own == 2 else 0))
+    return completed, lower(completed, levels, responses), None
+
+
+def _bound(model, data, *, family, cluster, group, ordered, constraints, missing, switches, start):
+    from semgllamm.data.binding import bind
+    from semgllamm.data.design import design as bind_cells
+    from semgllamm.data.frames import to_frame
+    from semgllamm.diagram.checks import check, check_against_columns, check_estimable
+    from semgllamm.diagram.defaults import complete
+    from semgllamm.model.lower import lower
+
+    _check_switches(switches)
+    if missing not in ("ml", "listwise"):
+        raise ModelError(f"missing='{missing}' is unknown", remedy='Use missing="ml" or missing="listwise".')
+    diagram = _diagram(model, constraints)
+    if data is None:
+        raise DataError("fit() needs data", remedy="Pass a DataFrame: fit(model, data).")
+    frame = to_frame(data)
+    if len(frame) == 0:
+        raise DataError("the data have no rows")
+    messages = list(check_against_columns(diagram, tuple(frame.columns), also=_listed(group)))
+    check_estimable(diagram)
+    binding = bind(diagram, frame, cluster=_listed(cluster), group=group, family=family, ordered=ordered)
+    completed = complete(
+        diagram, like="fit", n_groups=len(binding.group_labels), group_labels=binding.group_labels,
+        cluster=binding.levels[1:], ordered=ordered, family=dict(binding.families), categories=dict(binding.categories),
+        dummies=dict(binding.dummies), **switches,
+    )  # fmt: skip
+    messages += check(completed)
+    if start:
+        completed = _with_starts(completed, start)
+    model = lower(completed, binding.levels, binding.responses, binding.group_labels)
+    cells = bind_cells(model, completed, binding, missing)
+    return completed, model, cells, binding, [*messages, *binding.warnings]
+
+
+def _diagram(model, constraints: str | None = None) -> PathDiagram:
+    if isinstance(model, PathDiagram):
+        return model
+    if isinstance(model, Path):
+        if not model.exists():
+            raise ModelError(f"there is no model file '{model}'")
+        model = model.read_text(encoding="utf-8")
+    if not isinstance(model, str):
+        raise ModelError(f"a model is a text, a path or a PathDiagram, not {type(model).__name__}")
+    return parse(model if constraints is None else f"{model}\n{constraints}")
+
+
+def _check_switches(switches: Mapping[str, Any]) -> None:
+    known = (*COMPLETION, *ARGUMENTS)
+    for name in switches:
+        if name not in COMPLETION:
+            near = get_close_matches(name, known, n=1)
+            hint = f"Did you mean '{near[0]}'?" if near else "Known: " + ", ".join(known) + "."
+            raise ModelError(f"unknown argument '{name}'", remedy=hint)
+
+
+def _listed(value) -> tuple[str, ...]:
+    return () if value is None else (value,) if isinstance(value, str) else tuple(value)
+
+
+def _with_starts(diagram: PathDiagram, start: Mapping[str, float]) -> PathDiagram:
+    from dataclasses import replace
+
+    known = {name for row in diagram.parameters for name in (row.label, row.name) if name}
+    for name in start:
+        if name not in known:
+            near = get_close_matches(name, known, n=1)
+            raise ModelError(f"start names no parameter '{name}'", remedy=f"Did you mean '{near[0]}'?" if near else None)
+    rows = tuple(
+        replace(row, start=float(start[name])) if (name := row.label if row.label in start else row.name) in start else row
+        for row in diagram.parameters
+    )
+    return replace(diagram, parameters=rows)
+
+
+def _names(diagram: PathDiagram, model) -> dict[str, int]:
+    """Parameter number of each label and automatic name."""
+    out: dict[str, int] = {}
+    for row, number in zip(diagram.parameters, model.rows):
+        for name in (row.label, row.name + (f".g{row.group}" if row.group > 1 else "")):
+            if name:
+                out.setdefault(name, number)
+    return out
+
+
+def _announce_compilation() -> None:
+    from semgllamm.responses import jit
+
+    if jit.is_cold("recursion.node") and sys.stderr is not None:
+        print("semgllamm: compiling the integration engine (once on this machine, some 20 seconds) ...",
+              file=sys.stderr, flush=True)  # fmt: skip
+
+
+def _progress(progress):
+    if progress is False or (progress == "auto" and not (sys.stderr is not None and sys.stderr.isatty())):
+        return None
+
+    def line(iteration, loglik, gradient, elapsed):
+        print(f"\riteration {iteration:3d}   logL {loglik:.6f}   gradient {gradient:.1e}   {elapsed:.1f} s",
+              end="", file=sys.stderr, flush=True)  # fmt: skip
+
+    return line

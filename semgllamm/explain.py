@@ -1,0 +1,216 @@
+"""Print a stage of the walk from a model text to a likelihood: the diagram, the matrices, the integration tree."""
+
+from __future__ import annotations
+
+from semgllamm.errors import ModelError
+
+__all__ = ["explain", "explain_fit"]
+
+STAGES = ("diagram", "matrices", "tree")
+
+SYMBOLS = {
+    "beta": ("β", r"\beta"), "Lambda": ("λ", r"\lambda"), "B": ("b", "b"), "Gamma": ("γ", r"\gamma"),
+    "Psi": ("ψ", r"\psi"), "Theta": ("θ", r"\theta"), "kappa": ("κ", r"\kappa"),
+}  # fmt: skip
+TITLES = {
+    "beta": ("β: fixed part of ν", r"\boldsymbol\beta"), "Lambda": ("Λ: ν on η", r"\boldsymbol\Lambda"),
+    "B": ("B: η on η", r"\mathbf{B}"), "Gamma": ("Γ: η on covariates", r"\boldsymbol\Gamma"),
+    "Psi": ("Ψ: covariances of ζ", r"\boldsymbol\Psi"), "Theta": ("Θ: residual covariances", r"\boldsymbol\Theta"),
+    "kappa": ("κ: thresholds", r"\boldsymbol\kappa"),
+}  # fmt: skip
+
+
+def explain(model, data=None, stage: str = "diagram", latex: bool = False, **options) -> str:
+    """Print one stage of the walk.
+
+    Parameters
+    ----------
+    model : str or path
+        Model text.
+    data : DataFrame, optional
+        With data, levels, categories and dummies are settled by them.
+    stage : {"diagram", "matrices", "tree"}
+    latex : bool
+        Matrices in LaTeX.
+    **options
+        As in `fit`: family, cluster, group, ordered and the completion switches.
+
+    Raises
+    ------
+    ModelError
+        For an unknown stage, or a model that cannot be lowered.
+    """
+    from semgllamm import api
+
+    _known(stage)
+    diagram, lowered, design = api.lowered(model, data, **options)
+    if stage == "diagram":
+        return diagram_text(diagram)
+    if stage == "matrices":
+        return matrices_latex(lowered) if latex else matrices_text(lowered)
+    return tree_text(lowered, design)
+
+
+def explain_fit(fit, stage: str, latex: bool = False) -> str:
+    """The same for a fit."""
+    _known(stage)
+    if stage == "diagram":
+        return diagram_text(fit.diagram)
+    if stage == "matrices":
+        return matrices_latex(fit.model) if latex else matrices_text(fit.model)
+    return tree_text(fit.model, fit.design, fit.points, fit.likelihood.levels)
+
+
+def _known(stage: str) -> None:
+    if stage not in STAGES:
+        from difflib import get_close_matches
+
+        near = get_close_matches(stage, STAGES, n=1)
+        hint = f"Did you mean '{near[0]}'? " if near else ""
+        raise ModelError(f"there is no stage '{stage}'", remedy=hint + "Stages: " + ", ".join(STAGES) + ".")
+
+
+def diagram_text(diagram) -> str:
+    """The completed diagram: one line a parameter, and who put it there."""
+    from tabulate import tabulate
+
+    several = len({row.group for row in diagram.parameters}) > 1
+    rows = []
+    for row in diagram.parameters:
+        value = "free" if row.fixed is None else f"{row.fixed:g}"
+        line = [row.lhs, row.op, row.rhs, row.level or "row", value, row.label or "", row.source]
+        rows.append([*line, row.group] if several else line)
+    head = ["lhs", "op", "rhs", "level", "value", "label", "written by"] + (["group"] if several else [])
+    return tabulate(rows, head, tablefmt="simple", disable_numparse=True)
+
+
+def _matrix(model, group, name):
+    """(row names, column names, {(row, column): [cells]}) of a matrix with anything in it."""
+    cells = getattr(group, name)
+    rows: dict[str, None] = {}
+    columns: dict[str, None] = {}
+    if name in ("B", "Psi"):
+        rows = columns = dict.fromkeys(model.eta)
+    elif name == "Lambda":
+        rows, columns = dict.fromkeys(r.name for r in model.responses), dict.fromkeys(model.eta)
+    elif name == "Gamma":
+        rows = dict.fromkeys(model.eta)
+    where: dict[tuple[str, str], list] = {}
+    for cell in cells:
+        if not rows or cell.row not in rows:
+            rows[cell.row] = None
+        if cell.column not in columns:
+            columns[cell.column] = None
+        where.setdefault((cell.row, cell.column), []).append(cell)
+    return list(rows), list(columns), where
+
+
+def _numbers(cells) -> dict[int, int]:
+    """Index of each parameter within its matrix, equal parameters sharing one."""
+    out: dict[int, int] = {}
+    for cell in cells:
+        if cell.is_free:
+            out.setdefault(cell.number, len(out) + 1)
+    return out
+
+
+def matrices_text(model) -> str:
+    """Matrices with a symbol in each free cell, and the parameters that the symbols stand for."""
+    from tabulate import tabulate
+
+    parts = ["ν = Xβ + Λη (each cell of Λ times its covariate),   η = Bη + Γw + ζ,   cov(ζ) = Ψ"]
+    for g, group in enumerate(model.groups):
+        if len(model.groups) > 1:
+            parts.append(f"Group {g + 1} [{model.group_labels[g]}]")
+        for name, cells in group.items():
+            if not cells:
+                continue
+            rows, columns, where = _matrix(model, group, name)
+            numbers = _numbers(cells)
+            letter = SYMBOLS[name][0]
+
+            def shown(row, column, where=where, numbers=numbers, letter=letter, name=name):
+                found = where.get((row, column)) or (where.get((column, row)) if name in ("Psi", "Theta") else None)
+                if not found:
+                    return "." if name == "kappa" else "0"
+                terms = []
+                for cell in found:
+                    term = f"{letter}{numbers[cell.number]}" if cell.is_free else f"{cell.value:g}"
+                    terms.append(f"{term}·{cell.times}" if cell.times else term)
+                return " + ".join(terms)
+
+            table = [[row, *(shown(row, column) for column in columns)] for row in rows]
+            parts.append(TITLES[name][0] + "\n" + tabulate(table, ["", *columns], disable_numparse=True))
+            if numbers:
+                named = ", ".join(f"{letter}{k} = {model.names[number]}" for number, k in numbers.items())
+                parts.append(f"where {named}")
+    levels = ", ".join(f"{name} varies over {model.levels[at]}s" for name, at in zip(model.eta, model.eta_level))
+    if levels:
+        parts.append(f"Levels: {levels}")
+    return "\n\n".join(parts)
+
+
+def matrices_latex(model) -> str:
+    """The same as LaTeX display equations."""
+    from semgllamm.tables.latex import escape
+
+    out = [
+        r"\[\boldsymbol\nu = \mathbf{X}\boldsymbol\beta + \boldsymbol\Lambda\boldsymbol\eta, \qquad",
+        r"\boldsymbol\eta = \mathbf{B}\boldsymbol\eta + \boldsymbol\Gamma\mathbf{w} + \boldsymbol\zeta, \qquad",
+        r"\boldsymbol\zeta \sim \mathrm{N}(\mathbf{0}, \boldsymbol\Psi)\]",
+    ]
+    for group in model.groups:
+        for name, cells in group.items():
+            if not cells:
+                continue
+            rows, columns, where = _matrix(model, group, name)
+            numbers = _numbers(cells)
+            letter = SYMBOLS[name][1]
+
+            def shown(row, column, where=where, numbers=numbers, letter=letter, name=name):
+                found = where.get((row, column)) or (where.get((column, row)) if name in ("Psi", "Theta") else None)
+                if not found:
+                    return "" if name == "kappa" else "0"
+                terms = []
+                for cell in found:
+                    term = f"{letter}_{{{numbers[cell.number]}}}" if cell.is_free else f"{cell.value:g}"
+                    terms.append(rf"{term}\,\text{{{escape(cell.times)}}}" if cell.times else term)
+                return " + ".join(terms)
+
+            head = " & ".join(rf"\text{{{escape(c)}}}" for c in columns)
+            lines = [rf"\text{{{escape(row)}}} & " + " & ".join(shown(row, c) for c in columns) for row in rows]
+            body = (r" \\" + "\n").join([f" & {head}", *lines])
+            shape = "r|" + "c" * len(columns)
+            out.append(rf"\[{TITLES[name][1]} = \begin{{array}}{{{shape}}}" + "\n" + body + "\n" + r"\end{array}\]")
+    return "\n".join(out)
+
+
+def tree_text(model, design=None, points=None, levels=None) -> str:
+    """The integration tree, indented, with the responses that each latent variable's node holds."""
+    from semgllamm.estimation.predictor import plan_tree, response_paths
+
+    tree = plan_tree(model, design)
+    paths = response_paths(model, tree)
+    at = dict(zip(levels, points)) if points is not None else {}
+    lines = ["Integration tree: each latent variable is integrated given those above it."]
+
+    def branch(k, depth):
+        level = model.levels[model.eta_level[k]]
+        own = [name for name, path in paths.items() if path and path[-1] == k]
+        text = "  " * depth + f"{model.eta[k]}  [{level}]"
+        if level in at:
+            text += f"  {at[level]} points"
+        lines.append(text + (f"  <- {', '.join(own)}" if own else ""))
+        for child in tree.order:
+            if tree.parent[child] == k:
+                branch(child, depth + 1)
+
+    for k in tree.order:
+        if tree.parent[k] < 0:
+            branch(k, 0)
+    bare = [name for name, path in paths.items() if not path]
+    if bare:
+        lines.append("without latent variables: " + ", ".join(bare))
+    deepest = max((len(path) for path in paths.values()), default=0)
+    lines.append(f"Cost: a response is evaluated at the product of the points on its path (at most {deepest} variables).")
+    return "\n".join(lines)

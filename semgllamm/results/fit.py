@@ -1,0 +1,313 @@
+"""Fit: what `fit()` returns, with its estimates, their uncertainty and its printed report."""
+
+from __future__ import annotations
+
+from functools import cached_property
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from semgllamm.errors import ModelError
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from semgllamm.tables.summary import Summary
+
+__all__ = ["Fit"]
+
+
+class Fit:
+    """A fitted model.
+
+    Attributes
+    ----------
+    loglik : float
+        Maximised log-likelihood, with every constant.
+    npar : int
+        Number of free parameters (after equality constraints).
+    nobs : int
+        Rows used.
+    n_units : dict of str to int
+        Number of units of each level, lowest first.
+    aic, bic : float
+        BIC counts rows.
+    converged : bool
+    convergence : Convergence
+        The optimiser's record.
+    model, diagram, design, likelihood : the objects of the walk
+    """
+
+    def __init__(
+        self, *, diagram, model, binding, design, likelihood, tree, convergence, free, points, information, vcov_free,
+        information_kind, problems, boundary, quadrature_error, method, missing, notes=(), warnings=(),
+    ):  # fmt: skip
+        self.diagram, self.model, self.binding, self.design = diagram, model, binding, design
+        self.likelihood, self.tree, self.convergence = likelihood, tree, convergence
+        self.free, self.points, self.information = free, tuple(points), information
+        self._vcov_free, self.information_kind = vcov_free, information_kind
+        self.problems, self.boundary = tuple(problems), frozenset(boundary)
+        self.quadrature_error, self.method, self.missing = quadrature_error, method, missing
+        self.notes, self.warnings = tuple(notes), tuple(warnings)
+        self.loglik = convergence.loglik
+        self.converged = convergence.converged
+
+    # ---- numbers -------------------------------------------------------------------------------------------------
+
+    @property
+    def npar(self) -> int:
+        return self.likelihood.n_free
+
+    @property
+    def nobs(self) -> int:
+        return self.design.n_rows
+
+    @property
+    def n_units(self) -> dict[str, int]:
+        return dict(zip(self.model.levels, self.design.unit_counts))
+
+    @property
+    def aic(self) -> float:
+        return -2 * self.loglik + 2 * self.npar
+
+    @property
+    def bic(self) -> float:
+        return -2 * self.loglik + np.log(self.nobs) * self.npar
+
+    @cached_property
+    def _working(self):
+        return self.likelihood.predictor.working
+
+    @cached_property
+    def _inner(self) -> np.ndarray:
+        return self._working.inner(self.free)
+
+    @cached_property
+    def _cells(self) -> np.ndarray:
+        return self._working.cells(self._inner)
+
+    @cached_property
+    def _vcov_cells(self) -> np.ndarray:
+        """Covariance of all cells by the delta method; NaN where withheld."""
+        q = self.model.n_parameters
+        if self._vcov_free is None:
+            return np.full((q, q), np.nan)
+        G = self._working.jacobian(self._inner) @ self._working.K
+        known = ~np.isnan(np.diag(self._vcov_free))
+        V = G[:, known] @ self._vcov_free[np.ix_(known, known)] @ G[:, known].T
+        lost = (G[:, ~known] != 0).any(axis=1) | self._on_boundary_cells
+        V[lost] = np.nan
+        V[:, lost] = np.nan
+        return V
+
+    @cached_property
+    def _on_boundary_cells(self) -> np.ndarray:
+        """Cells that rest on a working parameter at its boundary (a standard deviation of zero)."""
+        out = np.zeros(self.model.n_parameters, dtype=bool)
+        if not self.boundary:
+            return out
+        at = [k for k, name in enumerate(self.likelihood.names) if name in self.boundary]
+        for k in at:
+            out |= self._working.K[:, k] != 0
+        for group in self._working.blocks:
+            for block in group:
+                diagonal = [a for (a, b), c in block.cells.items() if a == b and c.is_free and out[c.number]]
+                for (a, b), cell in block.cells.items():
+                    if cell.is_free and (a in diagonal or b in diagonal):
+                        out[cell.number] = True
+        return out
+
+    # ---- tables of parameters ------------------------------------------------------------------------------------
+
+    @cached_property
+    def parameters(self) -> pd.DataFrame:
+        """All parameters, in lavaan's columns and order; (lhs, op, rhs, group, level) is the key."""
+        import pandas as pd
+
+        return pd.DataFrame(self._rows())
+
+    def _rows(self, level: float = 0.95) -> list[dict[str, Any]]:
+        from scipy.stats import norm
+
+        width = norm.ppf(0.5 + level / 2)
+        rows = []
+        variance = np.diag(self._vcov_cells)
+        for row, number in zip(self.diagram.parameters, self.model.rows):
+            if row.exogenous:
+                continue
+            if number >= 0:
+                est, se = float(self._cells[number]), float(np.sqrt(max(variance[number], 0.0)))
+                if np.isnan(variance[number]):
+                    se = np.nan
+            else:
+                est, se = (np.nan if row.fixed is None else float(row.fixed)), 0.0
+            rows.append(self._row(row, number, est, se, width))
+        for name, est, se in self._definitions():
+            rows.append(
+                {
+                    "lhs": name, "op": ":=", "rhs": self._definition_text(name), "level": "", "group": 1, "class": "",
+                    "label": name, "free": 0, **_tested(est, se, width), "source": "user",
+                }
+            )  # fmt: skip
+        return rows
+
+    def _row(self, row, number, est, se, width):
+        tested = _tested(est, se, width)
+        if number < 0 or (number >= 0 and self._on_boundary_cells[number]):
+            tested |= {"z": np.nan, "pvalue": np.nan}
+        return {
+            "lhs": row.lhs, "op": row.op, "rhs": row.rhs, "level": row.level or "", "group": row.group, "class": "",
+            "label": row.label or "", "free": number + 1, **tested, "source": row.source,
+        }  # fmt: skip
+
+    def _definition_text(self, name: str) -> str:
+        definition = next(d for d in self.diagram.definitions if d.name == name)
+        from semgllamm.diagram.expressions import as_text
+
+        return as_text(definition.expression)
+
+    def _definitions(self):
+        """(name, value, standard error) of the ``:=`` rows, by the delta method."""
+        from semgllamm.diagram.expressions import evaluate, gradient
+
+        values = self.label_values
+        slopes: dict[str, np.ndarray] = {}
+        q = self.model.n_parameters
+        for name, number in self._label_numbers.items():
+            slopes[name] = np.eye(q)[number] if number >= 0 else np.zeros(q)
+        out = []
+        for definition in self.diagram.definitions:
+            value = evaluate(definition.expression, values)
+            slope = np.zeros(q)
+            for name, s in gradient(definition.expression, values).items():
+                slope = slope + s * slopes[name]
+            used = slope != 0
+            V = self._vcov_cells[np.ix_(used, used)]
+            variance = float(slope[used] @ V @ slope[used]) if used.any() else 0.0
+            values = {**values, definition.name: value}
+            slopes[definition.name] = slope
+            out.append((definition.name, value, np.sqrt(variance) if variance >= 0 else np.nan))
+        return out
+
+    @cached_property
+    def _label_numbers(self) -> dict[str, int]:
+        out: dict[str, int] = {}
+        for row, number in zip(self.diagram.parameters, self.model.rows):
+            suffix = f".g{row.group}" if row.group > 1 else ""
+            for name in (row.label, row.name + suffix):
+                if name:
+                    out.setdefault(name, number)
+        return out
+
+    @property
+    def label_values(self) -> dict[str, float]:
+        """Values of all labels and automatic names."""
+        out = {}
+        for row, number in zip(self.diagram.parameters, self.model.rows):
+            suffix = f".g{row.group}" if row.group > 1 else ""
+            value = float(self._cells[number]) if number >= 0 else row.fixed
+            for name in (row.label, row.name + suffix):
+                if name and value is not None:
+                    out.setdefault(name, value)
+        return out
+
+    @property
+    def coef(self) -> pd.Series:
+        """Free parameters, named as lavaan names them."""
+        import pandas as pd
+
+        return pd.Series(self._cells, index=list(self.model.names), name="est")
+
+    def vcov(self, kind: str = "observed") -> pd.DataFrame:
+        """Covariance matrix of `coef` from the observed information; NaN where withheld.
+
+        Raises
+        ------
+        ModelError
+            For another kind.
+        """
+        import pandas as pd
+
+        if kind != "observed":
+            raise ModelError(f"vcov kind '{kind}' is not available", remedy="Use kind='observed'.")
+        names = list(self.model.names)
+        return pd.DataFrame(self._vcov_cells, index=names, columns=names)
+
+    def confint(self, method: str = "wald", level: float = 0.95) -> pd.DataFrame:
+        """Wald confidence intervals of `coef`."""
+        import pandas as pd
+        from scipy.stats import norm
+
+        if method != "wald":
+            raise ModelError(f"confint method '{method}' is not available", remedy="Use method='wald'.")
+        if not 0 < level < 1:
+            raise ModelError(f"a confidence level lies between 0 and 1, not {level}")
+        half = norm.ppf(0.5 + level / 2) * np.sqrt(np.diag(self._vcov_cells))
+        return pd.DataFrame(
+            {"lower": self._cells - half, "upper": self._cells + half}, index=list(self.model.names)
+        )
+
+    # ---- latent variables ----------------------------------------------------------------------------------------
+
+    def latent(self, kind: str = "eb", level: str | None = None, se: bool = True) -> pd.DataFrame:
+        """Empirical Bayes means of the latent variables (and posterior standard deviations), a row a unit.
+
+        Parameters
+        ----------
+        kind : "eb"
+        level : str, optional
+            "row" or a cluster column; by default the lowest level with latent variables.
+        """
+        from semgllamm.results.latent import empirical_bayes
+
+        if kind != "eb":
+            raise ModelError(f"latent kind '{kind}' is not available", remedy="Use kind='eb'.")
+        return empirical_bayes(self, level, se)
+
+    def icc(self) -> pd.DataFrame:
+        """Intraclass correlations of the (latent) responses with random intercepts only, by level."""
+        import pandas as pd
+
+        from semgllamm.results.measures import intraclass_correlations
+
+        return pd.DataFrame(intraclass_correlations(self), columns=["response", "level", "icc", "se"])
+
+    # ---- printing ------------------------------------------------------------------------------------------------
+
+    def report(self, ci: bool = False):
+        """Everything that the summary prints, as a `Report`."""
+        from semgllamm.results.measures import report
+
+        return report(self, ci)
+
+    def summary(self, ci: bool = False) -> Summary:
+        """The printed summary: ``str()``, ``.to_latex()``, ``.to_html()``."""
+        from semgllamm.tables.contents import contents
+        from semgllamm.tables.summary import Summary
+
+        return Summary(contents(self.report(ci)))
+
+    def to_latex(self) -> str:
+        return self.summary().to_latex()
+
+    def __repr__(self) -> str:
+        return str(self.summary())
+
+    def _repr_html_(self) -> str:
+        return self.summary().to_html()
+
+    def explain(self, stage: str = "diagram", latex: bool = False) -> str:
+        """Print a stage of the walk: "diagram", "matrices" or "tree"."""
+        from semgllamm.explain import explain_fit
+
+        return explain_fit(self, stage, latex)
+
+
+def _tested(est: float, se: float, width: float) -> dict[str, float]:
+    from scipy.special import ndtr
+
+    z = est / se if se > 0 else np.nan
+    return {
+        "est": est, "se": se, "z": z, "pvalue": float(2 * ndtr(-abs(z))) if se > 0 else np.nan,
+        "ci_lower": est - width * se, "ci_upper": est + width * se,
+    }  # fmt: skip

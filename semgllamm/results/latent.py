@@ -1,0 +1,72 @@
+"""Empirical Bayes: posterior means and standard deviations of the latent variables, η = μ + M u, from the last points."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from semgllamm.results.fit import Fit
+
+__all__ = ["empirical_bayes"]
+
+
+def empirical_bayes(fit: Fit, level: str | None = None, se: bool = True) -> pd.DataFrame:
+    """Posterior mean (and standard deviation, ``NAME.se``) of each latent variable of one level, a row a unit."""
+    import pandas as pd
+
+    model, predictor = fit.model, fit.likelihood.predictor
+    wanted = _level(fit, level)
+    names = [n for n, at in zip(model.eta, model.eta_level) if at == wanted]
+    inner = predictor.working.inner(fit.free)
+    state = predictor.at(inner)
+    mean, covariance = predictor.program.posterior(
+        state.lin, state.D, (*fit.points, 1), workspace=fit.likelihood.workspace, ordinary=fit.likelihood.ordinary
+    )
+    tree = predictor.program.tree
+    out = {}
+    for name in names:
+        mu, loading, node = predictor.latent(name, inner)
+        value, variance = mu.copy(), np.zeros(len(mu))
+        random = node >= 0
+        if random.any():
+            depth = int(tree[node[random][0], 0]) + 1
+            on_path = np.empty((random.sum(), depth))
+            here = node[random].copy()
+            for d in range(depth - 1, -1, -1):
+                on_path[:, d] = mean[here]
+                here = tree[here, 1]
+            weights = loading[random, :depth]
+            value[random] += (weights * on_path).sum(axis=1)
+            cov = covariance[node[random]][:, :depth, :depth]
+            variance[random] = np.einsum("na,nab,nb->n", weights, cov, weights)
+        out[name] = value
+        if se:
+            out[f"{name}.se"] = np.sqrt(np.maximum(variance, 0.0))
+    return pd.DataFrame(out, index=_unit_ids(fit, wanted))
+
+
+def _level(fit: Fit, level: str | None) -> int:
+    from semgllamm.errors import ModelError
+
+    present = sorted(set(fit.model.eta_level))
+    if level is None:
+        if not present:
+            raise ModelError("the model has no latent variables")
+        return present[0]
+    if level not in fit.model.levels or fit.model.levels.index(level) not in present:
+        known = ", ".join(fit.model.levels[k] for k in present)
+        raise ModelError(f"no latent variable varies at level '{level}'", remedy=f"Levels with latent variables: {known}.")
+    return fit.model.levels.index(level)
+
+
+def _unit_ids(fit: Fit, level: int):
+    frame = fit.binding.frame
+    rows = fit.design.kept[fit.design.first_row[level]]
+    if level == 0:
+        return frame.index[rows]
+    name = fit.model.levels[level]
+    return fit.binding.units.ids[name][fit.binding.units.codes[name][rows]]

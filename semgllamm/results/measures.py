@@ -1,0 +1,125 @@
+"""What is computed from a fit for its report: intraclass correlations, and the report itself."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+if TYPE_CHECKING:
+    from semgllamm.results.fit import Fit
+    from semgllamm.tables.report import Report
+
+__all__ = ["intraclass_correlations", "report"]
+
+
+def intraclass_correlations(fit: Fit) -> list[tuple[str, str, float, float]]:
+    """(response, level, value, standard error) where a response has random intercepts and nothing else.
+
+    The correlation of the (latent) responses of two rows of the same unit: the variances of this level and of those
+    above it over the total, the residual variance being π²/3 (logit), 1 (probit), π²/6 (cloglog) or θ.
+    """
+    model = fit.model
+    out = []
+    for response in model.responses:
+        group = model.groups[0]
+        loads = [c for c in group.Lambda if c.row == response.name]
+        names = [c.column for c in loads]
+        simple = all(not c.is_free and c.value == 1.0 and c.times is None for c in loads)
+        causes = [c for c in group.B if c.row in names]
+        if not loads or not simple or causes or len(model.groups) > 1 or len(set(names)) < len(names):
+            continue
+        levels = [model.eta_level[model.eta.index(name)] for name in names]
+        if min(levels) <= response.level or len(set(levels)) < len(levels):
+            continue
+        residual = response.family.residual_variance
+        theta = next((c for c in group.Theta if c.row == c.column == response.name), None)
+        if residual is None and theta is None:
+            continue
+        cells = {c.row: c for c in group.Psi if c.row == c.column}
+
+        def ratio(values, level, names=names, levels=levels, residual=residual, theta=theta, cells=cells):
+            variances = [cells[name].at(values) for name in names]
+            rest = residual if residual is not None else theta.at(values)
+            return sum(v for v, at in zip(variances, levels) if at >= level) / (sum(variances) + rest)
+
+        for level in sorted(set(levels)):
+            value = ratio(fit._cells, level)
+            slope = _slope(lambda v, level=level: ratio(v, level), fit._cells)
+            used = slope != 0
+            variance = slope[used] @ fit._vcov_cells[np.ix_(used, used)] @ slope[used]
+            out.append((response.name, model.levels[level], float(value), float(np.sqrt(variance))))
+    return out
+
+
+def _slope(function, at: np.ndarray) -> np.ndarray:
+    out = np.zeros(len(at))
+    for k in range(len(at)):
+        h = 1e-6 * max(1.0, abs(at[k]))
+        up, down = at.copy(), at.copy()
+        up[k] += h
+        down[k] -= h
+        out[k] = (function(up) - function(down)) / (2 * h)
+    return out
+
+
+def report(fit: Fit, ci: bool = False) -> Report:
+    """All that the summary prints."""
+    from importlib.metadata import PackageNotFoundError, version
+
+    from semgllamm.tables.report import Estimate, Report
+
+    try:
+        number = version("semgllamm")
+    except PackageNotFoundError:
+        number = ""
+    model, design = fit.model, fit.design
+    hidden = set(model.hidden)
+    estimates, definitions = [], []
+    for row, extra in zip(fit._rows(), _flags(fit)):
+        record = Estimate(
+            lhs=row["lhs"], op=row["op"], rhs=row["rhs"], group=row["group"], level=row["level"] or None,
+            label=row["label"], free=bool(row["free"]), est=row["est"], se=row["se"], z=row["z"], pvalue=row["pvalue"],
+            ci_lower=row["ci_lower"], ci_upper=row["ci_upper"], source=row["source"], boundary=extra,
+        )  # fmt: skip
+        (definitions if row["op"] == ":=" else estimates).append(record)
+    counts = design.response_counts
+    dims = {
+        level: sum(1 for k in fit.tree.order if model.levels[model.eta_level[k]] == level)
+        for level in fit.likelihood.levels
+    }
+    units = tuple(
+        (level, count) for k, (level, count) in enumerate(zip(model.levels, design.unit_counts)) if k > 0
+    )
+    several = len(model.group_labels) > 1
+    used = tuple(int((design.group_of == g).sum()) for g in range(len(model.group_labels))) if several else ()
+    notes = [*fit.binding.notes, *fit.diagram.notes, *fit.notes]
+    icc = [
+        (level if len(model.responses) == 1 else f"{level} ({name})", value, se)
+        for name, level, value, se in intraclass_correlations(fit)
+    ]
+    quadrature = () if fit.likelihood.exact else tuple(zip(fit.likelihood.levels, dims.values(), fit.points))
+    return Report(
+        version=number, converged=fit.converged, problems=fit.problems, iterations=fit.convergence.iterations,
+        method=fit.method, optimizer=getattr(fit.convergence, "method", "Newton"), npar=fit.npar,
+        n_constraints=model.n_parameters - fit.npar, nobs=fit.nobs, n_used=design.n_rows, n_total=design.n_total,
+        group_labels=model.group_labels if several else (), group_used=used, group_total=used,
+        rows_left_out=design.left_out, missing=fit.missing, units=units,
+        responses=tuple(
+            (r.name, f"{r.family.name}({r.family.link})", model.levels[r.level], counts.get(r.name, 0))
+            for r in model.responses if r.name not in hidden
+        ),
+        quadrature=quadrature, quadrature_error=fit.quadrature_error, loglik=fit.loglik, aic=fit.aic, bic=fit.bic,
+        bic_n=f"{fit.nobs} rows", information=fit.information_kind, parameters=tuple(estimates),
+        definitions=tuple(definitions), icc=tuple(icc), notes=tuple(dict.fromkeys(notes)), warnings=fit.warnings,
+        level_style=fit.diagram.style, ci=ci,
+    )  # fmt: skip
+
+
+def _flags(fit: Fit):
+    """Whether each row of the parameter table rests on a boundary."""
+    for row, number in zip(fit.diagram.parameters, fit.model.rows):
+        if not row.exogenous:
+            yield number >= 0 and bool(fit._on_boundary_cells[number])
+    for _ in fit.diagram.definitions:
+        yield False
