@@ -67,9 +67,10 @@ def column(frame: pd.DataFrame, name: str, role: str = "column") -> pd.Series:
     """
     if name in frame.columns:
         return frame[name]
-    near = get_close_matches(name, frame.columns, n=3, cutoff=0.6)
+    by_folded = {known.casefold(): known for known in frame.columns}
+    near = get_close_matches(name.casefold(), by_folded, n=3)
     if near:
-        remedy = f"Did you mean {' or '.join(near)}?"
+        remedy = f"Did you mean {' or '.join(by_folded[known] for known in near)}?"
     else:
         shown = ", ".join(frame.columns[:12]) + (", ..." if frame.shape[1] > 12 else "")
         remedy = f"The columns are: {shown}." if frame.shape[1] else "The data have no columns."
