@@ -3,17 +3,21 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
 
 from semgllamm.diagram.diagram import PathDiagram
 from semgllamm.diagram.parts import Block, Constraint, Definition, Path, RandomTerm
+from semgllamm.errors import ModelSyntaxError
 from semgllamm.syntax import directives, modifiers, tree, whole
 from semgllamm.syntax.arithmetic import expression
 from semgllamm.syntax.names import RESERVED, fault, misfit, quoting
 from semgllamm.syntax.parser import parse
+from semgllamm.syntax.terms import Terms
 
 __all__ = ["build", "read"]
+
+# what the cross product of one statement's two sides may come to
+MOST_PATHS = 100_000
 
 
 def read(text: str) -> PathDiagram:
@@ -51,15 +55,18 @@ def build(model: tree.ModelText) -> PathDiagram:
     """
     with quoting(model.text):
         draft = Draft(model.text, model.lines)
-        for line in model.lines:
-            match line:
-                case tree.Statement():
-                    draft.statement(line)
-                case tree.DirectiveLine():
-                    directives.line(draft, line)
-                case tree.LavaanHeader():
-                    draft.lavaan_header(line)
-        whole.check(draft)
+        try:
+            for line in model.lines:
+                match line:
+                    case tree.Statement():
+                        draft.statement(line)
+                    case tree.DirectiveLine():
+                        directives.line(draft, line)
+                    case tree.LavaanHeader():
+                        draft.lavaan_header(line)
+            whole.check(draft)
+        except RecursionError:
+            raise ModelSyntaxError("Parentheses in the model text are nested too deeply") from None
         return draft.diagram()
 
 
@@ -84,6 +91,7 @@ class Draft:
     notes: list[str] = field(default_factory=list)
 
     def __post_init__(self):
+        self.terms = Terms(self.text)
         self.lavaan = any(isinstance(line, tree.LavaanHeader) for line in self.lines)
         if self.lavaan:
             self.block = Block(style="lavaan")
@@ -108,13 +116,6 @@ class Draft:
         if note not in self.notes:
             self.notes.append(note)
 
-    def source(self, node) -> str:
-        """The text of `node` as written, on one line."""
-        span, lines = node.span, self.text.split("\n")[node.span.line - 1 : node.span.end_line]
-        lines[-1] = lines[-1][: span.end_column - 1]
-        lines[0] = lines[0][span.column - 1 :]
-        return " ".join(" ".join(re.sub(r"[#!].*", "", line) for line in lines[:-1]).split() + lines[-1].split())
-
     # ------------------------------------------------------------------------------------------ headers
 
     def lavaan_header(self, header: tree.LavaanHeader) -> None:
@@ -127,7 +128,7 @@ class Draft:
         if header.keyword == "level":
             self.block = replace(self.block, level=value)
         elif header.keyword == "class":
-            self.block = replace(self.block, klass=("class", value))
+            self.block = replace(self.block, klass=("class", value), level=None)
         else:
             levels = [earlier for earlier in self.headers if earlier.keyword == "level"]
             if levels and not any(earlier.keyword == header.keyword for earlier in self.headers):
@@ -154,9 +155,12 @@ class Draft:
                 self.constraint(statement)
             return
         block, attached = directives.trailing(self, statement.directives)
-        left = [self.left_variable(term, symbol) for term in self.summands(statement.left)]
-        right = list(self.summands(statement.right))
+        left = [self.left_variable(term, symbol) for term in self.terms.summands(statement.left)]
+        right = list(self.terms.summands(statement.right))
         self.check_shape(statement, left, right)
+        if len(left) * len(right) > MOST_PATHS:
+            message = f"This statement stands for {len(left) * len(right):,} paths; {MOST_PATHS:,} are read at most"
+            raise fault(message, statement.operator)
         for name, _, efa in left:
             for term in right:
                 self.term(symbol, name, efa, term, block)
@@ -180,14 +184,14 @@ class Draft:
     def refuse_arrow(self, statement: tree.Statement) -> None:
         """``y <- x`` would read as y < -x."""
         span = statement.operator.span
-        if statement.operator.symbol == "<" and self.text.split("\n")[span.line - 1][span.column :].startswith("-"):
+        if statement.operator.symbol == "<" and self.terms.lines[span.line - 1][span.column :].startswith("-"):
             remedy = "For a regression write y ~ x; for a bound put a blank between them: a < -1."
             raise fault("'<-' is no operator", statement.operator, remedy)
 
     def data_defined(self, statement: tree.Statement) -> None:
         """lavaan's ``label :~ expression``: kept as written, to be refused by name when the model is fitted."""
         name = self.left_variable(statement.left, ":~")[0]
-        self.add(Path(name, ":~", self.source(statement.right), self.block, span=statement.span), statement)
+        self.add(Path(name, ":~", self.terms.source(statement.right), self.block, span=statement.span), statement)
 
     # ------------------------------------------------------------------------------------------ left sides
 
@@ -205,14 +209,14 @@ class Draft:
             raise fault(f"A product cannot stand left of {op}", variable)
         if isinstance(variable, tree.Numeral):
             raise fault(f"A number cannot stand left of {op}", variable)
-        return self.variable(variable), variable, efa
+        return self.terms.variable(variable), variable, efa
 
     def check_shape(self, statement: tree.Statement, left, right) -> None:
         """What the operator asks of its two sides as wholes."""
         op = statement.operator.symbol
         if op == "~*~":
             names = [name for name, _, _ in left]
-            same = len(right) == 1 and [self.variable(modifiers.split(right[0])[1])] == names
+            same = len(right) == 1 and [self.terms.variable(modifiers.split(right[0])[1])] == names
             if not same:
                 remedy = "A scaling factor has the same response on both sides: u1 ~*~ u1."
                 raise fault("~*~ joins a response with itself", statement, remedy)
@@ -228,34 +232,22 @@ class Draft:
                 remedy = "Keep 1 for a free intercept, 0 for an intercept fixed at 0."
                 raise fault("This statement has both 0 and 1", numerals[-1][1], remedy)
 
-    def summands(self, side: tree.Node) -> Iterable[tree.Node]:
-        """The terms of a side; none may be subtracted."""
-        terms, signs = (side.terms, side.signs) if isinstance(side, tree.Sum) else ((side,), ("+",))
-        for sign, term in zip(signs, terms):
-            if sign == "-":
-                self.refuse_minus(term)
-            if isinstance(term, tree.Negative):
-                self.refuse_minus(term.operand)
-        return terms
-
-    def refuse_minus(self, term: tree.Node) -> None:
-        if isinstance(term, tree.Numeral) and term.value == 1:
-            remedy = "For an intercept fixed at 0 write 0 among the terms: y ~ 0 + x."
-            raise fault("'- 1' does not leave out the intercept here", term, remedy)
-        remedy = f"Leave it out, or fix its coefficient: + -1*{self.source(modifiers.split(term)[1])}"
-        raise fault("A term cannot be subtracted", term, remedy)
-
     # ------------------------------------------------------------------------------------------ terms
 
     def term(self, op, lhs, efa, term, block) -> None:
         """One pair of the cross product of left and right side."""
         written, target = modifiers.split(term)
-        while isinstance(target, tree.Group) and isinstance(target.inner, tree.Group | tree.Word | tree.Product):
-            target = target.inner
+        target = modifiers.bare(target)
         if isinstance(target, tree.RandomEffects):
-            self.random_effects(op, lhs, written, target, block)
+            if op != "~":
+                remedy = "Write it in a regression: y ~ x + (1 | g)"
+                raise fault(f"A random-effect term cannot stand right of {op}", target, remedy)
+            if written:
+                remedy = "Its parts have names to modify: school.intercept ~~ a*school.intercept"
+                raise fault("A random-effect term takes no modifier", written[0][0], remedy)
+            self.random_terms += self.terms.random_effects(lhs, target, block)
             return
-        said = modifiers.read(written, self.clash(f"{lhs} {op} {self.source(target)}"))
+        said = modifiers.read(written, self.clash(lhs, op, target))
         path = self.path(op, lhs, target, block, said)
         if efa is not None:
             path = replace(path, efa=efa)
@@ -265,7 +257,7 @@ class Draft:
     def predictor_paths(self, response: str, right: tree.Node, block: Block) -> tuple[Path, ...]:
         """The terms of a linear predictor of something other than the mean."""
         outer, self.paths = self.paths, {}
-        for term in self.summands(right):
+        for term in self.terms.summands(right):
             if isinstance(modifiers.split(term)[1], tree.RandomEffects):
                 raise fault("A random-effect term cannot stand in this predictor", term)
             self.term("~", response, None, term, block)
@@ -276,7 +268,7 @@ class Draft:
         """The path from `target` to `lhs` with its modifiers."""
         if isinstance(target, tree.Numeral):
             return self.numeral_path(op, lhs, target, block, said)
-        return Path(lhs, op, self.variable(target), block, span=target.span, **said)
+        return Path(lhs, op, self.terms.variable(target), block, span=target.span, **said)
 
     def numeral_path(self, op, lhs, target, block, said) -> Path:
         """``y ~ 1``, ``y ~ 0``, ``f =~ 0``."""
@@ -322,104 +314,18 @@ class Draft:
             return
         said = {kind: value for kind in modifiers.KINDS if (value := getattr(earlier, kind)) is not None}
         more = {kind: value for kind in modifiers.KINDS if (value := getattr(path, kind)) is not None}
-        clash = self.clash(f"{path.lhs} {path.op} {path.rhs}".removesuffix(" "))
+        clash = self.clash(path.lhs, path.op.removesuffix("1"), node)
         modifiers.combine(said, more, lambda kind: clash(kind, node))
         self.paths[key] = replace(earlier, **said)
 
-    def clash(self, where: str):
+    def clash(self, lhs: str, op: str, target: tree.Node):
+        """What to do when the path from `target` to `lhs` is given a modifier twice: note it."""
+
         def tell(kind: str, node) -> None:
+            where = f"{lhs} {op} {self.terms.source(target)}"
             self.note(f"{where} is given more than one {modifiers.KINDS[kind]}; the last one holds", node)
 
         return tell
-
-    def variable(self, node: tree.Node) -> str:
-        """The name of a variable, or of the product of two."""
-        match node:
-            case tree.Word(name, quoted):
-                if not quoted and name in RESERVED:
-                    remedy = f"To free a parameter write NA*x; a column of this name stands in backticks: `{name}`"
-                    raise fault(f"'{name}' is a reserved word and no variable", node, remedy)
-                if ":" in name:
-                    remedy = "Rename the column in the data."
-                    raise fault("A variable with a colon in its name cannot be told from a product", node, remedy)
-                return name
-            case tree.Product([first, second]):
-                return f"{self.variable(first)}:{self.variable(second)}"
-            case tree.Product():
-                remedy = "Make the product of two of them a column of the data, then multiply it with the third."
-                raise fault("A product has two factors, not more", node, remedy)
-            case tree.Group(tree.Word() as inner):
-                return self.variable(inner)
-        raise self.no_variable(node)
-
-    def no_variable(self, node: tree.Node):
-        """The error for something that is written where a variable must stand."""
-        source = self.source(node)
-        match node:
-            case tree.Call(function) if function in modifiers.CALLS:
-                return fault(f"{source} modifies nothing", node, f"Join it to a term with *: {source}*x")
-            case tree.Call("offset" | "exposure" | "trials" as function):
-                return fault(f"{source} is no term", node, f"Write the directive @{source} at the end of the line.")
-            case tree.Call("factor" | "as.factor" | "ordered" | "C" as function, arguments):
-                inner = self.source(arguments[0]) if arguments else "g"
-                remedy = f"Make the column categorical in the data and write {inner}: it becomes dummies by itself."
-                return fault(f"{function}() is not applied in a model text", node, remedy)
-            case tree.Call("I", (tree.Power(tree.Word(name), tree.Numeral(2.0)),)):
-                return fault("I() is not applied in a model text", node, f"Write the product {name}:{name}")
-            case tree.Call(function):
-                remedy = "Compute it as a column of the data first, and write that column's name."
-                return fault(f"Functions such as {function}() are not applied to columns in a model text", node, remedy)
-            case tree.Power(tree.Word(name), tree.Numeral(2.0)):
-                return fault(f"{source} is no term", node, f"Write the product {name}:{name}")
-            case tree.Text(value):
-                return fault(f"{source} is a text, not a variable", node, f"A column name stands in backticks: `{value}`")
-            case tree.Numeral():
-                return fault(f"The number {source} is no variable", node)
-            case tree.Group() | tree.Sum():
-                return fault("Brackets around several terms have no meaning here", node, "Write each term on its own.")
-            case tree.RandomEffects():
-                return fault("A random-effect term cannot stand here", node, "It is a term right of ~: y ~ x + (1 | g)")
-        return fault(f"{source} is no term", node, "Compute it as a column of the data first.")
-
-    # ------------------------------------------------------------------------------------------ random effects
-
-    def random_effects(self, op, lhs, written, node: tree.RandomEffects, block: Block) -> None:
-        """``(1 + x | school/class)`` as one RandomTerm per cluster, the highest first."""
-        if op != "~":
-            remedy = "Write it in a regression: y ~ x + (1 | g)"
-            raise fault(f"A random-effect term cannot stand right of {op}", node, remedy)
-        if written:
-            remedy = "Its parts have names to modify: school.intercept ~~ a*school.intercept"
-            raise fault("A random-effect term takes no modifier", written[0][0], remedy)
-        names: list[str] = []
-        intercept = True
-        for term in self.summands(node.terms):
-            if isinstance(term, tree.Numeral) and term.value in (0, 1):
-                intercept = term.value == 1
-            elif isinstance(term, tree.Chain):
-                remedy = "Products are written x1:x2; constraints go on its parts, as in school.x ~~ a*school.x."
-                raise fault("Terms left of the bar take no modifiers", term, remedy)
-            elif (name := self.variable(term)) not in names:
-                names.append(name)
-        terms = ("1", *names) if intercept else tuple(names)
-        if not terms:
-            raise fault("This random-effect term has no terms", node, "A random intercept is (1 | g).")
-        for cluster, within in self.clusters(node.cluster):
-            self.random_terms.append(RandomTerm(lhs, terms, cluster, node.bar == "||", block, node.span, within))
-
-    def clusters(self, node: tree.Node) -> list[tuple[str, tuple[str, ...]]]:
-        """Each cluster with those above it: ``school/class`` names two, ``school:class`` the second of them alone."""
-        match node:
-            case tree.Word():
-                return [(self.variable(node), ())]
-            case tree.Chain(factors, signs) if set(signs) == {"/"}:
-                names = [self.variable(factor) for factor in factors]
-                return [(name, tuple(names[:depth])) for depth, name in enumerate(names)]
-            case tree.Product(factors):
-                *above, name = [self.variable(factor) for factor in factors]
-                return [(name, tuple(above))]
-        remedy = "Write one term per cluster: (1 | a) + (1 | b); for classes in schools (1 | school/class)."
-        raise fault("Right of the bar stands a cluster column", node, remedy)
 
     # ------------------------------------------------------------------------------------------ responses
 

@@ -11,7 +11,7 @@ from semgllamm.syntax import tree
 from semgllamm.syntax.arithmetic import constant
 from semgllamm.syntax.names import RESERVED, fault, meant
 
-__all__ = ["KINDS", "Modifiers", "combine", "read", "split"]
+__all__ = ["CALLS", "KINDS", "Modifiers", "bare", "combine", "read", "split"]
 
 # field of Path -> how a person calls it
 KINDS = {
@@ -30,7 +30,16 @@ assert set(KINDS) < {field.name for field in fields(Path)}
 Modifiers = dict[str, tuple | str]
 
 CALLS = ("start", "fixed", "lower", "upper", "label", "equal", "rv", "efa", "prior", "c", "rep")
+MOST_GROUPS = 1000
 ONE_TEXT = {"rv": "random_slope", "efa": "efa", "prior": "prior"}
+
+
+def bare(node: tree.Node) -> tree.Node:
+    """`node` without parentheses around a single thing."""
+    inner = node
+    while isinstance(inner, tree.Group):
+        inner = inner.inner
+    return inner if isinstance(inner, tree.Word | tree.Product | tree.RandomEffects) else node
 
 
 def split(term: tree.Node) -> tuple[list[tuple[tree.Node, str]], tree.Node]:
@@ -90,9 +99,7 @@ def _same(one, other) -> bool:
 
 def _one(node: tree.Node) -> Modifiers:
     """What a single modifier says."""
-    match node:
-        case tree.Group(tree.Word() | tree.Group() as inner):
-            return _one(inner)
+    match node := bare(node):
         case tree.Call("start" | "lower" | "upper" | "fixed" as kind, arguments):
             return {kind: _numbers(kind, node, _positional(node, arguments))}
         case tree.Call("label" | "equal" as kind, arguments):
@@ -139,18 +146,18 @@ def entries(node: tree.Node) -> list[tree.Node]:
                 waiting += reversed(_repeated(node, arguments))
             case _:
                 found.append(node)
-        if len(found) + len(waiting) > 10_000:
-            raise fault("c() has more than 10,000 entries", node)
+        if len(found) + len(waiting) > MOST_GROUPS:
+            raise fault(f"c() has more than {MOST_GROUPS:,} entries", node)
     return found
 
 
 def _repeated(node, arguments) -> list[tree.Node]:
     match arguments:
         case [what, tree.Numeral(times) | tree.Keyword(tree.Word("times"), tree.Numeral(times))]:
-            if times == int(times) and 1 <= times <= 10_000:
+            if times == int(times) and 1 <= times <= MOST_GROUPS:
                 return entries(what) * int(times)
         case [what, tree.Keyword(tree.Word("each"), tree.Numeral(times))]:
-            if times == int(times) and 1 <= times <= 10_000:
+            if times == int(times) and 1 <= times <= MOST_GROUPS:
                 return [entry for entry in entries(what) for _ in range(int(times))]
     raise fault("rep() takes what to repeat and how often", node, 'For instance rep("a", 3) or rep(c("a", "b"), 2).')
 
@@ -164,11 +171,9 @@ def _positional(node, arguments):
 
 def _is_number(node) -> bool:
     """Arithmetic without a label: ``2``, ``-1``, ``(1/3)``, ``sqrt(2)``."""
-    match node:
+    match bare(node):
         case tree.Call(function):
             return function not in CALLS and function != "as.numeric"
-        case tree.Group(tree.Word() | tree.Group() as inner):
-            return _is_number(inner)
         case tree.Word() | tree.Text() | tree.Product() | tree.RandomEffects():
             return False
     return True

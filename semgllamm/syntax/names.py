@@ -10,7 +10,7 @@ from contextlib import contextmanager
 from semgllamm.errors import ModelError, ModelSyntaxError, Span
 from semgllamm.syntax.tree import Word
 
-__all__ = ["RESERVED", "checked_word", "fault", "in_text", "misfit", "near", "quoting"]
+__all__ = ["RESERVED", "checked_word", "fault", "in_text", "is_plain", "meant", "misfit", "near", "quoting"]
 
 RESERVED = frozenset({"NA", "NaN", "Inf", "TRUE", "FALSE", "NULL"})
 
