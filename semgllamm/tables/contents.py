@@ -1,0 +1,307 @@
+"""Contents of the printed report, in lavaan's order of sections, with what models of several levels add."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass, field
+from itertools import groupby
+from math import nan, sqrt
+
+from semgllamm.tables.numbers import rounded_up
+from semgllamm.tables.report import Estimate, Report
+from semgllamm.tables.table import Block, Cell, Fact, Facts, Heading, Row, Section, Statement, Table
+
+__all__ = ["brief", "contents"]
+
+WALD = ("Estimate", "Std.Err", "z-value", "P(>|z|)")
+LIMITS = ("ci.lower", "ci.upper")
+
+
+def contents(report: Report) -> list[Block]:
+    """Everything: what went wrong, how the fit was made, its measures, its parameters, its notes."""
+    return [
+        *opening(report),
+        how(report),
+        *sample(report),
+        *responses(report),
+        *integration(report),
+        *warnings(report),
+        measures(report),
+        estimates(report),
+        *parameters(report),
+        *intraclass(report),
+        *defined(report),
+        *notes(report),
+    ]
+
+
+def brief(report: Report) -> list[Block]:
+    """What a user wants to see at once: did it converge, how well does it fit, what are the parameters."""
+    return [*opening(report), *warnings(report), measures(report), *parameters(report), *defined(report)]
+
+
+# ---- what was done
+
+
+def opening(report: Report) -> Iterator[Block]:
+    """A failure is the first thing said."""
+    for problem in report.problems:
+        yield Statement(problem, "problem")
+    if not report.converged and not report.problems:
+        yield Statement("The optimiser stopped before it reached a maximum of the likelihood.", "problem")
+    if not report.trustworthy:
+        yield Statement("Standard errors are withheld.", "problem")
+    ending = "ended normally" if report.converged else "did NOT end normally"
+    name = f"{report.title} {report.version}".strip()
+    yield Statement(f"{name} {ending} after {report.iterations} iteration{plural(report.iterations)}", "title")
+
+
+def how(report: Report) -> Facts:
+    rows = [Fact("Estimator", (report.estimator,))]
+    if report.method:
+        rows.append(Fact("Likelihood", (report.method,)))
+    if report.optimizer:
+        rows.append(Fact("Optimization method", (report.optimizer,)))
+    rows.append(Fact("Number of model parameters", (report.npar,)))
+    if report.n_constraints:
+        rows.append(Fact("Number of equality constraints", (report.n_constraints,)))
+    return Facts(tuple(rows))
+
+
+def sample(report: Report) -> Iterator[Facts]:
+    """Observations (used and total where rows were lost), units of every level, missing values."""
+    used = report.nobs if report.n_used is None else report.n_used
+    total = used if report.n_total is None else report.n_total
+    lost = total != used or report.group_used != (report.group_total or report.group_used)
+    rows: list[Fact] = []
+    if report.group_used:
+        rows.append(Fact("Number of observations per group:"))
+        totals = report.group_total or report.group_used
+        for label, n, all_rows in zip(report.group_labels, report.group_used, totals, strict=True):
+            rows.append(Fact(label, (n, all_rows) if lost else (n,), sub=True))
+    else:
+        rows.append(Fact("Number of observations", (used, total) if lost else (used,)))
+    if report.rows_left_out:
+        rows.append(Fact("Number of rows left out:"))
+        rows += [Fact(reason, (count,), sub=True) for reason, count in report.rows_left_out]
+    if len(report.units) > 1:
+        rows.append(Fact("Number of units:"))
+        rows += [Fact(level, (count,), sub=True) for level, count in report.units]
+    if report.missing:
+        rows.append(Fact("Missing values", (report.missing,)))
+    yield Facts(tuple(rows), columns=("Used", "Total") if lost else ())
+
+
+def responses(report: Report) -> Iterator[Table]:
+    """Each response with its family, level and number of values; neighbours that agree share a line."""
+    rows = []
+    for (family, level, count), run in groupby(report.responses, key=lambda response: response[1:]):
+        names = [response[0] for response in run]
+        name = names[0] if len(names) == 1 else f"{names[0]} .. {names[-1]}"
+        rows.append(Row(name, (len(names), family, level, count)))
+    if rows:
+        yield Table("Responses:", ("Number", "Family", "Level", "Values"), (Section(tuple(rows)),), whole_names=True)
+
+
+def integration(report: Report) -> Iterator[Facts]:
+    """Points of quadrature, and how far the answer may be from that with infinitely many."""
+    if not report.quadrature:
+        return
+    rows = [Fact(f"Level {level}", (dimensions, points)) for level, dimensions, points in report.quadrature]
+    if report.quadrature_error is None:
+        rows.append(Fact("Remaining error", ("not assessed",)))
+    else:
+        estimate_error, loglik_error = report.quadrature_error
+        rows.append(Fact("Remaining error:"))
+        rows.append(Fact("of the loglikelihood", (rounded_up(loglik_error),), sub=True))
+        rows.append(Fact("of an estimate, in standard errors", (rounded_up(estimate_error),), sub=True))
+    yield Facts(tuple(rows), title="Integration:", columns=("Dimensions", "Points"))
+
+
+def measures(report: Report) -> Facts:
+    size = f", n = {report.bic_n}" if report.bic_n else ""
+    rows = (
+        Fact("Loglikelihood", (report.loglik,)),
+        Fact("Akaike (AIC)", (report.aic,)),
+        Fact(f"Bayesian (BIC{size})", (report.bic,)),
+    )
+    return Facts(rows, title="Loglikelihood and Information Criteria:")
+
+
+def estimates(report: Report) -> Facts:
+    rows = [Fact("Standard errors", ("Standard" if report.trustworthy else "Withheld",))]
+    if report.information and report.trustworthy:
+        rows.append(Fact("Information", (report.information,)))
+    return Facts(tuple(rows), title="Parameter Estimates:")
+
+
+def warnings(report: Report) -> Iterator[Statement]:
+    return (Statement(text, "warning") for text in report.warnings)
+
+
+def notes(report: Report) -> Iterator[Statement]:
+    return (Statement(text, "note") for text in report.notes)
+
+
+# ---- the parameters
+
+
+@dataclass(frozen=True)
+class Setting:
+    """What the tables of parameters have in common."""
+
+    ci: bool
+    trustworthy: bool
+    endogenous: frozenset[str] = frozenset()
+    # (name, group, level) -> variance; empty where standard deviations are not shown
+    variances: dict[tuple[str, int, str | None], float] = field(default_factory=dict)
+
+    @property
+    def columns(self) -> tuple[str, ...]:
+        return WALD + LIMITS if self.ci else WALD
+
+    def cells(self, row: Estimate) -> tuple[Cell, ...]:
+        """Estimate and inference; a fixed parameter has none, and nor has any after a failure."""
+        limits = (row.ci_lower, row.ci_upper) if row.free else (row.est, row.est)
+        if not self.trustworthy:
+            return (row.est, *[None] * (len(self.columns) - 1))
+        wald = (row.se, nan, nan) if row.boundary else (row.se, row.z, row.pvalue)
+        if not row.free:
+            wald = (None, None, None)
+        return (row.est, *wald, *limits) if self.ci else (row.est, *wald)
+
+
+def parameters(report: Report) -> Iterator[Block]:
+    """The sections of every group and level, each group and level under its heading where there are several."""
+    shown = [row for row in report.parameters if printed(row)]
+    lowest = report.units[0][0] if report.units else None
+    order = [name for name, _ in report.units] or [None]
+    levels = [name for name in order if any((row.level or lowest) == name for row in shown)]
+    several_groups = len(report.group_labels) > 1
+    setting = Setting(
+        ci=report.ci,
+        trustworthy=report.trustworthy,
+        endogenous=endogenous(report.parameters),
+        variances=variances(shown, lowest) if len(order) > 1 and report.level_style == "at" else {},
+    )
+    for group in sorted({row.group for row in shown}):
+        if several_groups:
+            yield Heading(f"Group {group} [{report.group_labels[group - 1]}]:", 1)
+        for level in levels:
+            rows = [row for row in shown if row.group == group and (row.level or lowest) == level]
+            if not rows:
+                continue
+            if len(levels) > 1:
+                yield Heading(level_heading(report, level, order.index(level), several_groups), 2)
+            yield from sections(rows, setting, level)
+    if at_boundary := [f"{row.lhs}{row.op}{row.rhs}" for row in shown if row.boundary]:
+        verb = "lies" if len(at_boundary) == 1 else "lie"
+        yield Statement(f"{', '.join(at_boundary)} {verb} on the boundary of the parameter space: no test is shown.")
+
+
+def printed(row: Estimate) -> bool:
+    """Not the loadings of random terms, the moments of covariates, or the zero means and unit scales of completion."""
+    if (row.source == "random" and row.op == "=~") or row.exogenous:
+        return False
+    silent = row.source == "default" and not row.free
+    return not (silent and ((row.op == "~1" and row.est == 0) or (row.op == "~*~" and row.est == 1)))
+
+
+def endogenous(rows: Iterable[Estimate]) -> frozenset[str]:
+    """Names with a disturbance: what is regressed, and what measures a latent variable."""
+    return frozenset(row.lhs if row.op == "~" else row.rhs for row in rows if row.op in ("~", "=~"))
+
+
+def variances(rows: Iterable[Estimate], lowest: str | None) -> dict[tuple[str, int, str | None], float]:
+    return {(row.lhs, row.group, row.level or lowest): row.est for row in rows if row.op == "~~" and row.lhs == row.rhs}
+
+
+def level_heading(report: Report, level: str, depth: int, several_groups: bool) -> str:
+    if report.level_style == "lavaan":
+        return f"Level {depth + 1} [{'within' if depth == 0 else level}]:"
+    count = dict(report.units)[level]
+    return f"Level {level}:" if several_groups else f"Level {level} ({count} unit{plural(count)}):"
+
+
+def sections(rows: list[Estimate], setting: Setting, level: str | None) -> Iterator[Table]:
+    """The sections of one group and level, in lavaan's order."""
+    by_left_side = {"Latent Variables:": "=~", "Composites:": "<~", "Regressions:": "~"}
+    for title, op in by_left_side.items():
+        yield from table(title, [row for row in rows if row.op == op], setting, headed=True)
+    covariances = [row for row in rows if row.op == "~~" and row.lhs != row.rhs]
+    yield from table("Covariances:", covariances, setting, headed=True, extra=correlation_column(setting, level))
+    yield from table("Intercepts:", [row for row in rows if row.op == "~1"], setting)
+    yield from table("Thresholds:", [row for row in rows if row.op == "|"], setting)
+    own = [row for row in rows if row.op == "~~" and row.lhs == row.rhs]
+    yield from table("Variances:", own, setting, extra=deviation_column(setting))
+    yield from table("Scales y*:", [row for row in rows if row.op == "~*~"], setting)
+
+
+# a further column of a table: its title, and its cell in a row
+Extra = tuple[str, Callable[[Estimate], Cell]]
+
+
+def deviation_column(setting: Setting) -> Extra | None:
+    return ("Std.Dev.", lambda row: square_root(row.est)) if setting.variances else None
+
+
+def correlation_column(setting: Setting, level: str | None) -> Extra | None:
+    def correlation(row: Estimate) -> float:
+        scale = [square_root(setting.variances.get((name, row.group, level), nan)) for name in (row.lhs, row.rhs)]
+        return row.est / (scale[0] * scale[1]) if scale[0] * scale[1] > 0 else nan
+
+    return ("Corr.", correlation) if setting.variances else None
+
+
+def table(
+    title: str, rows: list[Estimate], setting: Setting, *, headed: bool = False, extra: Extra | None = None
+) -> Iterator[Table]:
+    """One table, or nothing where there are no rows; `headed` gathers them under their left sides."""
+    if not rows:
+        return
+
+    def line(row: Estimate) -> Row:
+        cells = setting.cells(row) + ((extra[1](row),) if extra else ())
+        return Row(shown_name(row), cells, row.label or "", has_disturbance(row, setting.endogenous))
+
+    columns = setting.columns + ((extra[0],) if extra else ())
+    if headed:
+        runs = groupby(rows, key=lambda row: (row.lhs, row.op))
+        gathered = tuple(
+            Section(tuple(map(line, run)), f"{lhs} {op}", residual=op == "~~" and lhs in setting.endogenous)
+            for (lhs, op), run in runs
+        )
+    else:
+        gathered = (Section(tuple(map(line, rows))),)
+    yield Table(title, columns, gathered)
+
+
+def shown_name(row: Estimate) -> str:
+    """The side of the statement that the sub-header does not name."""
+    if row.op == "|":
+        return f"{row.lhs}|{row.rhs}"
+    return row.lhs if row.op in ("~1", ":=", "~*~") else row.rhs
+
+
+def has_disturbance(row: Estimate, endogenous: frozenset[str]) -> bool:
+    return (row.op == "~1" and row.lhs in endogenous) or (row.op == "~~" and row.rhs in endogenous)
+
+
+def defined(report: Report) -> Iterator[Table]:
+    setting = Setting(ci=report.ci, trustworthy=report.trustworthy)
+    yield from table("Defined Parameters:", list(report.definitions), setting)
+
+
+def intraclass(report: Report) -> Iterator[Table]:
+    """Shares of the variance that units of a level have in common."""
+    rows = [Row(level, (value, se if report.trustworthy else None)) for level, value, se in report.icc]
+    if rows:
+        yield Table("Intraclass Correlations:", ("Estimate", "Std.Err"), (Section(tuple(rows)),), whole_names=True)
+
+
+def square_root(variance: float) -> float:
+    return sqrt(variance) if variance >= 0 else nan
+
+
+def plural(count: int) -> str:
+    return "" if count == 1 else "s"

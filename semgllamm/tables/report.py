@@ -1,0 +1,118 @@
+"""Report: all that the printed summary of a fit says, as plain values."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from math import nan
+
+__all__ = ["Estimate", "Report"]
+
+
+@dataclass(frozen=True, slots=True)
+class Estimate:
+    """One row of the parameter table, or one defined parameter (``op=":="``).
+
+    Attributes
+    ----------
+    lhs, op, rhs : str
+        As in the model text; an intercept has ``op="~1"`` and ``rhs=""``.
+    group : int
+        Counts from 1.
+    level : str or None
+        Name of the level, None for the lowest.
+    source : str
+        "user", "default" (completion) or "random" (the fixed loadings of a random term; not printed).
+    boundary : bool
+        The estimate lies on the boundary of the parameter space, so that z and p have no meaning.
+    """
+
+    lhs: str
+    op: str
+    rhs: str
+    group: int = 1
+    level: str | None = None
+    label: str = ""
+    free: bool = True
+    est: float = nan
+    se: float = nan
+    z: float = nan
+    pvalue: float = nan
+    ci_lower: float = nan
+    ci_upper: float = nan
+    source: str = "user"
+    boundary: bool = False
+    exogenous: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Report:
+    """What a fit has to say for itself.
+
+    Attributes
+    ----------
+    problems : tuple of str
+        Why the fit cannot be trusted (no convergence, singular information), each naming the parameters. They are
+        printed before anything else, and with any of them standard errors are withheld.
+    n_used, n_total : int, optional
+        Rows in the analysis and rows of the data; printed side by side when they differ.
+    group_used, group_total : tuple of int
+        The same by group.
+    rows_left_out : tuple of (reason, count)
+    missing : str
+        How missing values were treated.
+    units : tuple of (level, count)
+        Lowest level first.
+    responses : tuple of (name, family, level, count)
+        `family` with its link, as in ``bernoulli(logit)``.
+    quadrature : tuple of (level, dimensions, points per dimension)
+        Empty where nothing was integrated numerically.
+    quadrature_error : (float, float), optional
+        With more points, the largest change of an estimate in standard errors, and the change of the log-likelihood.
+    bic_n : str
+        What the sample size in BIC counts, as in ``"161 comm"``.
+    icc : tuple of (level, value, standard error)
+    level_style : str
+        "at", or "lavaan" for a text with lavaan's ``level:`` headers, whose tables are printed as lavaan prints them.
+    ci : bool
+        Whether the tables show confidence limits.
+    """
+
+    title: str = "semgllamm"
+    version: str = ""
+    converged: bool = True
+    problems: tuple[str, ...] = ()
+    iterations: int = 0
+    estimator: str = "ML"
+    method: str = ""
+    optimizer: str = ""
+    npar: int = 0
+    n_constraints: int = 0
+    nobs: int = 0
+    n_used: int | None = None
+    n_total: int | None = None
+    group_labels: tuple[str, ...] = ()
+    group_used: tuple[int, ...] = ()
+    group_total: tuple[int, ...] = ()
+    rows_left_out: tuple[tuple[str, int], ...] = ()
+    missing: str = ""
+    units: tuple[tuple[str, int], ...] = ()
+    responses: tuple[tuple[str, str, str, int], ...] = ()
+    quadrature: tuple[tuple[str, int, int], ...] = ()
+    quadrature_error: tuple[float, float] | None = None
+    loglik: float = nan
+    aic: float = nan
+    bic: float = nan
+    bic_n: str = ""
+    information: str = ""
+    parameters: tuple[Estimate, ...] = ()
+    definitions: tuple[Estimate, ...] = ()
+    icc: tuple[tuple[str, float, float], ...] = ()
+    notes: tuple[str, ...] = ()
+    warnings: tuple[str, ...] = ()
+    level_style: str = "at"
+    ci: bool = False
+
+    @property
+    def trustworthy(self) -> bool:
+        """Converged, with nothing wrong: only then are standard errors shown."""
+        return self.converged and not self.problems
