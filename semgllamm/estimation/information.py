@@ -1,4 +1,4 @@
-"""The information J = −∂²log L/∂ϑ∂ϑ' of the working parameters ϑ: its spectrum, its inverse, and what it says is missing.
+"""The information J = −∂²log L/∂ϑ∂ϑ' of the working parameters ϑ: its spectrum, its inverse, and what is missing.
 
 Parameters have different units, so J is scaled before its eigenvalues are taken,
 
@@ -13,7 +13,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-__all__ = ["Curvature", "NullDirection", "covariance", "differences", "observed"]
+__all__ = ["Curvature", "NullDirection", "covariance", "differences", "louis_points", "observed"]
 
 SINGULAR = 1e-7  # a scaled eigenvalue below it is none: the standard error would be 3000 times the conditional one
 FLOOR = 1e-8  # ε, the least curvature that a step relies on
@@ -89,10 +89,10 @@ class Curvature:
         """Diagonal of |J|⁻¹."""
         return (self.vectors**2 / self._sizes).sum(axis=1) / self.scale**2
 
-    @property
-    def inverse(self) -> np.ndarray:
-        """|J|⁻¹."""
-        half = self.vectors / np.sqrt(self._sizes) / self.scale[:, None]
+    def inverse(self, floor: float = FLOOR) -> np.ndarray:
+        """|J|⁻¹, eigenvalues below `floor` times the largest raised to that."""
+        sizes = np.maximum(self._sizes, floor * self._sizes.max(initial=0.0))
+        half = self.vectors / np.sqrt(sizes) / self.scale[:, None]
         return half @ half.T
 
     @property
@@ -118,6 +118,11 @@ def differences(gradient: Callable[[np.ndarray], np.ndarray], free: np.ndarray) 
     return (J + J.T) / 2
 
 
+def louis_points(likelihood, points: tuple[int, ...]) -> tuple[int, ...]:
+    """Points for Louis' information: of Gaussian responses log L is exact with one, products of scores with three."""
+    return tuple(max(k, 3) for k in points) if likelihood.exact else points
+
+
 def observed(likelihood, free: np.ndarray, points: tuple[int, ...], met: bool) -> np.ndarray:
     """The observed information at `free`.
 
@@ -137,8 +142,8 @@ def observed(likelihood, free: np.ndarray, points: tuple[int, ...], met: bool) -
     -------
     numpy.ndarray
     """
-    if met:
-        return likelihood.louis(free, points)[2]
+    if met and likelihood.has_louis:
+        return likelihood.louis(free, louis_points(likelihood, points))[2]
     return differences(lambda at: likelihood.score(at, points)[1], free)
 
 
@@ -154,8 +159,8 @@ def covariance(
     names : sequence of str
         Working parameters.
     boundary : sequence of str
-        Those on the boundary. A zero of the information's cross terms sets them apart, so the others keep their standard
-        errors; their own rows and columns are NaN.
+        Those on the boundary. The cross terms with the others vanish, so these keep their standard errors; their own
+        rows and columns are NaN.
     blocks : sequence of numpy.ndarray
         Cholesky factors among the parameters.
 
@@ -183,5 +188,5 @@ def covariance(
         if value < SINGULAR * curvature.values[-1]
     )
     if not problems:
-        vcov[np.ix_(inside, inside)] = curvature.inverse
+        vcov[np.ix_(inside, inside)] = curvature.inverse()
     return vcov, problems

@@ -90,8 +90,8 @@ class Adaptive:
     ----------
     points : int, mapping of level name to int, or sequence of int, optional
         Points of a one-dimensional rule: one number for all levels, one a level by name, or one a level from the lowest
-        up. None lets the fit raise them until the error they leave is below ``Settings.target``. One point everywhere is
-        Laplace's approximation.
+        up. None lets the fit raise them until the error they leave is below ``Settings.target``. One point everywhere
+        is Laplace's approximation.
     """
 
     points: int | Mapping[str, int] | Sequence[int] | None = None
