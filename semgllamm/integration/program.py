@@ -1,0 +1,286 @@
+"""What the engine integrates: the cells and the integration trees of all units, as arrays.
+
+    log L = Σ_cells w · constant + Σ_roots w log F,      F by the recursion over each root's tree (recursion.py),
+
+as a function of the cells' predictors ν_i = f_i + Σ_a d_ia u_a and own parameters τ1, τ2: `lin` holds (f, τ1, τ2) and
+`D` the d_ia of each cell, a = 0 at the root of its tree. The order of nodes and cells is the engine's own: trees are in
+preorder, the cells of a node are together, and units that are identical are kept once, with a weight.
+"""
+
+from __future__ import annotations
+
+import os
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from functools import cache
+
+import numpy as np
+
+from semgllamm.integration.collapse import collapse, depths
+from semgllamm.integration.gauss_hermite import rules
+from semgllamm.integration.recursion import DEPTH, END, FIRST, LAST, PARENT, RULE
+
+__all__ = ["Evaluation", "Program", "Workspace", "build"]
+
+WORTH_A_THREAD = 20_000  # terms of cells; fewer take less than some 200 microseconds
+RANGES_PER_THREAD = 4  # units differ in size, and threads in luck
+
+
+@dataclass(frozen=True, slots=True)
+class Evaluation:
+    """The likelihood at one value of the predictors.
+
+    Parameters
+    ----------
+    loglik : float
+        −∞ where a unit has no joint mode or a value is not finite.
+    roots_loglik : (roots,) float
+        log F of each kept root, without its weight and without the constants.
+    R : (cells, P + 3) float or None
+        Derivatives of `loglik` in f, d_0, ..., d_{P−1}, τ1 and τ2 of each cell; None if they were not asked for, or
+        the value is −∞.
+    """
+
+    loglik: float
+    roots_loglik: np.ndarray
+    R: np.ndarray | None
+
+
+class Workspace:
+    """Where the points of a program were placed last: each search for the modes starts from the last one.
+
+    Parameters
+    ----------
+    program : Program
+    threads : int, optional
+        At most this many threads; the number of processors if none is given.
+    """
+
+    def __init__(self, program: Program, threads: int | None = None):
+        N, P = len(program.tree), program.depth
+        self.threads = threads or os.cpu_count() or 1
+        self.m, self.T, self.G = np.zeros(N), np.ones(N), np.zeros((N, P))
+        self.M, self.g, self.step = np.zeros((N, P, P)), np.zeros((N, P)), np.zeros(N)
+
+    def reset(self) -> None:
+        """Start the next search from u = 0, so that its digits do not depend on those before."""
+        self.m[:] = 0.0
+
+    def place_at_prior(self) -> None:
+        """m = 0, G = 0, T = 1: the points of the ordinary rule."""
+        self.m[:], self.T[:], self.G[:] = 0.0, 1.0, 0.0
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Program:
+    """Cells and trees in the engine's order; `build` makes one.
+
+    Parameters
+    ----------
+    code : (Nc,) int64
+        Family code of each kept cell.
+    cell : (Nc, 3) float
+        Its response, number of trials and weight.
+    own : (codes,) int64
+        Number of own parameters of the family with each code.
+    tree : (N, 6) int64
+        Of each kept node, in preorder: depth, parent, first own cell, end of own cells, end of its subtree, rule.
+    weight, share : (N,) float
+        Number of identical nodes that it stands for under its parent, and the product of these from its root on.
+    roots : (roots,) int64
+    depth : int
+        Nodes on the longest path, P.
+    constant : float
+        The terms of log L without parameters.
+    cells : (Nc,) int64
+        Which of the given cells each kept cell is.
+    representative : (given nodes,) int64
+        The kept node that stands for each given node.
+    n_rules : int
+    """
+
+    code: np.ndarray
+    cell: np.ndarray
+    own: np.ndarray
+    tree: np.ndarray
+    weight: np.ndarray
+    share: np.ndarray
+    roots: np.ndarray
+    depth: int
+    constant: float
+    cells: np.ndarray
+    representative: np.ndarray
+    n_rules: int
+
+    def workspace(self, threads: int | None = None) -> Workspace:
+        """Arrays for evaluations one after the other; threads that evaluate side by side need one each."""
+        return Workspace(self, threads)
+
+    def evaluate(
+        self,
+        lin: np.ndarray,
+        D: np.ndarray,
+        points: tuple[int, ...],
+        *,
+        ordinary: bool = False,
+        moments: int = 0,
+        workspace: Workspace | None = None,
+    ) -> Evaluation:
+        """log L, and its derivatives in the cells' predictors.
+
+        Parameters
+        ----------
+        lin : (cells, 3) float
+            f, τ1 and τ2 of each kept cell.
+        D : (cells, P) float
+            Its coefficients of the coordinates on its path.
+        points : tuple of int
+            Number of points for each class of rules.
+        ordinary : bool
+            Leave the points where the prior has them.
+        moments : {0, 1, 2}
+            0: the value alone; 1: derivatives at fixed points (posterior means); 2: total derivatives.
+        workspace : Workspace, optional
+            Where the search for the modes starts, and where they are left.
+        """
+        from semgllamm.integration.sweep import evaluate_units
+
+        workspace = workspace or self.workspace()
+        lin, D = self._checked(lin, D)
+        if ordinary:
+            workspace.place_at_prior()
+            moments = min(moments, 1)
+        F = np.empty(len(self.roots))
+        R = np.zeros((len(self.cells) if moments else 1, self.depth + 3))
+        w = workspace
+
+        def sweep(lo, hi):
+            evaluate_units(lo, hi, self.roots, self.code, self.cell, self.own, self.tree, self.weight, self.share, lin,
+                           D, *rules(points), moments, not ordinary, w.m, w.T, w.G, w.M, w.g, w.step, F, R)
+
+        self._run(sweep, points, w.threads)
+        loglik = float((self.weight[self.roots] * F).sum() + self.constant)
+        if not np.isfinite(loglik):
+            return Evaluation(-np.inf, F, None)
+        return Evaluation(loglik, F, R if moments else None)
+
+    def _checked(self, lin, D):
+        lin = np.ascontiguousarray(lin, dtype=np.float64)
+        D = np.ascontiguousarray(D, dtype=np.float64)
+        if lin.shape != (len(self.cells), 3) or D.shape != (len(self.cells), self.depth):
+            raise ValueError(f"{len(self.cells)} cells at depth {self.depth}, but lin is {lin.shape}, D {D.shape}")
+        return lin, D
+
+    def _run(self, sweep, points, threads) -> None:
+        """Call sweep(lo, hi) over ranges of roots of about equal work, on several threads if that pays."""
+        work = self.work(points)
+        total = work[-1] if len(work) else 0.0
+        threads = min(threads, int(total / WORTH_A_THREAD), len(self.roots))
+        if threads < 2:
+            sweep(0, len(self.roots))
+            return
+        ranges = RANGES_PER_THREAD * threads
+        cuts = np.searchsorted(work, total * np.arange(1, ranges) / ranges)
+        cuts = np.unique(np.concatenate([[0], cuts, [len(self.roots)]]))
+        tasks = [_pool(threads, os.getpid()).submit(sweep, int(lo), int(hi)) for lo, hi in zip(cuts[:-1], cuts[1:])]
+        for task in tasks:
+            task.result()
+
+    def work(self, points: tuple[int, ...]) -> np.ndarray:
+        """Terms of cells that a recursion takes, added up over the roots: Σ_nodes cells Π_path Q."""
+        Q = np.array(points, dtype=float)[self.tree[:, RULE]]
+        for o in range(1, self.depth):
+            level = np.flatnonzero(self.tree[:, DEPTH] == o)
+            Q[level] *= Q[self.tree[level, PARENT]]
+        terms = Q * (1.0 + self.tree[:, LAST] - self.tree[:, FIRST])
+        return np.cumsum(np.add.reduceat(terms, self.roots)) if len(self.roots) else terms
+
+
+@cache
+def _pool(threads: int, process: int) -> ThreadPoolExecutor:
+    """Threads of this process: a forked child inherits none, and makes its own."""
+    return ThreadPoolExecutor(threads, thread_name_prefix="semgllamm")
+
+
+def build(parent, rule, kind, cell_node, code, y, trials, constant, signature) -> Program:
+    """Put units in the engine's order and keep identical ones once.
+
+    Parameters
+    ----------
+    parent : (N,) int
+        Parent of each node, −1 for roots, in any order.
+    rule : (N,) int
+        Class of its quadrature rule.
+    kind : (N,) int
+        Only nodes of the same kind are interchangeable.
+    cell_node : (Nc,) int
+        The node that each cell hangs on: the deepest coordinate that it depends on.
+    code : (Nc,) int
+        Its family code.
+    y, trials, constant : (Nc,) float
+        Its response, number of trials, and the terms of log f without parameters.
+    signature : (Nc, 2) uint64
+        Hashes of all the data that determine the cell's likelihood.
+    """
+    parent, rule, kind, cell_node, code = (np.asarray(x, dtype=np.int64) for x in (parent, rule, kind, cell_node, code))
+    depth = depths(parent)
+    kept = collapse(parent, depth, rule, kind, cell_node, np.asarray(signature, dtype=np.uint64))
+    place, end = preorder(parent, depth, kept.node_weight > 0)
+    old = np.empty(int((kept.node_weight > 0).sum()), dtype=np.int64)
+    lives = np.flatnonzero(kept.node_weight > 0)
+    old[place[lives]] = lives
+
+    cells = np.flatnonzero(kept.cell_weight > 0)
+    # within a node by family, which spares the kernels' branches
+    key = place[cell_node[cells]] * (code.max(initial=0) + 1) + code[cells]
+    if (key[1:] < key[:-1]).any():
+        cells = cells[np.argsort(key, kind="stable")]
+    last = np.cumsum(np.bincount(place[cell_node[cells]], minlength=len(old)))
+
+    tree = np.empty((len(old), 6), dtype=np.int64)
+    tree[:, DEPTH], tree[:, RULE], tree[:, END] = depth[old], rule[old], end[old]
+    tree[:, PARENT] = np.where(parent[old] >= 0, place[parent[old]], -1)
+    tree[1:, FIRST], tree[:, LAST] = last[:-1], last
+    tree[:1, FIRST] = 0
+    weight = kept.node_weight[old]
+    share = weight.copy()
+    for o in range(1, int(depth.max(initial=0)) + 1):
+        level = np.flatnonzero(tree[:, DEPTH] == o)
+        share[level] *= share[tree[level, PARENT]]
+    cell = np.column_stack([np.asarray(x, dtype=np.float64)[cells] for x in (y, trials)] + [kept.cell_weight[cells]])
+    return Program(
+        code=code[cells], cell=np.ascontiguousarray(cell), own=_own_parameters(), tree=tree, weight=weight, share=share,
+        roots=np.flatnonzero(tree[:, DEPTH] == 0), depth=int(depth.max(initial=0)) + 1,
+        constant=float(np.asarray(constant, dtype=np.float64).sum()), cells=cells, representative=place[kept.node],
+        n_rules=int(rule.max(initial=0)) + 1,
+    )
+
+
+def preorder(parent, depth, lives) -> tuple[np.ndarray, np.ndarray]:
+    """Place of each living node when every node comes before its subtree, siblings as given; and its subtree's end."""
+    size = lives.astype(np.int64)
+    levels = [np.flatnonzero(lives & (depth == o)) for o in range(int(depth.max(initial=-1)) + 1)]
+    for level in reversed(levels[1:]):
+        np.add.at(size, parent[level], size[level])
+    place = np.zeros(len(parent), dtype=np.int64)
+    for o, level in enumerate(levels):
+        above = place[parent[level]] if o else np.zeros(len(level), dtype=np.int64)
+        if (above[1:] < above[:-1]).any():
+            order = np.argsort(above, kind="stable")
+            level, above = level[order], above[order]
+        before = np.cumsum(size[level]) - size[level]
+        if o:
+            opens = np.flatnonzero(np.diff(above, prepend=-1))
+            before -= np.repeat(before[opens], np.diff(opens, append=len(level)))
+            before += above + 1
+        place[level] = before
+    return place, place + size
+
+
+def _own_parameters() -> np.ndarray:
+    from semgllamm.responses.registry import FAMILIES
+
+    own = np.zeros(1 + max(family.code for family in FAMILIES), dtype=np.int64)
+    for family in FAMILIES:
+        own[family.code] = family.own
+    return own
