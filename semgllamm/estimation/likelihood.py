@@ -40,11 +40,27 @@ class Likelihood:
         self.signed = working.signed()
         self.exact = not ordinary and all(r.family.name == "gaussian" for r in predictor.model.responses)
         self.has_louis = not predictor.whitening
+        self.blocks = self._cholesky_blocks()
         self.K = working.K
         self.identity = bool(self.K.shape[0] == self.K.shape[1] and np.array_equal(self.K, np.eye(len(self.K))))
         self.nonlinear = (self.K[predictor.curved] != 0).any(axis=0)
         self.workspace = Workspace(predictor.program, threads)
         self.evaluations = 0
+
+    def _cholesky_blocks(self) -> list[np.ndarray]:
+        """Positions of the cells of each Cholesky factor among the free parameters, −1 above the diagonal."""
+        working = self.predictor.working
+        position = {int(np.flatnonzero(row)[0]): k for k, row in enumerate(working.K.T)}
+        out = {}
+        for group in working.blocks:
+            for block in group:
+                if block.cholesky:
+                    k = len(block.latents)
+                    where = np.full((k, k), -1)
+                    for (a, b), cell in block.cells.items():
+                        where[a, b] = position[cell.number]
+                    out[where[0, 0]] = where
+        return list(out.values())
 
     def cold(self) -> None:
         """Forget the modes: the next evaluation starts them at u = 0."""
