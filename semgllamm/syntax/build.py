@@ -282,7 +282,9 @@ class Draft:
             digits = target.digits
             remedy = f"1 is the intercept, 0 fixes it at 0, {digits}*1 fixes it at {digits}."
             raise fault(f"The number {digits} is no term", target, remedy)
-        remedy = "Write f =~ 0 for a latent variable without measures." if op == "=~" else "A variable stands here."
+        remedy = f"Right of {op} stand variables."
+        if op == "=~":
+            remedy = "Write f =~ 0 for a latent variable without measures."
         raise fault(f"A number cannot stand right of {op}", target, remedy)
 
     def check_path(self, path: Path, target: tree.Node) -> None:
