@@ -112,7 +112,11 @@ MESSAGES = (
         ("y ~ a*", "y ~ a* ; z ~ w", "y ~ a*+x", "y ~ a*)"),
     ),
     Message("'**' is no operator", "A power is written ^, and in := and constraints only.", ("y ~ a**x",)),
-    Message("A modifier must stand before the *", "Write a*x, or leave the * out.", ("y ~ *x", "y ~ x + *z", "y ~ (*x")),
+    Message(
+        "A modifier must stand before the *",
+        "Write a*x, or leave the * out.",
+        ("y ~ *x", "y ~ x + *z", "y ~ (*x"),
+    ),
     Message(
         "'>=' and '<=' are written > and <",
         "A bound includes its limit: a > 0",
