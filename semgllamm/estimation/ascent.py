@@ -140,17 +140,23 @@ class Climber:
     Parameters
     ----------
     likelihood : Likelihood
+    start : numpy.ndarray
+        Start values.
     settings : Settings
     progress : callable, optional
         Called as ``progress(iteration, loglik, gradient, elapsed)`` after every step.
     """
 
-    def __init__(self, likelihood: Likelihood, settings: Settings, progress: Progress | None = None):
+    def __init__(
+        self, likelihood: Likelihood, start: np.ndarray, settings: Settings, progress: Progress | None = None
+    ):
         self.likelihood, self.settings, self.progress = likelihood, settings, progress
         self.blocks: Sequence[np.ndarray] = likelihood.blocks
         self.evaluations = Evaluations()
         self.history: list[Step] = []
-        self.here: Point | None = None
+        self.here = Point(start, (0,) * len(likelihood.levels), np.nan, np.full(start.size, np.nan))
+        self.saddles = 0
+        self._entered: Point | None = None
         self.near = False
         self.started = perf_counter()
         self._baseline: tuple[np.ndarray, np.ndarray] | None = None
@@ -218,6 +224,11 @@ class Climber:
         enough = all(k >= least for k, least in zip(points, self.settings.start_points(len(points))))
         return self.likelihood.has_louis and enough
 
+    def known(self, free: np.ndarray, points: tuple[int, ...]) -> Point | None:
+        """The point where the last climb ended with Louis' information, if it is this one."""
+        same = self.here.by_louis and self.here.points == points and np.array_equal(self.here.free, free)
+        return self.here if same else None
+
     def begin(self, here: Point) -> Point:
         """Check the first point of a climb."""
         if not here.possible:
@@ -229,9 +240,15 @@ class Climber:
         self.here = here
         return here
 
+    def turn(self, here: Point) -> None:
+        """Go on from another of the points that are equal but for signs."""
+        self.here = self._entered = here
+
     def record(self, here: Point, variances: np.ndarray, step: np.ndarray, decrement: float) -> None:
         """Enter a step into the history, tell of it, and stop a fit that takes too long or runs off."""
-        self.here = here
+        if here is self._entered:
+            return
+        self.here = self._entered = here
         self.near = decrement < NEAR
         slope = float(np.max(np.abs(here.gradient) * np.sqrt(variances), initial=0.0))
         entry = Step(len(self.history) + 1, here.points, here.loglik, slope, float(decrement))
@@ -306,7 +323,7 @@ def climb(climber: Climber, free: np.ndarray, points: tuple[int, ...], until: fl
 
 def newton(climber: Climber, free: np.ndarray, points: tuple[int, ...], until: float) -> tuple[Point, bool]:
     """Newton's steps with Louis' information; False if they lead nowhere."""
-    here = climber.begin(climber.louis(free, points))
+    here = climber.begin(climber.known(free, points) or climber.louis(free, points))
     before = np.inf
     while True:
         curvature = climber.curvature(here)

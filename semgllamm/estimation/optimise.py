@@ -11,7 +11,8 @@ from semgllamm.estimation.information import NullDirection
 from semgllamm.estimation.settings import Settings
 from semgllamm.estimation.stationary import WRONG_SIGN, leave_saddle, leave_zero, settle, with_positive_diagonals
 
-__all__ = ["Convergence", "Evaluations", "Likelihood", "Optimum", "Step", "ascend", "maximise"]
+__all__ = ["Convergence", "Evaluations", "Likelihood", "Optimum", "Step", "ascend", "begin", "interrupted",
+           "maximise"]  # fmt: skip
 
 SADDLES = 10  # most saddle points that one fit leaves
 
@@ -122,34 +123,44 @@ def maximise(
         If the log-likelihood is not finite at the start values.
     """
     settings = settings or Settings()
-    return ascend(Climber(likelihood, settings, progress), np.asarray(start, dtype=float), tuple(points),
-                  settings.tolerance)  # fmt: skip
+    climber, start = begin(likelihood, start, settings, progress)
+    return ascend(climber, start, tuple(points), settings.tolerance)
+
+
+def begin(
+    likelihood: Likelihood, start: np.ndarray, settings: Settings, progress: Progress | None
+) -> tuple[Climber, np.ndarray]:
+    """A climber, and start values at which no standard deviation is zero."""
+    start = leave_zero(np.asarray(start, dtype=float), likelihood.signed, settings.away_from_zero)
+    return Climber(likelihood, start, settings, progress), start
 
 
 def ascend(climber: Climber, start: np.ndarray, points: tuple[int, ...], until: float) -> Optimum:
-    """Maximise from `start` until the decrement is below `until`; the climber may have been on its way before."""
-    boundary: tuple[str, ...] = ()
-    saddles = 0
+    """Maximise from `start` until the decrement is below `until`; a climber that was on its way before goes on."""
+    saddles = climber.saddles
     try:
-        free = leave_zero(start, climber.likelihood.signed, climber.settings.away_from_zero)
-        free = _first_points(climber, free, points, until)
+        free = start if climber.history else _first_points(climber, start, points, until)
         while True:
             here = climb(climber, free, points, until)
             here, boundary = settle(climber, here)
             here, way_up = leave_saddle(climber, here)
             if way_up is None:
                 break
-            boundary, free = (), way_up
-            saddles += 1
+            free = way_up
+            climber.saddles += 1
             climber.near = False
-            if saddles > SADDLES:
-                raise Stopped(f"the fit came to {saddles} saddle points one after another")
-        here = _evaluated_cold(climber, here)
-        return _conclude(climber, here, boundary, saddles)
+            if climber.saddles > saddles + SADDLES:
+                raise Stopped(f"the fit came to more than {SADDLES} saddle points one after another")
+        return _conclude(climber, _evaluated_cold(climber, here), boundary, last=until <= climber.settings.tolerance)
     except KeyboardInterrupt:
-        return _stop(climber, start, points, saddles, Stopped("interrupted; this is the best point so far"))
+        return interrupted(climber)
     except Stopped as reason:
-        return _stop(climber, start, points, saddles, reason)
+        return _optimum(climber, climber.here, False, reason.message, (), reason.names)
+
+
+def interrupted(climber: Climber) -> Optimum:
+    """The best point so far of a fit that the user has stopped."""
+    return _optimum(climber, climber.here, False, "interrupted; this is the best point so far", (), ())
 
 
 def _first_points(climber: Climber, free: np.ndarray, points: tuple[int, ...], until: float) -> np.ndarray:
@@ -169,31 +180,26 @@ def _evaluated_cold(climber: Climber, here: Point) -> Point:
     return replace(here, loglik=again.loglik, gradient=again.gradient, cold=True)
 
 
-def _conclude(climber: Climber, here: Point, boundary: tuple[str, ...], saddles: int) -> Optimum:
-    here = with_positive_diagonals(climber, here)
+def _conclude(climber: Climber, here: Point, boundary: tuple[str, ...], last: bool) -> Optimum:
     names = climber.likelihood.names
     curvature = climber.curvature(here)
     inside = np.array([name not in boundary for name in names], dtype=bool)
     upwards = np.flatnonzero(curvature.values < WRONG_SIGN)
     wrong = [k for k in upwards if np.max(np.abs(curvature.vectors[inside, k]), initial=0.0) > 0.1]
-    if wrong:
+    if wrong and last:
         directions = [NullDirection.of(curvature.vectors[:, k], names, curvature.values[k]) for k in wrong]
         culprits = tuple(dict.fromkeys(name for d in directions for name in d.names))
         message = f"the log-likelihood has no maximum here: {'; '.join(map(str, directions))}"
-        return _optimum(climber, here, False, message, boundary, culprits, saddles)
+        return _optimum(climber, here, False, message, boundary, culprits)
     message = "converged"
     if boundary:
         message += f", with {', '.join(boundary)} on the boundary (zero)"
-    return _optimum(climber, here, True, message, boundary, (), saddles)
+    return _optimum(climber, here, True, message, boundary, ())
 
 
-def _stop(climber: Climber, start: np.ndarray, points: tuple[int, ...], saddles: int, reason: Stopped) -> Optimum:
-    here = climber.here or Point(start, points, np.nan, np.full(start.size, np.nan))
+def _optimum(climber, here, converged, message, boundary, culprits) -> Optimum:
     here = with_positive_diagonals(climber, here)
-    return _optimum(climber, here, False, reason.message, (), reason.names, saddles)
-
-
-def _optimum(climber, here, converged, message, boundary, culprits, saddles) -> Optimum:
+    climber.turn(here)
     gradient = decrement = np.nan
     negative = 0
     if here.information is not None and here.possible:
@@ -216,7 +222,7 @@ def _optimum(climber, here, converged, message, boundary, culprits, saddles) -> 
         negative=negative,
         boundary=boundary,
         culprits=culprits,
-        saddles=saddles,
+        saddles=climber.saddles,
         history=tuple(climber.history),
         elapsed=climber.elapsed,
     )

@@ -138,5 +138,7 @@ def with_positive_diagonals(climber: Climber, here: Point) -> Point:
             if block[k, k] >= 0 and here.free[block[k, k]] < 0:
                 cells = block[k:, k]
                 sign[cells[cells >= 0]] = -1.0
+    if (sign > 0).all():
+        return here
     information = None if here.information is None else here.information * np.outer(sign, sign)
     return replace(here, free=here.free * sign, gradient=here.gradient * sign, information=information)

@@ -1,0 +1,194 @@
+"""How many quadrature points are enough: the step that Newton would take with half as many again.
+
+Let g_K be the total score with K points at ϑ, close to the maximum, and g' and log L' score and log-likelihood with
+⌈1.5 K⌉ points at one level alone. With J the information the maximum moves by Δ and the log-likelihood there by δ,
+
+    Δ = J⁻¹(g' − g_K),   δ = log L' − log L_K + ½(‖g'‖² − ‖g_K‖²),   ‖g‖² = g'J⁻¹g.
+
+The sums over levels are the errors that the points leave. While they are too large, the points of the levels that
+matter rise, and the fit goes on from ϑ + J⁻¹g_K + ΣΔ.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from semgllamm.errors import EstimationError
+from semgllamm.estimation.ascent import Climber, Likelihood, Progress
+from semgllamm.estimation.information import Curvature, observed
+from semgllamm.estimation.optimise import Optimum, ascend, begin, interrupted
+from semgllamm.estimation.settings import Settings
+
+__all__ = ["RemainingError", "Solution", "estimate", "more_points", "remaining_error"]
+
+FAR = 100  # targets by which one level misses its own
+CLOSE = 1e-2  # decrement at which the error of the points can be told
+
+
+@dataclass(frozen=True, slots=True)
+class RemainingError:
+    """What the quadrature points leave to be desired.
+
+    Parameters
+    ----------
+    shift : numpy.ndarray
+        Estimated distance from the estimates to those with infinitely many points, in standard errors, with its sign.
+    loglik : float
+        The same for the log-likelihood.
+    by_level : tuple of float
+        Contribution of each level, the lowest first: the larger of its |shift| and its change of the log-likelihood.
+    target : float
+        What it was to be below.
+    """
+
+    shift: np.ndarray
+    loglik: float
+    by_level: tuple[float, ...]
+    target: float
+
+    @property
+    def estimates(self) -> float:
+        """Largest |shift|, in standard errors."""
+        return float(np.max(np.abs(self.shift), initial=0.0))
+
+    @property
+    def met(self) -> bool:
+        """Whether both sums are below the target."""
+        return self.estimates <= self.target and abs(self.loglik) <= self.target
+
+
+@dataclass(frozen=True, slots=True)
+class Solution:
+    """A maximum with the information there and what the quadrature points leave to be desired.
+
+    Parameters
+    ----------
+    optimum : Optimum
+    information : numpy.ndarray or None
+        Observed information: Louis' where the points meet the target, else differences of the total score. None if the
+        fit did not converge.
+    error : RemainingError or None
+        None if the fit did not converge.
+    """
+
+    optimum: Optimum
+    information: np.ndarray | None
+    error: RemainingError | None
+
+
+def more_points(points: int) -> int:
+    """⌈1.5 K⌉."""
+    return -(-3 * points // 2)
+
+
+def remaining_error(climber: Climber, optimum: Optimum) -> tuple[RemainingError, np.ndarray]:
+    """The error that the points of a fit leave, and where more points are expected to take the estimates."""
+    likelihood, points = climber.likelihood, optimum.points
+    p, target = likelihood.n_free, climber.settings.target
+    if likelihood.exact or not points:
+        return RemainingError(np.zeros(p), 0.0, (0.0,) * len(points), target), optimum.free
+    curvature = Curvature.of(optimum.information, climber.blocks)
+    se = np.sqrt(curvature.variances)
+    left = optimum.gradient @ curvature.solve(optimum.gradient)
+    shift, rise, by_level = np.zeros(p), 0.0, []
+    for level, least in enumerate(climber.settings.start_points(len(points))):
+        finer = (*points[:level], max(more_points(points[level]), least), *points[level + 1 :])
+        there = climber.score(optimum.free, finer)
+        if not there.possible:
+            shift, rise = np.full(p, np.nan), np.nan
+            by_level.append(np.inf)
+            continue
+        own = curvature.solve(there.gradient - optimum.gradient)
+        gain = there.loglik - optimum.loglik + 0.5 * (there.gradient @ curvature.solve(there.gradient) - left)
+        by_level.append(float(max(np.max(np.abs(own) / se, initial=0.0), abs(gain))))
+        shift += own
+        rise += gain
+    further = optimum.free + curvature.solve(optimum.gradient) + shift
+    return RemainingError(shift / se, float(rise), tuple(by_level), target), further
+
+
+def raised(points: tuple[int, ...], error: RemainingError, largest: int) -> tuple[int, ...]:
+    """Points with ⌈1.5 K⌉ at the level that contributes most, and wherever a level alone is beyond the target.
+
+    Half as many points again cut the error by ten or more, so a level that is far beyond the target needs two rises.
+    As many as before where `largest` has been reached everywhere that matters.
+    """
+    top = int(np.argmax(error.by_level))
+    finer = list(points)
+    for level, own in enumerate(error.by_level):
+        if level == top or own > error.target:
+            rise = more_points(points[level])
+            rise = more_points(rise) if FAR * error.target < own < np.inf else rise
+            finer[level] = min(rise, max(points[level], largest))
+    return tuple(finer)
+
+
+def estimate(
+    likelihood: Likelihood,
+    start: np.ndarray,
+    points: tuple[int, ...] | None = None,
+    settings: Settings | None = None,
+    progress: Progress | None = None,
+) -> Solution:
+    """Maximise the log-likelihood and say how good the quadrature is.
+
+    Parameters
+    ----------
+    likelihood : Likelihood
+    start : numpy.ndarray
+        Start values of the working parameters.
+    points : tuple of int, optional
+        Points a level, the lowest first. None raises them until the remaining error is below ``settings.target``.
+    settings : Settings, optional
+    progress : callable, optional
+        Called as ``progress(iteration, loglik, gradient, elapsed)`` after every step.
+
+    Returns
+    -------
+    Solution
+    """
+    settings = settings or Settings()
+    climber, start = begin(likelihood, start, settings, progress)
+    if points is None and likelihood.exact:
+        points = (1,) * len(likelihood.levels)
+    try:
+        if points is None and likelihood.levels:
+            optimum, error = _with_enough_points(climber, start)
+        else:
+            optimum = ascend(climber, start, tuple(points or ()), settings.tolerance)
+            error = remaining_error(climber, optimum)[0] if optimum.convergence.converged else None
+        return Solution(optimum, _information(climber, optimum, error), error)
+    except KeyboardInterrupt:
+        return Solution(interrupted(climber), None, None)
+
+
+def _with_enough_points(climber: Climber, free: np.ndarray) -> tuple[Optimum, RemainingError | None]:
+    settings = climber.settings
+    optimum = ascend(climber, free, settings.start_points(len(climber.likelihood.levels)), CLOSE)
+    while optimum.convergence.converged:
+        error, further = remaining_error(climber, optimum)
+        finer = raised(optimum.points, error, settings.max_points)
+        if not error.met and finer != optimum.points:
+            optimum = _go_on(climber, further, optimum.free, finer)
+            continue
+        rough, optimum = optimum, ascend(climber, optimum.free, optimum.points, settings.tolerance)
+        moved = optimum.free - rough.free
+        # the last steps are short, and the error stands, unless they left a false zero
+        if not optimum.convergence.converged or moved @ optimum.information @ moved < 10 * CLOSE:
+            return optimum, error if optimum.convergence.converged else None
+    return optimum, None
+
+
+def _go_on(climber: Climber, further: np.ndarray, free: np.ndarray, points: tuple[int, ...]) -> Optimum:
+    try:
+        return ascend(climber, further, points, CLOSE)
+    except EstimationError:  # the predicted estimates are impossible
+        return ascend(climber, free, points, CLOSE)
+
+
+def _information(climber: Climber, optimum: Optimum, error: RemainingError | None) -> np.ndarray | None:
+    if error is None or not optimum.by_louis or error.met:
+        return None if error is None else optimum.information
+    return observed(climber.likelihood, optimum.free, optimum.points, met=False)
