@@ -129,11 +129,11 @@ def _signs(predictor, group) -> dict[tuple[str, str], float]:
 
 
 def _thresholds(predictor, cells: np.ndarray) -> None:
-    from scipy.stats import norm
+    from scipy.special import ndtri
 
     inverse = {
         "logit": lambda p: np.log(p / (1 - p)),
-        "probit": norm.ppf,
+        "probit": ndtri,
         "cloglog": lambda p: np.log(-np.log1p(-p)),
     }
     counts: dict[tuple[int, str], dict[int, int]] = {}

@@ -127,9 +127,9 @@ class Fit:
         return pd.DataFrame(self._rows())
 
     def _rows(self, level: float = 0.95) -> list[dict[str, Any]]:
-        from scipy.stats import norm
+        from scipy.special import ndtri
 
-        width = norm.ppf(0.5 + level / 2)
+        width = ndtri(0.5 + level / 2)
         rows = []
         variance = np.diag(self._vcov_cells)
         for row, number in zip(self.diagram.parameters, self.model.rows):
@@ -236,13 +236,13 @@ class Fit:
     def confint(self, method: str = "wald", level: float = 0.95) -> pd.DataFrame:
         """Wald confidence intervals of `coef`."""
         import pandas as pd
-        from scipy.stats import norm
+        from scipy.special import ndtri
 
         if method != "wald":
             raise ModelError(f"confint method '{method}' is not available", remedy="Use method='wald'.")
         if not 0 < level < 1:
             raise ModelError(f"a confidence level lies between 0 and 1, not {level}")
-        half = norm.ppf(0.5 + level / 2) * np.sqrt(np.diag(self._vcov_cells))
+        half = ndtri(0.5 + level / 2) * np.sqrt(np.diag(self._vcov_cells))
         return pd.DataFrame(
             {"lower": self._cells - half, "upper": self._cells + half}, index=list(self.model.names)
         )

@@ -88,9 +88,7 @@ def report(fit: Fit, ci: bool = False) -> Report:
         level: sum(1 for k in fit.tree.order if model.levels[model.eta_level[k]] == level)
         for level in fit.likelihood.levels
     }
-    units = tuple(
-        (level, count) for k, (level, count) in enumerate(zip(model.levels, design.unit_counts)) if k > 0
-    )
+    units = tuple(zip(model.levels, design.unit_counts)) if len(model.levels) > 1 else ()
     several = len(model.group_labels) > 1
     used = tuple(int((design.group_of == g).sum()) for g in range(len(model.group_labels))) if several else ()
     notes = [*fit.binding.notes, *fit.diagram.notes, *fit.notes]
