@@ -147,9 +147,7 @@ class Climber:
         Called as ``progress(iteration, loglik, gradient, elapsed)`` after every step.
     """
 
-    def __init__(
-        self, likelihood: Likelihood, start: np.ndarray, settings: Settings, progress: Progress | None = None
-    ):
+    def __init__(self, likelihood: Likelihood, start: np.ndarray, settings: Settings, progress: Progress | None = None):
         self.likelihood, self.settings, self.progress = likelihood, settings, progress
         self.blocks: Sequence[np.ndarray] = likelihood.blocks
         self.evaluations = Evaluations()
@@ -269,7 +267,7 @@ class Climber:
             return
         then, variances_then = self._baseline
         growth = variances / variances_then
-        away = (here.free * step > 0) & (np.abs(here.free - then) > 0.1 * np.abs(here.free))
+        away = (here.free * step > 0) & (np.abs(here.free - then) > 0.3 * np.sqrt(variances_then))
         if decrement < 1e-4 and (growth[away] > 1e3).any():
             culprits = np.flatnonzero(growth > 1e2)
             names = tuple(self.likelihood.names[i] for i in culprits[np.argsort(-growth[culprits], kind="stable")])

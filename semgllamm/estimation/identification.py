@@ -91,8 +91,9 @@ def _scores_at_a_random_point(likelihood, near, rule, rng):
     """Parameters around `near` at which the scores are finite; ever closer to it where draws are impossible."""
     spread = 0.3
     for _ in range(DRAWS):
-        free = near + spread * np.maximum(1.0, np.abs(near)) * rng.uniform(-1, 1, near.size)
-        free = np.where(likelihood.signed, np.maximum(np.abs(near), 0.5) * (1 + spread * rng.uniform(-1, 1)), free)
+        wobble = spread * rng.uniform(-1, 1, near.size)
+        free = near + np.maximum(1.0, np.abs(near)) * wobble
+        free = np.where(likelihood.signed, np.maximum(0.5, np.abs(near)) * (1 + wobble), free)
         if np.isfinite(likelihood.value(free, rule)):
             scores = likelihood.unit_scores(free, rule)
             if np.isfinite(scores).all():
