@@ -36,7 +36,7 @@ def own_parameters(family):
 def covariance(dims):
     if dims == 1:
         return np.array([[0.5]])
-    return np.array([[0.6, 0.2], [0.2, 0.4]])
+    return np.array([[0.3, 0.1], [0.1, 0.2]])
 
 
 def variance_names(cluster, Psi):
