@@ -4,7 +4,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from reports import LAVAAN, REPORTS, covariances, guatemala, holzinger, two_level
+from reports import LAVAAN, REPORTS, covariances, fixed, guatemala, holzinger, two_level
 
 from semgllamm.tables.contents import brief, contents
 from semgllamm.tables.text import render
@@ -87,10 +87,13 @@ def test_no_line_is_wider_than_a_terminal_or_ends_in_a_blank():
             assert line == line.rstrip()
 
 
-def test_fixed_loadings_of_random_terms_are_not_printed():
-    printed = render(contents(guatemala()))
-    assert "=~" not in printed
-    assert "Variances:" in printed
+@pytest.mark.parametrize("path", [("mom.intercept", "=~", "immun"), ("immun", "~", "mom.intercept")])
+def test_fixed_paths_of_random_terms_are_not_printed(path):
+    row = fixed(*path, 1.0, source="random")
+    with_path = replace(guatemala(), parameters=(*guatemala().parameters, row))
+    assert render(contents(with_path)) == render(contents(guatemala()))
+    written_by_the_user = replace(with_path, parameters=(*guatemala().parameters, replace(row, source="user")))
+    assert render(contents(written_by_the_user)) != render(contents(guatemala()))
 
 
 def test_brief_tells_less():
