@@ -273,8 +273,8 @@ class Climber:
             names = tuple(self.likelihood.names[i] for i in culprits[np.argsort(-growth[culprits], kind="stable")])
             where = ", ".join(f"{n} ({here.free[self.likelihood.names.index(n)]:.3g})" for n in names)
             raise Stopped(
-                f"no finite maximum: {where} still {'moves' if len(names) == 1 else 'move'} away from zero while the "
-                "information about it vanishes, as under perfect separation",
+                f"no finite maximum: {where} still {'moves' if len(names) == 1 else 'move'} away while the information "
+                f"about {'it' if len(names) == 1 else 'them'} vanishes, as under perfect separation",
                 names,
             )
 
