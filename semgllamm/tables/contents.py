@@ -175,7 +175,7 @@ def parameters(report: Report) -> Iterator[Block]:
     """The sections of every group and level, each group and level under its heading where there are several."""
     shown = [row for row in report.parameters if printed(row)]
     lowest = report.units[0][0] if report.units else None
-    order = [name for name, _ in report.units] or [None]
+    order = list(dict.fromkeys([*(name for name, _ in report.units), *(row.level or lowest for row in shown)]))
     levels = [name for name in order if any((row.level or lowest) == name for row in shown)]
     several_groups = len(report.group_labels) > 1
     setting = Setting(
@@ -219,8 +219,10 @@ def variances(rows: Iterable[Estimate], lowest: str | None) -> dict[tuple[str, i
 def level_heading(report: Report, level: str, depth: int, several_groups: bool) -> str:
     if report.level_style == "lavaan":
         return f"Level {depth + 1} [{'within' if depth == 0 else level}]:"
-    count = dict(report.units)[level]
-    return f"Level {level}:" if several_groups else f"Level {level} ({count} unit{plural(count)}):"
+    count = dict(report.units).get(level)
+    if several_groups or count is None:
+        return f"Level {level}:"
+    return f"Level {level} ({count} unit{plural(count)}):"
 
 
 def sections(rows: list[Estimate], setting: Setting, level: str | None) -> Iterator[Table]:

@@ -96,6 +96,11 @@ def test_fixed_paths_of_random_terms_are_not_printed(path):
     assert render(contents(written_by_the_user)) != render(contents(guatemala()))
 
 
+def test_a_level_whose_units_were_not_counted_is_printed_too():
+    printed = render(contents(replace(guatemala(), units=(("row", 2159), ("mom", 1595)))))
+    assert "Level comm:" in printed and "comm.intercept" in printed
+
+
 def test_brief_tells_less():
     short, full = render(brief(guatemala())), render(contents(guatemala()))
     assert len(short) < len(full)
