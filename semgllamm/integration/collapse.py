@@ -89,8 +89,8 @@ def _groups(key, lives):
     """First index and size of each group of equal keys among those that live, and the group of every key."""
     alive = np.flatnonzero(lives)
     distinct = np.sort(key[alive])
-    if not (distinct[1:] == distinct[:-1]).any():  # the usual case with continuous covariates: nothing to collapse
-        if len(alive) == len(key):
-            return alive, np.ones(len(key)), np.arange(len(key))
+    # the usual case with continuous covariates: nothing to collapse
+    if len(alive) == len(key) and not (distinct[1:] == distinct[:-1]).any():
+        return alive, np.ones(len(key)), np.arange(len(key))
     distinct, first, count = np.unique(key[alive], return_index=True, return_counts=True)
     return alive[first], count, np.searchsorted(distinct, key)

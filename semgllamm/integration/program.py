@@ -13,17 +13,18 @@ import os
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import cache
+from itertools import pairwise
 
 import numpy as np
 
+from semgllamm.integration.arrays import DEPTH, END, FIRST, LAST, PARENT, RULE, Cells, Jacobian, Places, Rules, Trees
 from semgllamm.integration.collapse import collapse, depths
 from semgllamm.integration.gauss_hermite import rules
-from semgllamm.integration.recursion import DEPTH, END, FIRST, LAST, PARENT, RULE
 
 __all__ = ["Evaluation", "Program", "Workspace", "build"]
 
 WORTH_A_THREAD = 20_000  # terms of cells; fewer take less than some 200 microseconds
-RANGES_PER_THREAD = 4  # units differ in size, and threads in luck
+PARTS = 16  # ranges of roots that threads take in turn: units differ in size, and threads in luck
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,6 +62,11 @@ class Workspace:
         self.threads = threads or os.cpu_count() or 1
         self.m, self.T, self.G = np.zeros(N), np.ones(N), np.zeros((N, P))
         self.M, self.g, self.step = np.zeros((N, P, P)), np.zeros((N, P)), np.zeros(N)
+
+    @property
+    def places(self) -> Places:
+        """The arrays that place the points."""
+        return Places(self.m, self.T, self.G, self.M, self.g, self.step)
 
     def reset(self) -> None:
         """Start the next search from u = 0, so that its digits do not depend on those before."""
@@ -154,15 +160,100 @@ class Program:
         R = np.zeros((len(self.cells) if moments else 1, self.depth + 3))
         w = workspace
 
-        def sweep(lo, hi):
+        def sweep(lo, hi, part):
             evaluate_units(lo, hi, self.roots, self.code, self.cell, self.own, self.tree, self.weight, self.share, lin,
                            D, *rules(points), moments, not ordinary, w.m, w.T, w.G, w.M, w.g, w.step, F, R)
 
-        self._run(sweep, points, w.threads)
+        self._run(sweep, points, workspace)
         loglik = float((self.weight[self.roots] * F).sum() + self.constant)
         if not np.isfinite(loglik):
             return Evaluation(-np.inf, F, None)
         return Evaluation(loglik, F, R if moments else None)
+
+    def louis(
+        self,
+        lin: np.ndarray,
+        D: np.ndarray,
+        points: tuple[int, ...],
+        J: tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray],
+        p: int,
+        *,
+        ordinary: bool = False,
+        workspace: Workspace | None = None,
+    ) -> tuple[np.ndarray, np.ndarray]:
+        """Score and observed information in parameters on which f, d and τ depend linearly, at fixed points.
+
+        Parameters
+        ----------
+        lin, D, points, ordinary, workspace
+            As in `evaluate`.
+        J : tuple of four arrays
+            Derivatives of the cells' features in the parameters, by rows: ptr (cells + 1,), par (nnz,),
+            feature (nnz,), value (nnz,). Feature 0 is f, 1 + a is d_a, P + 1 and P + 2 are τ1 and τ2.
+        p : int
+            Number of parameters.
+
+        Returns
+        -------
+        score : (p,) array
+        information : (p, p) array
+            NaN where `evaluate` gives −∞.
+        """
+        from semgllamm.integration.information import louis_units
+
+        workspace = workspace or self.workspace()
+        if ordinary:
+            workspace.place_at_prior()
+        ptr, par, feature, value = J
+        jacobian = Jacobian(
+            *(np.ascontiguousarray(x, dtype=np.int64) for x in (ptr, par, feature)),
+            np.ascontiguousarray(value, dtype=np.float64),
+        )
+        cells = self._cells(lin, D)
+        F = np.empty(len(self.roots))
+        score, information = np.zeros((PARTS, p)), np.zeros((PARTS, p, p))
+
+        def sweep(lo, hi, part):
+            louis_units(lo, hi, self.roots, cells, self._trees(), workspace.places, Rules(*rules(points)), jacobian,
+                        not ordinary, F, score[part], information[part])
+
+        self._run(sweep, points, workspace)
+        if not np.isfinite(F).all():
+            return np.full(p, np.nan), np.full((p, p), np.nan)
+        return score.sum(axis=0), information.sum(axis=0)
+
+    def posterior(
+        self,
+        lin: np.ndarray,
+        D: np.ndarray,
+        points: tuple[int, ...],
+        workspace: Workspace | None = None,
+        *,
+        ordinary: bool = False,
+    ) -> tuple[np.ndarray, np.ndarray]:
+        """Posterior mean of each kept node's coordinate, (N,), and covariance of those on its path, (N, P, P)."""
+        from semgllamm.integration.posterior import posterior_units
+
+        workspace = workspace or self.workspace()
+        if ordinary:
+            workspace.place_at_prior()
+        cells = self._cells(lin, D)
+        mean = np.zeros(len(self.tree))
+        covariance = np.zeros((len(self.tree), self.depth, self.depth))
+
+        def sweep(lo, hi, part):
+            posterior_units(lo, hi, self.roots, cells, self._trees(), workspace.places, Rules(*rules(points)),
+                            not ordinary, mean, covariance)
+
+        self._run(sweep, points, workspace)
+        return mean, covariance
+
+    def _trees(self) -> Trees:
+        return Trees(self.tree, self.weight, self.share)
+
+    def _cells(self, lin, D) -> Cells:
+        lin, D = self._checked(lin, D)
+        return Cells(self.code, self.own, self.cell, lin, D)
 
     def _checked(self, lin, D):
         lin = np.ascontiguousarray(lin, dtype=np.float64)
@@ -171,19 +262,23 @@ class Program:
             raise ValueError(f"{len(self.cells)} cells at depth {self.depth}, but lin is {lin.shape}, D {D.shape}")
         return lin, D
 
-    def _run(self, sweep, points, threads) -> None:
-        """Call sweep(lo, hi) over ranges of roots of about equal work, on several threads if that pays."""
+    def _run(self, sweep, points, workspace) -> None:
+        """Call sweep(lo, hi, part) over ranges of roots of about equal work, on several threads if that pays.
+
+        The ranges do not depend on the number of threads, so that sums over each of them do not either.
+        """
         work = self.work(points)
         total = work[-1] if len(work) else 0.0
-        threads = min(threads, int(total / WORTH_A_THREAD), len(self.roots))
-        if threads < 2:
-            sweep(0, len(self.roots))
-            return
-        ranges = RANGES_PER_THREAD * threads
-        cuts = np.searchsorted(work, total * np.arange(1, ranges) / ranges)
+        cuts = np.searchsorted(work, total * np.arange(1, PARTS) / PARTS)
         cuts = np.unique(np.concatenate([[0], cuts, [len(self.roots)]]))
-        tasks = [_pool(threads, os.getpid()).submit(sweep, int(lo), int(hi)) for lo, hi in zip(cuts[:-1], cuts[1:])]
-        for task in tasks:
+        tasks = [(int(lo), int(hi), part) for part, (lo, hi) in enumerate(pairwise(cuts))]
+        threads = min(workspace.threads, int(total / WORTH_A_THREAD), len(tasks))
+        if threads < 2:
+            for task in tasks:
+                sweep(*task)
+            return
+        running = [_pool(threads, os.getpid()).submit(sweep, *task) for task in tasks]
+        for task in running:
             task.result()
 
     def work(self, points: tuple[int, ...]) -> np.ndarray:

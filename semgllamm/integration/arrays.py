@@ -1,0 +1,70 @@
+"""What the kernels pass among themselves, and the columns of their tables."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import numpy as np
+
+__all__ = ["Cells", "Jacobian", "Places", "Rules", "Trees", "examples"]
+
+# columns of the table of nodes
+DEPTH, PARENT, FIRST, LAST, END, RULE = range(6)
+# columns of the table of responses
+Y, TRIALS, WEIGHT = range(3)
+
+
+class Cells(NamedTuple):
+    """The responses and what they depend on: ν_i = f_i + Σ_a d_ia u_a for the coordinates u_a on the path."""
+
+    code: np.ndarray  # (Nc,) family
+    own: np.ndarray  # (codes,) number of own parameters of each family
+    data: np.ndarray  # (Nc, 3) y, trials, weight
+    lin: np.ndarray  # (Nc, 3) f, τ1, τ2
+    D: np.ndarray  # (Nc, P)
+
+
+class Trees(NamedTuple):
+    """The nodes in preorder, their weights under their parent, and the product of these from the root on."""
+
+    node: np.ndarray  # (N, 6) depth, parent, first own cell, end of own cells, end of the subtree, rule
+    weight: np.ndarray  # (N,)
+    share: np.ndarray  # (N,)
+
+
+class Places(NamedTuple):
+    """Where the points are, u_n = m_n + G_n (u_anc − m_anc) + T_n z, and the fronts that put them there."""
+
+    m: np.ndarray  # (N,)
+    T: np.ndarray  # (N,)
+    G: np.ndarray  # (N, P)
+    M: np.ndarray  # (N, P, P)
+    g: np.ndarray  # (N, P)
+    step: np.ndarray  # (N,)
+
+
+class Rules(NamedTuple):
+    """The quadrature rules of the classes of nodes, padded."""
+
+    count: np.ndarray  # (C,)
+    z: np.ndarray  # (C, K)
+    logw: np.ndarray  # (C, K)
+
+
+class Jacobian(NamedTuple):
+    """Derivatives of each cell's (f, d_0, ..., d_{P−1}, τ1, τ2), features 0, ..., P + 2, in the parameters, by rows."""
+
+    ptr: np.ndarray  # (Nc + 1,)
+    par: np.ndarray  # (nnz,)
+    feature: np.ndarray  # (nnz,)
+    value: np.ndarray  # (nnz,)
+
+
+def examples() -> tuple:
+    """Empty arrays of each kind: kernels that call themselves take their types from these."""
+    f1, f2, f3 = (np.zeros((0,) * k) for k in (1, 2, 3))
+    i1, i2 = (np.zeros((0,) * k, dtype=np.int64) for k in (1, 2))
+    return (
+        Cells(i1, i1, f2, f2, f2), Trees(i2, f1, f1), Places(f1, f1, f2, f3, f2, f1), Rules(i1, f2, f2),
+        Jacobian(i1, i1, i1, f1),
+    )  # fmt: skip

@@ -1,0 +1,137 @@
+"""Posterior means and covariances of the latent coordinates on the path to each node, over the last points.
+
+The moments E[(1,u)(1,u)'] of a node's path start at the node itself with E[1, u_n, u_n²] given its ancestors, and gain
+a coordinate on each step up: E[u_p ·] = E_k[u_pk E[· | u_pk]].
+"""
+
+from __future__ import annotations
+
+import math
+from typing import NamedTuple
+
+import numba
+import numpy as np
+
+from semgllamm.integration.adaptive import find_mode
+from semgllamm.integration.arrays import DEPTH, END, FIRST, LAST, RULE, TRIALS, WEIGHT, Y, examples
+from semgllamm.responses import registry
+from semgllamm.responses.jit import kernel
+
+__all__ = ["posterior_units"]
+
+
+class Moments(NamedTuple):
+    """What the recursion adds up, a layer for each depth."""
+
+    u: np.ndarray  # (P,) the path
+    du: np.ndarray  # (P,) u − m
+    E: np.ndarray  # (P, nodes, P + 1, P + 1) lower triangle of E[(1,u)(1,u)'] of each node's path
+
+
+def _signature():
+    cells, trees, places, rules, _ = examples()
+    moments = Moments(np.zeros(0), np.zeros(0), np.zeros((0, 0, 0, 0)))
+    return numba.float64(*(numba.typeof(argument) for argument in (0, 0, cells, trees, places, rules, moments)))
+
+
+@kernel(signature=_signature())
+def node(n, n0, cells, trees, places, rules, moments):
+    """log F of node n given the path of its ancestors; the moments of its subtree go to the layer of its depth."""
+    o = trees.node[n, DEPTH]
+    end = trees.node[n, END]
+    rule = trees.node[n, RULE]
+    c = o + 1
+    E = moments.E[o]
+    for j in range(n - n0, end - n0):
+        for a in range(E.shape[1]):
+            for b in range(a + 1):
+                E[j, a, b] = 0.0
+    top = -math.inf
+    mass = 0.0
+    for k in range(rules.count[rule]):
+        step = places.T[n] * rules.z[rule, k]
+        for b in range(o):
+            step += places.G[n, b] * moments.du[b]
+        moments.du[o] = step
+        u = places.m[n] + step
+        moments.u[o] = u
+        total = rules.logw[rule, k] + math.log(places.T[n]) - 0.5 * u * u
+        for i in range(trees.node[n, FIRST], trees.node[n, LAST]):
+            nu = cells.lin[i, 0]
+            for b in range(o + 1):
+                nu += cells.D[i, b] * moments.u[b]
+            value, _ = registry.value(
+                cells.code[i], cells.data[i, Y], cells.data[i, TRIALS], nu, cells.lin[i, 1], cells.lin[i, 2]
+            )
+            total += cells.data[i, WEIGHT] * value
+        child = n + 1
+        while child < end:
+            total += trees.weight[child] * node(child, n0, cells, trees, places, rules, moments)
+            child = trees.node[child, END]
+        if not total > -math.inf:
+            continue
+        if total > top:
+            shrink = math.exp(top - total)
+            mass *= shrink
+            top = total
+            for j in range(n - n0, end - n0):
+                for a in range(E.shape[1]):
+                    for b in range(a + 1):
+                        E[j, a, b] *= shrink
+        w = math.exp(total - top)
+        mass += w
+        E[n - n0, 0, 0] += w
+        E[n - n0, c, 0] += w * u
+        E[n - n0, c, c] += w * u * u
+        for j in range(n + 1, end):
+            # what lies below knows 1 and the coordinates beyond c; c joins them
+            below = moments.E[o + 1, j - n0]
+            here = E[j - n0]
+            here[0, 0] += w * below[0, 0]
+            here[c, 0] += w * u * below[0, 0]
+            here[c, c] += w * u * u * below[0, 0]
+            for a in range(c + 1, trees.node[j, DEPTH] + 2):
+                here[a, 0] += w * below[a, 0]
+                here[a, c] += w * u * below[a, 0]
+                for b in range(c + 1, a + 1):
+                    here[a, b] += w * below[a, b]
+    if not mass > 0.0:
+        return -math.inf
+    for j in range(n - n0, end - n0):
+        for a in range(E.shape[1]):
+            for b in range(a + 1):
+                E[j, a, b] /= mass
+    return top + math.log(mass)
+
+
+@kernel
+def posterior_units(lo, hi, roots, cells, trees, places, rules, move, mean, covariance):
+    """Fill mean (N,) of each node's coordinate and covariance (N, P, P) of its path; NaN where a unit has none."""
+    P = cells.D.shape[1]
+    most = 1
+    for r in range(lo, hi):
+        most = max(most, trees.node[roots[r], END] - roots[r])
+    moments = Moments(np.zeros(P), np.zeros(P), np.zeros((P, most, P + 1, P + 1)))
+    path = np.zeros(P)
+    for r in range(lo, hi):
+        n0 = roots[r]
+        n1 = trees.node[n0, END]
+        found = not move or find_mode(
+            n0, n1, cells.code, cells.data, cells.lin, cells.D, trees.node, trees.weight, places.m, places.T, places.G,
+            places.M, places.g, places.step, path,
+        )  # fmt: skip
+        if not found or not abs(node(n0, n0, cells, trees, places, rules, moments)) < np.inf:
+            for n in range(n0, n1):
+                mean[n] = np.nan
+                covariance[n] = np.nan
+                places.m[n] = 0.0 if not found else places.m[n]
+            continue
+        for n in range(n0, n1):
+            E = moments.E[0, n - n0]
+            o = trees.node[n, DEPTH]
+            mean[n] = E[o + 1, 0]
+            for a in range(o + 1):
+                for b in range(a + 1):
+                    v = E[a + 1, b + 1] - E[a + 1, 0] * E[b + 1, 0]
+                    covariance[n, a, b] = v
+                    covariance[n, b, a] = v
