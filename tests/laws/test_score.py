@@ -1,0 +1,31 @@
+"""The score is the derivative of the log-likelihood as reported, for every rule and number of points."""
+
+import numpy as np
+import pytest
+from walk import differences, walk
+from zoo import ZOO
+
+
+def point_near_the_start(found, rng):
+    """Random working parameters at which the likelihood is positive."""
+    start = found.start
+    for size in (0.3, 0.15, 0.05, 0.01):
+        free = start + size * rng.normal(size=len(start))
+        if np.isfinite(found.value(free, found.points(3))):
+            return free
+    raise AssertionError("no point of the parameter space near the start values")
+
+
+def assert_score(found, free, points):
+    expected = differences(lambda x: found.value(x, points), free)
+    np.testing.assert_allclose(found.score(free, points), expected, rtol=1e-6, atol=1e-6)
+
+
+@pytest.mark.parametrize("rule", ["1", "3", "7 x 3", "5 ordinary"])
+@pytest.mark.parametrize("name", ZOO)
+def test_zoo(name, rule):
+    example = ZOO[name]
+    found = walk(example.text, example.data(), ordinary="ordinary" in rule, **example.arguments)
+    free = point_near_the_start(found, np.random.default_rng(len(name)))
+    numbers = [int(k) for k in rule.replace(" ordinary", "").split(" x ")]
+    assert_score(found, free, found.points(*numbers))

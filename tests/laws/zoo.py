@@ -1,0 +1,176 @@
+"""Models of every shape that the language can say and the engine can integrate, with small simulated data."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from scipy.special import expit
+
+
+def pupils(classes=12, seed=1) -> pd.DataFrame:
+    """Pupils in classes in schools: gaussian g1–g6, binary b1–b6, counts c1–c3, ordinal o1–o3, class measures k1–k6.
+
+    One latent variable for each half of the items, the second regressed on the first, both varying over classes.
+    """
+    rng = np.random.default_rng(seed)
+    klass = np.repeat(np.arange(classes), rng.integers(2, 6, classes))
+    n = len(klass)
+    school = klass // 3
+    w, v = rng.normal(size=n), rng.normal(size=n)
+    at_class = 0.6 * rng.normal(size=classes) + 0.4 * rng.normal(size=school.max() + 1)[np.arange(classes) // 3]
+    first = 0.5 * w + at_class[klass] + 0.8 * rng.normal(size=n)
+    second = 0.6 * first + 0.5 * rng.normal(size=classes)[klass] + 0.8 * rng.normal(size=n)
+    eta = np.stack([first, first, first, second, second, second], axis=1) * np.array([1, 0.8, 1.2, 1, 0.7, 1.1])
+    data = {"class": klass, "school": school, "w": w, "v": v, "x": rng.normal(size=classes)[klass]}
+    data["half"] = np.where(np.arange(n) % 2, "odd", "even")
+    for k in range(6):
+        data[f"g{k + 1}"] = 0.3 * k + eta[:, k] + 0.7 * rng.normal(size=n)
+        data[f"b{k + 1}"] = 1.0 * (rng.random(n) < expit(0.2 - 0.1 * k + eta[:, k]))
+    for k in range(3):
+        data[f"c{k + 1}"] = rng.poisson(np.exp(0.2 + 0.5 * eta[:, k])).astype(float)
+        data[f"o{k + 1}"] = np.digitize(eta[:, k + 3] + rng.logistic(size=n), [-0.8, 0.7]).astype(float)
+        data[f"k{k + 1}"] = ((1 + 0.2 * k) * at_class + 0.5 * rng.normal(size=classes))[klass]
+        data[f"k{k + 4}"] = (1.0 * (rng.random(classes) < expit(1.2 * at_class)))[klass]
+    data["t"] = rng.uniform(0.5, 2.0, n)
+    return pd.DataFrame(data)
+
+
+def with_missing_cells(data: pd.DataFrame, share=0.2, seed=2) -> pd.DataFrame:
+    rng = np.random.default_rng(seed)
+    items = [name for name in data if name[0] in "gbco" and name[1:].isdigit()]
+    holes = rng.random((len(data), len(items))) < share
+    return data.assign(**{name: data[name].mask(hole) for name, hole in zip(items, holes.T)})
+
+
+def answers(persons=25, seed=3) -> pd.DataFrame:
+    """One binary answer a row: items d1–d4 of persons."""
+    rng = np.random.default_rng(seed)
+    person, item = np.repeat(np.arange(persons), 4), np.tile(np.arange(1, 5), persons)
+    theta = rng.normal(size=persons)
+    y = 1.0 * (rng.random(4 * persons) < expit(theta[person] * (0.6 + 0.2 * item) + 0.2 * (item - 2)))
+    return pd.DataFrame({"y": y, "person": person} | {f"d{k}": 1.0 * (item == k) for k in range(1, 5)})
+
+
+@dataclass(frozen=True)
+class Example:
+    text: str
+    data: Callable[[], pd.DataFrame] = pupils
+    arguments: Mapping[str, Any] = field(default_factory=dict)
+
+
+BINARY = "@family(b1 + b2 + b3 + b4 + b5 + b6, bernoulli)"
+MULTILEVEL = """
+    eta =~ {0}1 + {0}2 + {0}3
+    eta ~ w + eta_class + 1*class_effect
+    @level(class)
+    eta_class =~ {1} + {2} + {3}
+    eta_class ~ x
+    class_effect =~ 0
+"""
+
+ZOO = {
+    "one factor, every family": Example("""
+        f =~ g1 + b1 + c1 + o4
+        f ~ w
+        @family(b1, bernoulli(cloglog))
+        @family(c1, poisson)
+        @family(o4, ordinal(cloglog))
+    """.replace("o4", "o1"), lambda: with_missing_cells(pupils())),
+    "binomial with trials": Example(
+        "s ~ w + (1 | class)  @family(binomial(probit)) @trials(m)",
+        lambda: pupils().assign(s=lambda d: d.b1 + d.b2 + d.b3, m=3),
+    ),
+    "counts with exposure": Example("c1 ~ w + (1 | class)  @family(poisson) @exposure(t)"),
+    "ordinal probit": Example("f =~ o1 + o2 + o3\nf ~ w", arguments={"ordered": ("o1", "o2", "o3")}),
+    "direct effect": Example(f"eta =~ b1 + b2 + b3\neta ~ w + v\nb1 ~ w\n{BINARY.replace(' + b4 + b5 + b6', '')}"),
+    "bifactor": Example(f"""
+        g =~ b1 + b2 + b3 + b4 + b5 + b6
+        s =~ b1 + b2 + b3
+        t =~ b4 + b5 + b6
+        {BINARY}
+    """, arguments={"orthogonal": True}),
+    "second order": Example(f"""
+        f =~ b1 + b2 + b3
+        g =~ b4 + b5 + b6
+        h =~ c1 + c2 + c3
+        top =~ f + g + h
+        {BINARY}
+        @family(c1 + c2 + c3, poisson)
+    """),
+    "correlated factors": Example(f"f =~ b1 + b2\ng =~ b3 + b4\nh =~ b5 + b6\n{BINARY}"),
+    "correlated factors, unit variances": Example(f"f =~ b1 + b2 + b3\ng =~ b4 + b5 + b6\n{BINARY}",
+                                                  arguments={"std_lv": True}),
+    "covariance fixed, variances equal": Example(f"""
+        f =~ b1 + b2 + b3
+        g =~ b4 + b5 + b6
+        f ~~ v1*f + 0.2*g
+        g ~~ v1*g
+        {BINARY}
+    """),
+    "three occasions": Example(f"f =~ b1 + b2\ng =~ b3 + b4\nh =~ b5 + b6\ng ~ f\nh ~ g\n{BINARY}"),
+    "mutual causes": Example(f"f =~ b1 + b2 + b3\ng =~ b4 + b5 + b6\nf ~ g + w\ng ~ f + v\n{BINARY}"),
+    "latent means and intercepts": Example("""
+        f =~ 1*g1 + g2 + g3
+        f ~ 1 + w
+        g1 ~ 0*1
+        h =~ b4 + b5 + b6  @family(bernoulli(probit))
+        h ~ f
+    """),
+    "latent times observed": Example(f"f =~ b1 + b2 + b3\nb2 ~ f:w + w\nh =~ b4 + b5 + b6\nh ~ f + f:v\n{BINARY}"),
+    "items in long form": Example("""
+        y ~ 0 + d1 + d2 + d3 + d4 + 1*theta:d1 + theta:d2 + theta:d3 + theta:d4  @family(bernoulli)
+        @level(person)
+        theta =~ 0
+    """, answers),
+    "three-level random slopes": Example("b1 ~ w + (1 + w | school/class)  @family(bernoulli)"),
+    "independent slopes": Example("c1 ~ w + v + (1 + w || class)  @family(poisson)"),
+    "random slopes of a latent variable": Example("f =~ b1 + b2 + b3  @family(bernoulli)\nf ~ w + (1 + w | class)"),
+    "a named random slope": Example("""
+        g1 ~ rv("s")*w + v + (1 | class)
+        @level(class)
+        s ~ x
+    """),
+    "multilevel structural equations, gaussian": Example(MULTILEVEL.format("g", "k1", "k2", "k3")),
+    "multilevel structural equations, binary": Example(
+        MULTILEVEL.format("b", "k4", "k5", "k6") + "@family(b1 + b2 + b3 + k4 + k5 + k6, bernoulli)"
+    ),
+    "labels across levels": Example(f"""
+        f =~ b1 + p*b2 + q*b3
+        @level(class)
+        h =~ b1 + p*b2 + q*b3
+        {BINARY.replace(" + b4 + b5 + b6", "")}
+    """),
+    "residual covariances and missing cells": Example("""
+        f =~ g1 + g2 + g3 + g4
+        g1 ~~ g2
+        g2 ~~ g4
+        h =~ b4 + b5 + b6  @family(bernoulli)
+    """, lambda: with_missing_cells(pupils())),
+    "residual covariance across factors": Example("f =~ g1 + g2 + g3\nh =~ g4 + g5 + g6\ng1 ~~ g4"),
+    "equal residual variances": Example("f =~ g1 + g2 + g3\ng1 ~~ e*g1\ng2 ~~ e*g2\ng3 ~~ e*g3"),
+    "one label for residual and latent variances": Example("f =~ g1 + g2 + g3\ng1 ~~ e*g1\nf ~~ e*f"),
+    "linear constraints": Example("""
+        f =~ b1 + p*b2 + q*b3  @family(bernoulli)
+        f ~ r*w + s*v
+        p + q == 2
+        r == 0.5*s
+    """),
+    "groups": Example("""
+        f =~ b1 + c(p, p)*b2 + c(q, r)*b3  @family(bernoulli)
+        f ~ w
+        @group(odd)
+        f ~ v
+    """, arguments={"group": "half"}),
+    "groups with residual covariances": Example("f =~ g1 + g2 + g3\ng1 ~~ g2", lambda: with_missing_cells(pupils()),
+                                                {"group": "half", "group_equal": ("loadings",)}),
+    "lavaan's levels": Example("""
+        level: 1
+        f =~ g1 + g2 + g3
+        f ~ w
+        level: 2
+        h =~ g1 + g2 + g3
+        h ~ x
+    """, arguments={"cluster": "class"}),
+}  # fmt: skip
