@@ -25,7 +25,9 @@ Progress = Callable[[int, float, float, float], None]
 SUFFICIENT = 1e-4
 NEAR = 1e-3  # decrement below which an evaluation may be the last, so its modes start from u = 0
 NOISE = 1e-9  # decrement at which rounding may keep steps from making progress
-SHALLOW = 2  # coordinates on a path up to which Louis' information of Gaussian responses is cheaper than BFGS
+# coordinates on a path up to which Louis' information of Gaussian responses, with three points, is cheaper than BFGS,
+# and than differences
+SHALLOW, DEEP = 2, 4
 FRESH = 1e-8  # decrement within which the information does not change in the digits that are printed
 
 
@@ -211,13 +213,23 @@ class Climber:
             raise Stopped(f"the log-likelihood cannot be differentiated in {', '.join(names)}", names)
         return replace(here, information=information, by_louis=False)
 
+    def surveyed(self, here: Point) -> Point:
+        """The same point with exact information, the cheapest way."""
+        if self.likelihood.exact and self.likelihood.has_louis and self._depth <= DEEP:
+            return self.louis(here.free, here.points)
+        return self.differenced(here)
+
+    @property
+    def _depth(self) -> float:
+        return getattr(self.likelihood, "depth", np.inf)
+
     def curvature(self, here: Point) -> Curvature:
         """The spectrum of the information at a point."""
         return Curvature.of(here.information, self.blocks)
 
     def trusts_louis(self, points: tuple[int, ...]) -> bool:
         """Whether Louis' information at so many points can be Newton's matrix."""
-        if self.likelihood.exact and getattr(self.likelihood, "depth", np.inf) <= SHALLOW:
+        if self.likelihood.exact and self._depth <= SHALLOW:
             points = (np.inf,) * len(points)
         enough = all(k >= least for k, least in zip(points, self.settings.start_points(len(points))))
         return self.likelihood.has_louis and enough
@@ -244,16 +256,17 @@ class Climber:
 
     def record(self, here: Point, variances: np.ndarray, step: np.ndarray, decrement: float) -> None:
         """Enter a step into the history, tell of it, and stop a fit that takes too long or runs off."""
-        if here is self._entered:
-            return
+        again = self._entered is not None and here.free is self._entered.free and here.points == self._entered.points
         self.here = self._entered = here
         self.near = decrement < NEAR
+        self._stop_if_it_runs_off(here, variances, step, decrement)
+        if again:
+            return
         slope = float(np.max(np.abs(here.gradient) * np.sqrt(variances), initial=0.0))
         entry = Step(len(self.history) + 1, here.points, here.loglik, slope, float(decrement))
         self.history.append(entry)
         if self.progress is not None:
             self.progress(entry.iteration, entry.loglik, slope, self.elapsed)
-        self._stop_if_it_runs_off(here, variances, step, decrement)
         if entry.iteration > self.settings.iterations:
             raise Stopped(f"no maximum after {self.settings.iterations} iterations")
 
@@ -375,9 +388,9 @@ def _update(H: np.ndarray, s: np.ndarray, y: np.ndarray) -> np.ndarray:
 
 
 def polish(climber: Climber, here: Point, until: float) -> Point:
-    """Newton's steps with differences of the total score, each matrix used as long as it makes good progress."""
+    """Newton's steps with the exact information, each matrix used as long as it makes good progress."""
     while True:
-        here = climber.differenced(here)
+        here = climber.surveyed(here)
         curvature = climber.curvature(here)
         step = curvature.solve(here.gradient)
         decrement = at_matrix = float(here.gradient @ step)
@@ -389,7 +402,7 @@ def polish(climber: Climber, here: Point, until: float) -> Point:
                 if decrement <= NOISE:
                     return here
                 raise Stopped("no step leads uphill, although the gradient is not zero")
-            here = replace(there, information=here.information)
+            here = replace(there, information=here.information, by_louis=here.by_louis)
             step = curvature.solve(here.gradient)
             before, decrement = decrement, float(here.gradient @ step)
             climber.record(here, curvature.variances, step, decrement)

@@ -42,7 +42,7 @@ def settle(climber: Climber, here: Point) -> tuple[Point, tuple[str, ...]]:
     if not there.possible or there.loglik < here.loglik - AT_ZERO:
         return here, ()
     if not here.by_louis:
-        there = climber.differenced(there)
+        there = climber.surveyed(there)
     if climber.curvature(there).lowest < WRONG_SIGN <= climber.curvature(here).lowest:
         return here, ()
     climber.here = there
