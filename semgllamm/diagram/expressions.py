@@ -155,7 +155,7 @@ def _forward(expression: Expression, values: Mapping[str, float]) -> tuple[float
             value, slopes = _forward(inner, values)
             rule, derivative = FUNCTIONS[function]
             result = _defined(rule, value)
-            factor = _defined(derivative, value, result)
+            factor = math.nan if math.isnan(result) else _defined(derivative, value, result)
             return result, {name: factor * slope for name, slope in slopes.items()}
         case Binary(op, left, right):
             (x, dx), (y, dy) = _forward(left, values), _forward(right, values)

@@ -23,7 +23,7 @@ def expression(node: tree.Node, depth: int = 0) -> ex.Expression:
             return ex.Number(value, node.span)
         case tree.Word(name, quoted):
             if name in RESERVED and not quoted:
-                raise fault(f"'{name}' is a reserved word and no label", node)
+                raise fault(f"'{name}' is a reserved word and no label", node, "Give the label another name.")
             return ex.Name(name, node.span)
         case tree.Negative(operand):
             return ex.Negative(expression(operand, depth + 1), node.span)
@@ -43,8 +43,8 @@ def expression(node: tree.Node, depth: int = 0) -> ex.Expression:
             remedy = f"A label stands bare, or in backticks if it is no plain name: `{value}`"
             raise fault("A text in quotes cannot be computed with", node, remedy)
         case tree.Product():
-            raise fault("':' is the product of two variables; labels are multiplied with *", node)
-    raise fault("This cannot be part of an expression of labels", node)
+            raise fault("':' is the product of two variables", node, "Labels are multiplied with *: a*b")
+    raise fault("This cannot be part of an expression", node, "Expressions are arithmetic in labels: a*b + c")
 
 
 def _joined(node, operands, signs, depth, minus_first=False) -> ex.Expression:
@@ -65,7 +65,7 @@ def _call(node, function, arguments, depth) -> ex.Call:
     if function not in ex.FUNCTIONS:
         raise fault(f"Unknown function '{function}'", node, meant(function, ex.FUNCTIONS))
     if len(arguments) != 1 or isinstance(arguments[0], tree.Keyword | tree.Formula):
-        raise fault(f"{function}() takes one argument, an expression", node)
+        raise fault(f"{function}() takes one argument", node, f"For instance {function}(a + b)")
     return ex.Call(function, expression(arguments[0], depth + 1), node.span)
 
 
@@ -78,7 +78,7 @@ def constant(node: tree.Node) -> float:
         raise fault(message, named, remedy)
     value = ex.evaluate(expression(_infinite(node)), {"pi": math.pi, _INFINITY: math.inf})
     if math.isnan(value):
-        raise fault("This arithmetic has no value", node)
+        raise fault("This arithmetic has no value", node, "Write the number itself.")
     return value
 
 

@@ -206,9 +206,10 @@ class Draft:
                 remedy = "Modifiers stand on the right-hand side, before the term they modify."
                 raise fault(f"A modifier cannot stand left of {op}", term, remedy)
         if isinstance(variable, tree.Product) and op not in ("~", "~~"):
-            raise fault(f"A product cannot stand left of {op}", variable)
+            remedy = "Make the product a column of the data and write that column's name."
+            raise fault(f"A product cannot stand left of {op}", variable, remedy)
         if isinstance(variable, tree.Numeral):
-            raise fault(f"A number cannot stand left of {op}", variable)
+            raise fault(f"A number cannot stand left of {op}", variable, "Variables stand there, as in y ~ 1")
         return self.terms.variable(variable), variable, efa
 
     def check_shape(self, statement: tree.Statement, left, right) -> None:
@@ -248,6 +249,9 @@ class Draft:
             self.random_terms += self.terms.random_effects(lhs, target, block)
             return
         said = modifiers.read(written, self.clash(lhs, op, target))
+        if "efa" in said:
+            remedy = 'It stands before each factor: efa("b")*f1 + efa("b")*f2 =~ x1 + x2'
+            raise fault(f"efa() cannot stand right of {op}", term, remedy)
         path = self.path(op, lhs, target, block, said)
         if efa is not None:
             path = replace(path, efa=efa)
@@ -259,7 +263,8 @@ class Draft:
         outer, self.paths = self.paths, {}
         for term in self.terms.summands(right):
             if isinstance(modifiers.split(term)[1], tree.RandomEffects):
-                raise fault("A random-effect term cannot stand in this predictor", term)
+                remedy = "Its terms are covariates: @dispersion(y ~ 1 + z)"
+                raise fault("A random-effect term cannot stand in this predictor", term, remedy)
             self.term("~", response, None, term, block)
         paths, self.paths = tuple(self.paths.values()), outer
         return paths
@@ -290,7 +295,7 @@ class Draft:
     def check_path(self, path: Path, target: tree.Node) -> None:
         """What one path cannot be."""
         if path.lhs == path.rhs and path.op == "~" and path.fixed != (0.0,):
-            raise misfit(f"'{path.lhs}' is regressed on itself", target, "For a variance write y ~~ y.")
+            raise misfit(f"'{path.lhs}' is regressed on itself", target, f"A variance is {path.lhs} ~~ {path.lhs}")
         if path.lhs == path.rhs and path.op in ("=~", "<~"):
             raise misfit(f"'{path.lhs}' is measured by itself", target, "Indicators are other variables.")
         if ":" in path.rhs and path.op not in ("~", "~~"):
@@ -342,5 +347,6 @@ class Draft:
             raise fault(f"A statement with {op} has no response for a directive", statement.directives[0], remedy)
         words = [target for target in targets if isinstance(target, tree.Word)]
         if not words:
-            raise fault("This statement has no response for a directive", statement.directives[0])
+            remedy = "Write the directive on a line of its own with the name of the response."
+            raise fault("This statement has no response for a directive", statement.directives[0], remedy)
         return words

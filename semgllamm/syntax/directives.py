@@ -354,13 +354,14 @@ def class_names(directive: tree.Directive, arguments) -> tuple[int, tuple[str, .
             return count, tuple(str(k) for k in range(1, count + 1))
     names = tuple(called(directive, argument) for argument in arguments)
     if len(set(names)) < len(names):
-        raise fault("Two classes have the same name", arguments[-1])
+        raise fault("Two classes have the same name", arguments[-1], "Give each class a name of its own.")
     return len(names), names
 
 
 def count_of(node: tree.Numeral) -> int:
     if node.value != int(node.value) or not 1 <= node.value <= 1000:
-        raise fault("The number of classes or mass points is a whole number from 1 to 1000", node)
+        remedy = "A whole number from 1 to 1000, as in classes(3)"
+        raise fault("This is no number of classes or mass points", node, remedy)
     return int(node.value)
 
 
@@ -428,6 +429,6 @@ def put(draft, role: ColumnRole, directive: tree.Directive) -> None:
     draft.columns.append(role)
 
 
-def twice(draft, message: str, earlier, node):
+def twice(draft, message: str, earlier, node, remedy: str = "Keep one of them."):
     """The error for something said in two places; both are quoted."""
-    return misfit(f"{message}; the first:\n{quote(draft.text, earlier)}\n  the second:", node)
+    return misfit(f"{message}; the first:\n{quote(draft.text, earlier)}\n  the second:", node, remedy)

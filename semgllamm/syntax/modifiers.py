@@ -6,6 +6,7 @@ import math
 from collections.abc import Callable, Sequence
 from dataclasses import fields
 
+from semgllamm.diagram.expressions import FUNCTIONS
 from semgllamm.diagram.parts import Path
 from semgllamm.syntax import tree
 from semgllamm.syntax.arithmetic import constant
@@ -165,7 +166,8 @@ def _repeated(node, arguments) -> list[tree.Node]:
 def _positional(node, arguments):
     for argument in arguments:
         if isinstance(argument, tree.Keyword | tree.Formula):
-            raise fault(f"{node.function}() takes no argument of this form", argument)
+            remedy = f"Its arguments stand one after the other: {node.function}(a, b)"
+            raise fault(f"{node.function}() takes no argument of this form", argument, remedy)
     return list(arguments)
 
 
@@ -173,7 +175,7 @@ def _is_number(node) -> bool:
     """Arithmetic without a label: ``2``, ``-1``, ``(1/3)``, ``sqrt(2)``."""
     match bare(node):
         case tree.Call(function):
-            return function not in CALLS and function != "as.numeric"
+            return function in FUNCTIONS
         case tree.Word() | tree.Text() | tree.Product() | tree.RandomEffects():
             return False
     return True
@@ -185,20 +187,14 @@ def _number_or_na(node) -> float:
             return math.nan
         case tree.Word(name, False) if name in RESERVED and name != "Inf":
             raise fault(f"'{name}' is a reserved word and no modifier", node, "To free a parameter, write NA*.")
-        case tree.Call(function) if not _is_number(node) or not _known(function):
-            message = f"'{function}(...)' is no modifier"
-            remedy = meant(function, CALLS)
+        case tree.Call(function) if function not in FUNCTIONS:
+            message = f"{function}() is no modifier"
+            remedy = meant(function, (*CALLS, *FUNCTIONS))
             if function in CALLS:
                 message = f"{function}() cannot stand inside another modifier"
                 remedy = "Write them one after the other: start(0.5)*lower(0)*x"
             raise fault(message, node, remedy)
     return constant(node)
-
-
-def _known(function: str) -> bool:
-    from semgllamm.diagram.expressions import FUNCTIONS
-
-    return function in FUNCTIONS
 
 
 def _label(node) -> str | None:

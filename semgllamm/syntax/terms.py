@@ -12,6 +12,8 @@ from semgllamm.syntax.names import RESERVED, fault
 
 __all__ = ["Terms"]
 
+MOST_LEVELS = 50
+
 
 @dataclass(frozen=True)
 class Terms:
@@ -44,7 +46,7 @@ class Terms:
 
     def subtracted(self, term: tree.Node):
         if isinstance(term, tree.Numeral) and term.value == 1:
-            remedy = "For an intercept fixed at 0 write 0 among the terms: y ~ 0 + x"
+            remedy = "Where none is wanted write 0 among the terms: y ~ 0 + x, (0 + x | g)"
             return fault("The intercept is not taken out by - 1", term, remedy)
         remedy = f"Leave it out, or fix its coefficient: + -1*{self.source(modifiers.split(term)[1])}"
         return fault("A term cannot be subtracted", term, remedy)
@@ -91,7 +93,7 @@ class Terms:
                 remedy = f"A column name that is no plain name stands in backticks: `{value}`"
                 return fault(f"{source} is a text, not a variable", node, remedy)
             case tree.Numeral():
-                return fault(f"The number {source} is no variable", node)
+                return fault(f"The number {source} is no variable", node, "A variable's name stands here.")
             case tree.Group() | tree.Sum():
                 return fault("Brackets around terms have no meaning here", node, "Write each term on its own.")
             case tree.RandomEffects():
@@ -124,10 +126,20 @@ class Terms:
             case tree.Word():
                 return [(self.variable(node), ())]
             case tree.Chain(factors, signs) if set(signs) == {"/"}:
-                names = [self.variable(factor) for factor in factors]
+                names = self.nested(node, factors)
                 return [(name, tuple(names[:depth])) for depth, name in enumerate(names)]
             case tree.Product(factors):
-                *above, name = [self.variable(factor) for factor in factors]
+                *above, name = self.nested(node, factors)
                 return [(name, tuple(above))]
         remedy = "Write one term per cluster: (1 | a) + (1 | b); for classes in schools (1 | school/class)."
         raise fault("Right of the bar stands a cluster column", node, remedy)
+
+    def nested(self, node: tree.Node, factors: tuple[tree.Node, ...]) -> list[str]:
+        """The names of clusters that lie in one another, the widest first."""
+        if len(factors) > MOST_LEVELS:
+            raise fault(f"More than {MOST_LEVELS} nested clusters", node, "Name the ones that have random effects.")
+        names = [self.variable(factor) for factor in factors]
+        for factor, name in zip(factors, names):
+            if names.count(name) > 1:
+                raise fault(f"'{name}' cannot be nested in itself", factor, "Name each cluster column once.")
+        return names

@@ -37,7 +37,9 @@ def once_defined(draft) -> None:
         if earlier.op != path.op:
             raise twice(draft, f"'{path.lhs}' is defined both by {earlier.op} and by {path.op}", earlier.span, path)
         if not draft.lavaan and earlier.block.level != path.block.level:
-            raise twice(draft, f"The latent variable '{path.lhs}' is defined at two levels", earlier.span, path)
+            remedy = "A latent variable varies at one level; give the other one a name of its own."
+            message = f"The latent variable '{path.lhs}' is defined at two levels"
+            raise twice(draft, message, earlier.span, path, remedy)
     declared: dict[str, object] = {}
     for declaration in draft.latents:
         for name in declaration.names:
@@ -115,7 +117,7 @@ def one_group_count(draft) -> None:
                 first = (len(entries), path)
             elif first[0] != len(entries):
                 message = f"c() has {first[0]} entries in one place and {len(entries)} in another"
-                raise twice(draft, f"{message}, one is needed per group", first[1].span, path)
+                raise twice(draft, message, first[1].span, path, "Give every c() one entry per group.")
 
 
 def single_header(draft) -> None:
