@@ -150,7 +150,7 @@ class AuxiliaryPredictor:
 
 @dataclass(frozen=True, slots=True)
 class ColumnRole:
-    """A column with a job: ``@offset(y, log_t)``, ``@exposure``, ``@trials``, ``@weight``, ``@frequency``, ``@alternatives``.
+    """A column with a job: ``@offset(y, log_t)``, ``@exposure``, ``@trials``, ``@weight``, ``@frequency``, choices.
 
     `target` is the response (or the level of a weight); `column` the data column; a number of trials may be given
     as `number`. For ``@alternatives`` the options hold case= and alternative=.

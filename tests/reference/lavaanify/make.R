@@ -31,6 +31,7 @@ table_of <- function(case) {
   text <- paste(case$model, collapse = "\n")
   # as lavaan() does: means with levels, with ordered variables and with intercepts or means in group.equal
   if (grepl("level *:", text) || !is.null(case$categories) || grepl("|", text, fixed = TRUE)) args$meanstructure <- TRUE
+  if (!is.null(case$categories) || grepl("|", text, fixed = TRUE)) args$conditional.x <- TRUE
   if (!is.null(case$categories))
     args$varTable <- list(name = names(case$categories), type = rep("ordered", length(case$categories)),
                           nlev = unlist(case$categories), nobs = rep(100L, length(case$categories)))
