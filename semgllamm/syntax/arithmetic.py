@@ -11,7 +11,7 @@ from semgllamm.syntax.names import RESERVED, fault, meant
 __all__ = ["constant", "expression"]
 
 # an expression is walked by recursion wherever it is used, so its depth has a bound
-DEEPEST = 100
+DEEPEST = 200
 
 
 def expression(node: tree.Node, depth: int = 0) -> ex.Expression:

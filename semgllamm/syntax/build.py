@@ -160,7 +160,7 @@ class Draft:
         self.check_shape(statement, left, right)
         if len(left) * len(right) > MOST_PATHS:
             message = f"This statement stands for {len(left) * len(right):,} paths; {MOST_PATHS:,} are read at most"
-            raise fault(message, statement.operator)
+            raise fault(message, statement.operator, "Write the paths that are meant in several statements.")
         for name, _, efa in left:
             for term in right:
                 self.term(symbol, name, efa, term, block)
@@ -308,7 +308,7 @@ class Draft:
             remedy = 'Write rv("s") before a covariate right of ~, as in y ~ rv("s")*x.'
             raise fault(f"A random slope cannot stand right of {path.op}", target, remedy)
         if path.random_slope in RESERVED:
-            raise fault(f"'{path.random_slope}' is a reserved word and no name", target)
+            raise fault(f"'{path.random_slope}' is a reserved word and no name", target, "Name the slope differently.")
 
     def add(self, path: Path, node) -> None:
         """Put a path on record; a pair that is there already takes on the new modifiers."""

@@ -148,7 +148,7 @@ def entries(node: tree.Node) -> list[tree.Node]:
             case _:
                 found.append(node)
         if len(found) + len(waiting) > MOST_GROUPS:
-            raise fault(f"c() has more than {MOST_GROUPS:,} entries", node)
+            raise fault(f"c() has more than {MOST_GROUPS:,} entries", node, "It has one per group.")
     return found
 
 
@@ -223,12 +223,12 @@ def _numbers(kind: str, node, arguments: list[tree.Node]) -> tuple[float | None,
 
 def _names(kind: str, node, arguments) -> tuple[str | None, ...]:
     if len(arguments) != 1:
-        raise fault(f'{kind}() takes one text, or c() with one per group', node, f'For instance {kind}("a").')
+        raise fault(f"{kind}() takes one text, or c() with one per group", node, f'For instance {kind}("a").')
     result = []
     for entry in entries(arguments[0]):
         name = _label(entry)
         if name is None and not isinstance(entry, tree.Word):
-            raise fault(f'{kind}() takes a text', entry, f'For instance {kind}("a").')
+            raise fault(f"{kind}() takes a text", entry, f'For instance {kind}("a").')
         result.append(name or None)
     return tuple(result)
 
