@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
+from semgllamm.errors import EstimationError
 from semgllamm.estimation.predictor import Predictor
 from semgllamm.integration.program import Workspace
 
@@ -29,6 +30,8 @@ class Likelihood:
         Every response is Gaussian, so that one adaptive point is exact.
     signed : (n_free,) bool array
         Where the log-likelihood is even in the parameter (standard deviations of random effects).
+    depth : int
+        Most latent variables on one path of the tree.
     evaluations : int
     """
 
@@ -40,6 +43,7 @@ class Likelihood:
         self.signed = working.signed()
         self.exact = not ordinary and all(r.family.name == "gaussian" for r in predictor.model.responses)
         self.has_louis = not predictor.whitening
+        self.depth = predictor.P
         self.blocks = self._cholesky_blocks()
         self.K = working.K
         self.identity = bool(self.K.shape[0] == self.K.shape[1] and np.array_equal(self.K, np.eye(len(self.K))))
@@ -101,7 +105,7 @@ class Likelihood:
         program = self.predictor.program
         R = result.R
         if self.predictor.whitening:
-            raise NotImplementedError("unit scores with residual covariances")
+            raise EstimationError("scores of single units are not available for models with residual covariances")
         ptr, par, feature, value = self.predictor.jacobian(state)
         cell = np.repeat(np.arange(len(program.code)), np.diff(ptr))
         root = np.zeros(len(program.code), dtype=np.int64)

@@ -40,7 +40,7 @@ def maximum_likelihood(
         vcov, null = covariance(solution.information, likelihood.names, convergence.boundary, likelihood.blocks)
         if null:
             vcov = None
-            problems += [f"the information matrix is singular, so the model is not identified: {d}" for d in null]
+            problems += [f"the information matrix cannot be inverted (is the model identified?): {d}" for d in null]
     for name in convergence.boundary:
         notes.append(f"{name} is on the boundary (zero variance): its standard error is withheld")
     if likelihood.levels and _top_units(likelihood) < likelihood.n_free:

@@ -203,7 +203,7 @@ def printed(row: Estimate) -> bool:
     """Not the loadings of random terms, the moments of covariates, or the zero means and unit scales of completion."""
     if (row.source == "random" and row.op in ("=~", "~")) or row.exogenous:
         return False
-    silent = row.source == "default" and not row.free
+    silent = row.source in ("default", "random") and not row.free
     return not (silent and ((row.op == "~1" and row.est == 0) or (row.op == "~*~" and row.est == 1)))
 
 
