@@ -14,9 +14,14 @@ from __future__ import annotations
 
 import math
 
-from semgllamm.integration.recursion import DEPTH, FIRST, LAST, PARENT, TRIALS, WEIGHT, Y
-from semgllamm.responses import registry
+import numpy as np
+
+from semgllamm.integration.arrays import DEPTH, END, FIRST, LAST, PARENT, TRIALS, WEIGHT, Y
+from semgllamm.integration.recursion import FACTORS, bernoulli_logit
+from semgllamm.responses import binomial, registry
 from semgllamm.responses.jit import kernel
+
+__all__ = ["place_units"]
 
 STEP_LIMIT = 2.0  # longest move of a coordinate (in prior standard deviations) in one step
 CONVERGED = 1e-8
@@ -24,68 +29,85 @@ ITERATIONS = 200
 
 
 @kernel
-def fronts(n0, n1, code, cell, lin, D, tree, weight, m, T, G, M, g, path):
+def fronts(n0, n1, cells, trees, places, path):
     """Fill G, T and the fronts M of a tree at m, and its gradient g eliminated; returns the joint log density."""
+    m, M, g = places.m, places.M, places.g
     density = 0.0
     for n in range(n0, n1):
-        for a in range(tree[n, DEPTH] + 1):
+        for a in range(trees.node[n, DEPTH] + 1):
             g[n, a] = 0.0
-            for b in range(tree[n, DEPTH] + 1):
+            for b in range(a + 1):
                 M[n, a, b] = 0.0
-    # cumulative weights turn each node's own log density into its share of the total
     for n in range(n1 - 1, n0 - 1, -1):
-        o = tree[n, DEPTH]
+        o = trees.node[n, DEPTH]
         k = n
-        share = 1.0
         while k >= n0:
-            path[tree[k, DEPTH]] = m[k]
-            if k > n0:
-                share *= weight[k]
-            k = tree[k, PARENT]
+            path[trees.node[k, DEPTH]] = m[k]
+            k = trees.node[k, PARENT]
         M[n, o, o] += 1.0
         g[n, o] -= m[n]
         own = -0.5 * m[n] * m[n]
-        for i in range(tree[n, FIRST], tree[n, LAST]):
-            nu = lin[i, 0]
+        factor = 1.0
+        factors = 0
+        for i in range(trees.node[n, FIRST], trees.node[n, LAST]):
+            nu = cells.lin[i, 0]
             for b in range(o + 1):
-                nu += D[i, b] * path[b]
-            t = registry.terms(code[i], cell[i, Y], cell[i, TRIALS], nu, lin[i, 1], lin[i, 2])
-            w = cell[i, WEIGHT]
-            own += w * t[0]
+                nu += cells.D[i, b] * path[b]
+            w = cells.data[i, WEIGHT]
+            if cells.code[i] == binomial.LOGIT and cells.data[i, TRIALS] == 1.0:
+                x, e, s, curvature, _ = bernoulli_logit(cells.data[i, Y], nu)
+                if w == 1.0:
+                    own -= x
+                    factor *= 1.0 + e
+                    factors += 1
+                    if factors == FACTORS:
+                        own -= math.log(factor)
+                        factor = 1.0
+                        factors = 0
+                else:
+                    own -= w * (x + math.log1p(e))
+            else:
+                t = registry.terms(
+                    cells.code[i], cells.data[i, Y], cells.data[i, TRIALS], nu, cells.lin[i, 1], cells.lin[i, 2]
+                )
+                own += w * t[0]
+                s = t[1]
+                curvature = t[2]
             for a in range(o + 1):
-                g[n, a] += w * t[1] * D[i, a]
-                x = w * t[2] * D[i, a]
+                g[n, a] += w * s * cells.D[i, a]
+                x = w * curvature * cells.D[i, a]
                 for b in range(a + 1):
-                    M[n, a, b] += x * D[i, b]
-        density += share * own
+                    M[n, a, b] += x * cells.D[i, b]
+        # a node's share of the whole is the product of the weights from the root to it
+        density += trees.share[n] * (own - math.log(factor))
         for a in range(o + 1):
             for b in range(a):
                 M[n, b, a] = M[n, a, b]
         H = M[n, o, o]
-        T[n] = 1.0 / math.sqrt(H)
-        for b in range(o):
-            G[n, b] = -M[n, o, b] / H
-        if o > 0:
-            p = tree[n, PARENT]
-            for a in range(o):
-                g[p, a] += weight[n] * (g[n, a] + G[n, a] * g[n, o])
-                # the lower triangle only: the parent mirrors it
-                for b in range(a + 1):
-                    M[p, a, b] += weight[n] * (M[n, a, b] + G[n, a] * M[n, o, b])
+        places.T[n] = 1.0 / math.sqrt(H)
+        p = trees.node[n, PARENT]
+        w = trees.weight[n]
+        for a in range(o):
+            places.G[n, a] = -M[n, o, a] / H
+            g[p, a] += w * (g[n, a] + places.G[n, a] * g[n, o])
+            # the lower triangle only: the parent mirrors it
+            for b in range(a + 1):
+                M[p, a, b] += w * (M[n, a, b] + places.G[n, a] * M[n, o, b])
     return density
 
 
 @kernel
-def find_mode(n0, n1, code, cell, lin, D, tree, weight, m, T, G, M, g, step, path):
+def find_mode(n0, n1, cells, trees, places, path):
     """Newton's iterations for the joint mode of a tree, starting at m; returns whether they converged.
 
     One more step is taken after the step is below 1e-8, so that the mode carries no noise into finite differences.
     """
+    m, step = places.m, places.step
     last = False
-    before = -math.inf
     moved = False
+    before = -math.inf
     for _ in range(ITERATIONS):
-        density = fronts(n0, n1, code, cell, lin, D, tree, weight, m, T, G, M, g, path)
+        density = fronts(n0, n1, cells, trees, places, path)
         if moved and not density >= before - 1e-9 * (1.0 + abs(before)):
             # overshot: halve the last step (the joint log density of log-concave responses has one mode)
             for n in range(n0, n1):
@@ -97,15 +119,16 @@ def find_mode(n0, n1, code, cell, lin, D, tree, weight, m, T, G, M, g, step, pat
             return True
         longest = 0.0
         for n in range(n0, n1):
-            s = g[n, tree[n, DEPTH]] / M[n, tree[n, DEPTH], tree[n, DEPTH]]
-            k = tree[n, PARENT]
+            o = trees.node[n, DEPTH]
+            s = places.g[n, o] / places.M[n, o, o]
+            k = trees.node[n, PARENT]
             while k >= n0:
-                s += G[n, tree[k, DEPTH]] * step[k]
-                k = tree[k, PARENT]
+                s += places.G[n, trees.node[k, DEPTH]] * step[k]
+                k = trees.node[k, PARENT]
             step[n] = s
             longest = max(longest, abs(s))
-        if not longest < math.inf:
-            return False
+            if not abs(s) < math.inf:
+                return False
         scale = 1.0 if longest < STEP_LIMIT else STEP_LIMIT / longest
         for n in range(n0, n1):
             step[n] *= scale
@@ -113,3 +136,16 @@ def find_mode(n0, n1, code, cell, lin, D, tree, weight, m, T, G, M, g, step, pat
         moved = longest > 1e-6
         last = longest < CONVERGED
     return False
+
+
+@kernel
+def place_units(lo, hi, roots, cells, trees, places, placed):
+    """Place the points of the units lo..hi, starting at the modes in m; a unit without a mode is not `placed`."""
+    path = np.zeros(cells.D.shape[1])
+    for r in range(lo, hi):
+        n0 = roots[r]
+        n1 = trees.node[n0, END]
+        placed[r] = find_mode(n0, n1, cells, trees, places, path)
+        if not placed[r]:
+            for n in range(n0, n1):
+                places.m[n] = 0.0

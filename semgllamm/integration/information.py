@@ -25,7 +25,6 @@ from typing import NamedTuple
 import numba
 import numpy as np
 
-from semgllamm.integration.adaptive import find_mode
 from semgllamm.integration.arrays import DEPTH, END, FIRST, LAST, RULE, TRIALS, WEIGHT, Y, examples
 from semgllamm.responses import registry
 from semgllamm.responses.jit import kernel
@@ -353,7 +352,7 @@ def add_complete_data(i, share, H, P, cells, jacobian, information):
 
 
 @kernel
-def louis_units(lo, hi, roots, cells, trees, places, rules, jacobian, move, F, score, information):
+def louis_units(lo, hi, roots, cells, trees, places, rules, jacobian, placed, F, score, information):
     """Add the scores and the information of the units lo..hi; F is −∞ where a unit has none."""
     P = cells.D.shape[1]
     K = rules.z.shape[1]
@@ -366,7 +365,7 @@ def louis_units(lo, hi, roots, cells, trees, places, rules, jacobian, move, F, s
             own = max(own, trees.node[n, LAST] - trees.node[n, FIRST])
     width = row(P + 1) + 2 * (P + 1) + 3
     H = np.zeros((P, most, width))
-    u, du, path = np.zeros(P), np.zeros(P), np.zeros(P)
+    u, du = np.zeros(P), np.zeros(P)
     logs, terms, inner = np.zeros(K), np.zeros((own, 9, K)), np.zeros((P, own, 9))
     place = np.full(p, -1)
     number = np.zeros(p, dtype=np.int64)
@@ -379,12 +378,7 @@ def louis_units(lo, hi, roots, cells, trees, places, rules, jacobian, move, F, s
         n1 = trees.node[n0, END]
         r0 = trees.node[n0, FIRST]
         F[r] = -np.inf
-        if move and not find_mode(
-            n0, n1, cells.code, cells.data, cells.lin, cells.D, trees.node, trees.weight, places.m, places.T, places.G,
-            places.M, places.g, places.step, path,
-        ):  # fmt: skip
-            for n in range(n0, n1):
-                places.m[n] = 0.0
+        if not placed[r]:
             continue
         found = parameters_of(r0, trees.node[n1 - 1, LAST], jacobian, place, number, found)
         if found != q:

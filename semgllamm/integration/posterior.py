@@ -12,7 +12,6 @@ from typing import NamedTuple
 import numba
 import numpy as np
 
-from semgllamm.integration.adaptive import find_mode
 from semgllamm.integration.arrays import DEPTH, END, FIRST, LAST, RULE, TRIALS, WEIGHT, Y, examples
 from semgllamm.responses import registry
 from semgllamm.responses.jit import kernel
@@ -105,26 +104,19 @@ def node(n, n0, cells, trees, places, rules, moments):
 
 
 @kernel
-def posterior_units(lo, hi, roots, cells, trees, places, rules, move, mean, covariance):
+def posterior_units(lo, hi, roots, cells, trees, places, rules, placed, mean, covariance):
     """Fill mean (N,) of each node's coordinate and covariance (N, P, P) of its path; NaN where a unit has none."""
     P = cells.D.shape[1]
     most = 1
     for r in range(lo, hi):
         most = max(most, trees.node[roots[r], END] - roots[r])
     moments = Moments(np.zeros(P), np.zeros(P), np.zeros((P, most, P + 1, P + 1)))
-    path = np.zeros(P)
     for r in range(lo, hi):
         n0 = roots[r]
         n1 = trees.node[n0, END]
-        found = not move or find_mode(
-            n0, n1, cells.code, cells.data, cells.lin, cells.D, trees.node, trees.weight, places.m, places.T, places.G,
-            places.M, places.g, places.step, path,
-        )  # fmt: skip
-        if not found or not abs(node(n0, n0, cells, trees, places, rules, moments)) < np.inf:
-            for n in range(n0, n1):
-                mean[n] = np.nan
-                covariance[n] = np.nan
-                places.m[n] = 0.0 if not found else places.m[n]
+        if not placed[r] or not abs(node(n0, n0, cells, trees, places, rules, moments)) < np.inf:
+            mean[n0:n1] = np.nan
+            covariance[n0:n1] = np.nan
             continue
         for n in range(n0, n1):
             E = moments.E[0, n - n0]

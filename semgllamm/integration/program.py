@@ -149,20 +149,22 @@ class Program:
         workspace : Workspace, optional
             Where the search for the modes starts, and where they are left.
         """
-        from semgllamm.integration.sweep import evaluate_units
+        from semgllamm.integration.recursion import integrate_units
+        from semgllamm.integration.score import follow_units
 
-        workspace = workspace or self.workspace()
-        lin, D = self._checked(lin, D)
-        if ordinary:
-            workspace.place_at_prior()
-            moments = min(moments, 1)
+        trees, cells = self._trees(), self._cells(lin, D)
+        places, place = self._placement(cells, workspace := workspace or self.workspace(), ordinary)
+        moments = min(moments, 1) if ordinary else moments
+        chosen = Rules(*rules(points))
         F = np.empty(len(self.roots))
-        R = np.zeros((len(self.cells) if moments else 1, self.depth + 3))
-        w = workspace
+        R = np.zeros((len(self.cells) if moments > 0 else 1, self.depth + 3))
+        N = np.zeros((len(self.tree) if moments > 1 else 1, self.depth + 2))
 
         def sweep(lo, hi, part):
-            evaluate_units(lo, hi, self.roots, self.code, self.cell, self.own, self.tree, self.weight, self.share, lin,
-                           D, *rules(points), moments, not ordinary, w.m, w.T, w.G, w.M, w.g, w.step, F, R)
+            placed = place(lo, hi)
+            integrate_units(lo, hi, self.roots, cells, trees, places, chosen, moments, placed, F, R, N)
+            if moments > 1:
+                follow_units(lo, hi, self.roots, cells, trees, places, N, F, R)
 
         self._run(sweep, points, workspace)
         loglik = float((self.weight[self.roots] * F).sum() + self.constant)
@@ -201,21 +203,22 @@ class Program:
         """
         from semgllamm.integration.information import louis_units
 
-        workspace = workspace or self.workspace()
-        if ordinary:
-            workspace.place_at_prior()
+        trees, cells = self._trees(), self._cells(lin, D)
+        places, place = self._placement(cells, workspace := workspace or self.workspace(), ordinary)
+        chosen = Rules(*rules(points))
         ptr, par, feature, value = J
         jacobian = Jacobian(
             *(np.ascontiguousarray(x, dtype=np.int64) for x in (ptr, par, feature)),
             np.ascontiguousarray(value, dtype=np.float64),
         )
-        cells = self._cells(lin, D)
         F = np.empty(len(self.roots))
         score, information = np.zeros((PARTS, p)), np.zeros((PARTS, p, p))
 
         def sweep(lo, hi, part):
-            louis_units(lo, hi, self.roots, cells, self._trees(), workspace.places, Rules(*rules(points)), jacobian,
-                        not ordinary, F, score[part], information[part])
+            louis_units(
+                lo, hi, self.roots, cells, trees, places, chosen, jacobian, place(lo, hi), F, score[part],
+                information[part],
+            )  # fmt: skip
 
         self._run(sweep, points, workspace)
         if not np.isfinite(F).all():
@@ -234,19 +237,33 @@ class Program:
         """Posterior mean of each kept node's coordinate, (N,), and covariance of those on its path, (N, P, P)."""
         from semgllamm.integration.posterior import posterior_units
 
-        workspace = workspace or self.workspace()
-        if ordinary:
-            workspace.place_at_prior()
-        cells = self._cells(lin, D)
+        trees, cells = self._trees(), self._cells(lin, D)
+        places, place = self._placement(cells, workspace := workspace or self.workspace(), ordinary)
+        chosen = Rules(*rules(points))
         mean = np.zeros(len(self.tree))
         covariance = np.zeros((len(self.tree), self.depth, self.depth))
 
         def sweep(lo, hi, part):
-            posterior_units(lo, hi, self.roots, cells, self._trees(), workspace.places, Rules(*rules(points)),
-                            not ordinary, mean, covariance)
+            posterior_units(lo, hi, self.roots, cells, trees, places, chosen, place(lo, hi), mean, covariance)
 
         self._run(sweep, points, workspace)
         return mean, covariance
+
+    def _placement(self, cells, workspace, ordinary):
+        """The arrays that place the points, and a function that places those of the roots lo..hi."""
+        from semgllamm.integration.adaptive import place_units
+
+        placed = np.ones(len(self.roots), dtype=np.bool_)
+        places = workspace.places
+        if ordinary:
+            workspace.place_at_prior()
+            return places, lambda lo, hi: placed
+
+        def place(lo, hi):
+            place_units(lo, hi, self.roots, cells, self._trees(), places, placed)
+            return placed
+
+        return places, place
 
     def _trees(self) -> Trees:
         return Trees(self.tree, self.weight, self.share)

@@ -9,261 +9,361 @@ with nodes at u_n = m_n + G_n (u_anc − m_anc) + T_n z and all sums in logs. Se
 a chain of such nodes, which places the points exactly as a product rule turned by the Cholesky factor of the
 joint curvature does, and lets a response stop at the deepest variable that it depends on.
 
-With `moments` set, the posterior means over the points are accumulated on the way up:
+The posterior means over the points are accumulated on the way up:
     B_i  = E[s_i], E[s_i u_a] for a on the path, E[∂log f/∂τ_1], E[∂log f/∂τ_2]          (Fisher's identity)
     N_n  = a = E[∂ log g/∂u_n],  T̄ = E[δ z],  Ḡ = E[δ (u_anc − m_anc)]
-with δ = ∂ log g/∂u_n along the moves of the descendants' nodes; they feed the total derivative (score.py).
+with g the integrand and δ = ∂ log g/∂u_n along the moves of the descendants' nodes; N feeds the total derivative
+(score.py).
 """
 
 from __future__ import annotations
 
 import math
+from typing import NamedTuple
 
-from numba import float64 as f8
-from numba import int64 as i8
+import numba
+import numpy as np
 
-from semgllamm.responses import registry
+from semgllamm.integration.arrays import DEPTH, END, FIRST, LAST, RULE, TRIALS, WEIGHT, Y, examples
+from semgllamm.responses import binomial, registry
 from semgllamm.responses.jit import kernel
 
-# columns of the integer table of nodes
-DEPTH, PARENT, FIRST, LAST, END, RULE = range(6)
-# columns of the table of cells
-Y, TRIALS, WEIGHT = range(3)
+__all__ = ["bernoulli_logit", "integrate_units"]
 
-LOGIT = 1  # the registry's code of the binomial logit, which has the leaf's fast path
-FACTORS = 500  # factors 1 + exp(−|ν|) ≤ 2 multiplied before a logarithm is taken
+FACTORS = 500  # factors 1 + e ≤ 2 multiplied before a logarithm is taken
+SLACK = 50.0  # by how much the log of a point may exceed that of the one its node's sums are scaled by
 
-i1, i2 = i8[::1], i8[:, ::1]
-f1, f2, f3 = f8[::1], f8[:, ::1], f8[:, :, ::1]
+# what the points of a node are asked for
+VALUE, FIXED_POINTS, MOVING_POINTS = range(3)
+# rows of Sums.A, for a on the path: ∂ log F/∂u_a with the points of the node fixed, and moving; and at one point
+FIXED, MOVING, FIXED_HERE, MOVING_HERE = range(4)
+
+
+class Sums(NamedTuple):
+    """What the recursion adds up, a layer for each depth, and what a leaf keeps of its points."""
+
+    u: np.ndarray  # (P,) the path
+    du: np.ndarray  # (P,) u − m
+    B: np.ndarray  # (P, cells, P + 3)
+    N: np.ndarray  # (P, nodes, P + 2)
+    A: np.ndarray  # (P, 4, P)
+    own: np.ndarray  # (P, own cells, 3) s, g1, g2 of the cells of the node at one point
+    leaf: np.ndarray  # (own cells, 3, points) the same at all points of a leaf
+    points: np.ndarray  # (3, points) u, log integrand, factors under its logarithm
 
 
 @kernel
-def leaf(n, code, cell, lin, D, own, tree, m, T, G, count, Z, LW, up, dl, B, N, A, S, moments, r0, n0):
-    """log F of a node without children; with `moments` also its rows of B, N and A at its own depth."""
-    o = tree[n, DEPTH]
-    first = tree[n, FIRST]
-    last = tree[n, LAST]
-    rule = tree[n, RULE]
-    K = count[rule]
-    centre = m[n]
-    for b in range(o):
-        centre += G[n, b] * dl[b]
-    # S[0]: scores, S[1], S[2]: derivatives in own parameters, S[3, 0]: log weights, S[3, 1]: predictors without u_n
-    for i in range(first, last):
-        nu = lin[i, 0]
+def bernoulli_logit(y, nu):
+    """Of one trial: x and e with −log f = max(x, 0) + log(1 + e), then s, ω and ∂ω/∂ν, for one exponential."""
+    sign = 1.0 - 2.0 * y
+    x = sign * nu
+    e = math.exp(-abs(x))
+    r = 1.0 / (1.0 + e)
+    other = r if x > 0.0 else e * r  # probability of the other answer
+    w = e * r * r
+    return max(x, 0.0), e, -sign * other, w, sign * w * (1.0 - 2.0 * other)
+
+
+@kernel
+def leaf_integrand(n, cells, trees, rules, sums, moments):
+    """Add the cells of a leaf to the log integrand at its points, and keep their scores."""
+    o = trees.node[n, DEPTH]
+    first = trees.node[n, FIRST]
+    K = rules.count[trees.node[n, RULE]]
+    u, log, factor = sums.points[0], sums.points[1], sums.points[2]
+    factors = 0
+    for i in range(first, trees.node[n, LAST]):
+        nu = cells.lin[i, 0]
         for b in range(o):
-            nu += D[i, b] * up[b]
-        S[4, 0, i - first] = nu
+            nu += cells.D[i, b] * sums.u[b]
+        d = cells.D[i, o]
+        w = cells.data[i, WEIGHT]
+        y = cells.data[i, Y]
+        s = sums.leaf[i - first, 0]
+        if cells.code[i] == binomial.LOGIT and cells.data[i, TRIALS] == 1.0:
+            if w == 1.0:
+                for k in range(K):
+                    x, e, s[k], _, _ = bernoulli_logit(y, nu + d * u[k])
+                    log[k] -= x
+                    factor[k] *= 1.0 + e
+                factors += 1
+                if factors == FACTORS:
+                    factors = 0
+                    for k in range(K):
+                        log[k] -= math.log(factor[k])
+                        factor[k] = 1.0
+            else:
+                for k in range(K):
+                    x, e, s[k], _, _ = bernoulli_logit(y, nu + d * u[k])
+                    log[k] -= w * (x + math.log1p(e))
+        elif moments > VALUE and cells.own[cells.code[i]] > 0:
+            g1 = sums.leaf[i - first, 1]
+            g2 = sums.leaf[i - first, 2]
+            for k in range(K):
+                t = registry.terms(
+                    cells.code[i], y, cells.data[i, TRIALS], nu + d * u[k], cells.lin[i, 1], cells.lin[i, 2]
+                )
+                log[k] += w * t[0]
+                s[k], g1[k], g2[k] = t[1], t[4], t[5]
+        else:
+            for k in range(K):
+                v, s[k] = registry.value(
+                    cells.code[i], y, cells.data[i, TRIALS], nu + d * u[k], cells.lin[i, 1], cells.lin[i, 2]
+                )
+                log[k] += w * v
+    for k in range(K):
+        log[k] -= math.log(factor[k])
+
+
+@kernel
+def leaf(n, r0, n0, cells, trees, places, rules, sums, moments):
+    """log F of a node without children; with `moments` also its rows of B, N and A at its own depth."""
+    o = trees.node[n, DEPTH]
+    first = trees.node[n, FIRST]
+    rule = trees.node[n, RULE]
+    K = rules.count[rule]
+    T = places.T[n]
+    z = rules.z[rule]
+    u, p = sums.points[0], sums.points[1]
+    centre = places.m[n]
+    for b in range(o):
+        centre += places.G[n, b] * sums.du[b]
+    scale = math.log(T)
+    for k in range(K):
+        u[k] = centre + T * z[k]
+        p[k] = rules.logw[rule, k] + scale - 0.5 * u[k] * u[k]
+        sums.points[2, k] = 1.0
+    leaf_integrand(n, cells, trees, rules, sums, moments)
     top = -math.inf
     for k in range(K):
-        u = centre + T[n] * Z[rule, k]
-        total = LW[rule, k] + math.log(T[n]) - 0.5 * u * u
-        product = 1.0
-        factors = 0
-        for i in range(first, last):
-            j = i - first
-            nu = S[4, 0, j] + D[i, o] * u
-            w = cell[i, WEIGHT]
-            if code[i] == LOGIT and cell[i, TRIALS] == 1.0:
-                e = math.exp(-abs(nu))
-                p = 1.0 / (1.0 + e)
-                if nu < 0.0:
-                    p = 1.0 - p if e > 0.5 else e / (1.0 + e)
-                if cell[i, Y] > 0.5:
-                    total += w * min(nu, 0.0)
-                    S[0, k, j] = 1.0 - p if nu < 0.0 else e / (1.0 + e)
-                else:
-                    total -= w * max(nu, 0.0)
-                    S[0, k, j] = -p
-                if w == 1.0:
-                    product *= 1.0 + e
-                    factors += 1
-                    if factors == FACTORS:
-                        total -= math.log(product)
-                        product = 1.0
-                        factors = 0
-                else:
-                    total -= w * math.log1p(e)
-            elif moments and own[code[i]] > 0:
-                t = registry.terms(code[i], cell[i, Y], cell[i, TRIALS], nu, lin[i, 1], lin[i, 2])
-                total += w * t[0]
-                S[0, k, j] = t[1]
-                S[1, k, j] = t[4]
-                S[2, k, j] = t[5]
-            else:
-                v, s = registry.value(code[i], cell[i, Y], cell[i, TRIALS], nu, lin[i, 1], lin[i, 2])
-                total += w * v
-                S[0, k, j] = s
-        if factors > 0:
-            total -= math.log(product)
-        S[3, 0, k] = total
-        top = max(top, total)
+        top = max(top, p[k])
     if not top > -math.inf:
         return -math.inf
     mass = 0.0
     for k in range(K):
-        S[3, 0, k] = math.exp(S[3, 0, k] - top)
-        mass += S[3, 0, k]
-    if moments:
+        p[k] = math.exp(p[k] - top)
+        mass += p[k]
+    if moments == VALUE:
+        return top + math.log(mass)
+    for k in range(K):
+        p[k] /= mass
+    A = sums.A[o]
+    for b in range(o + 1):
+        A[FIXED, b] = 0.0
+    pull = 0.0
+    for i in range(first, trees.node[n, LAST]):
+        s = sums.leaf[i - first, 0]
+        e0 = 0.0
+        ez = 0.0
+        for k in range(K):
+            x = p[k] * s[k]
+            e0 += x
+            ez += x * z[k]
+        B = sums.B[o, i - r0]
+        B[0] = e0
+        B[1 + o] = centre * e0 + T * ez
+        if cells.own[cells.code[i]] > 0:
+            g1 = 0.0
+            g2 = 0.0
+            for k in range(K):
+                g1 += p[k] * sums.leaf[i - first, 1, k]
+                g2 += p[k] * sums.leaf[i - first, 2, k]
+            B[len(B) - 2] = g1
+            B[len(B) - 1] = g2
+        w = cells.data[i, WEIGHT]
+        for b in range(o + 1):
+            A[FIXED, b] += w * e0 * cells.D[i, b]
+        pull += w * ez * cells.D[i, o]
+    if moments == MOVING_POINTS:
         mean = 0.0
         spread = 0.0
         for k in range(K):
-            S[3, 0, k] /= mass
-            u = centre + T[n] * Z[rule, k]
-            mean += S[3, 0, k] * u
-            spread += S[3, 0, k] * u * Z[rule, k]
-        for b in range(o + 1):
-            A[o, 0, b] = 0.0
-        pull = 0.0
-        for i in range(first, last):
-            j = i - first
-            e0 = 0.0
-            ez = 0.0
-            for k in range(K):
-                x = S[3, 0, k] * S[0, k, j]
-                e0 += x
-                ez += x * Z[rule, k]
-            row = i - r0
-            B[o, row, 0] = e0
-            B[o, row, 1 + o] = centre * e0 + T[n] * ez
-            if own[code[i]] > 0:
-                g1 = 0.0
-                g2 = 0.0
-                for k in range(K):
-                    g1 += S[3, 0, k] * S[1, k, j]
-                    g2 += S[3, 0, k] * S[2, k, j]
-                B[o, row, B.shape[2] - 2] = g1
-                B[o, row, B.shape[2] - 1] = g2
-            w = cell[i, WEIGHT]
-            for b in range(o + 1):
-                A[o, 0, b] += w * e0 * D[i, b]
-            pull += w * ez * D[i, o]
-        A[o, 0, o] -= mean
-        N[o, n - n0, 0] = A[o, 0, o]
-        N[o, n - n0, 1] = pull - spread
+            mean += p[k] * u[k]
+            spread += p[k] * u[k] * z[k]
+        A[FIXED, o] -= mean
+        N = sums.N[o, n - n0]
+        N[0] = A[FIXED, o]
+        N[1] = pull - spread
         for b in range(o):
-            N[o, n - n0, 2 + b] = A[o, 0, o] * dl[b]
-            A[o, 1, b] = A[o, 0, b] + G[n, b] * A[o, 0, o]
+            N[2 + b] = A[FIXED, o] * sums.du[b]
+            A[MOVING, b] = A[FIXED, b] + places.G[n, b] * A[FIXED, o]
     return top + math.log(mass)
 
 
-SIGNATURE = f8(
-    i8, i1, f2, f2, f2, i1, i2, f1, f1, f1, f2, i1, f2, f2, f1, f1, f3, f3, f3, f3, i8, i8, i8
-)  # fmt: skip
+def _signature():
+    cells, trees, places, rules, _ = examples()
+    f1, f2, f3 = (np.zeros((0,) * k) for k in (1, 2, 3))
+    sums = Sums(f1, f1, f3, f3, f3, f3, f3, f2)
+    return numba.float64(
+        *(numba.typeof(argument) for argument in (0, 0, 0, cells, trees, places, rules, sums, 0))
+    )
 
 
-@kernel(signature=SIGNATURE)
-def node(n, code, cell, lin, D, own, tree, weight, m, T, G, count, Z, LW, up, dl, B, N, A, S, moments, r0, n0):
-    """log F of node n given the path values `up` (and `dl` = up − mode) of its ancestors."""
-    if tree[n, END] == n + 1:
-        return leaf(n, code, cell, lin, D, own, tree, m, T, G, count, Z, LW, up, dl, B, N, A, S, moments, r0, n0)
-    o = tree[n, DEPTH]
-    first = tree[n, FIRST]
-    last = tree[n, LAST]
-    end = tree[n, END]
-    final = tree[end - 1, LAST]
-    rule = tree[n, RULE]
-    width = B.shape[2]
-    if moments:
+@kernel(signature=_signature())
+def node(n, r0, n0, cells, trees, places, rules, sums, moments):
+    """log F of node n given the path of its ancestors, in a tree that starts at node n0 and cell r0."""
+    end = trees.node[n, END]
+    if end == n + 1:
+        return leaf(n, r0, n0, cells, trees, places, rules, sums, moments)
+    o = trees.node[n, DEPTH]
+    first = trees.node[n, FIRST]
+    last = trees.node[n, LAST]
+    final = trees.node[end - 1, LAST]
+    rule = trees.node[n, RULE]
+    P = len(sums.u)
+    A = sums.A[o]
+    if moments > VALUE:
         for i in range(first - r0, final - r0):
-            for b in range(width):
-                B[o, i, b] = 0.0
+            for b in range(P + 3):
+                sums.B[o, i, b] = 0.0
         for j in range(n - n0, end - n0):
-            for b in range(N.shape[2]):
-                N[o, j, b] = 0.0
+            for b in range(P + 2):
+                sums.N[o, j, b] = 0.0
         for b in range(o + 1):
-            A[o, 0, b] = 0.0
-            A[o, 1, b] = 0.0
+            A[FIXED, b] = 0.0
+            A[MOVING, b] = 0.0
+    drift = 0.0
+    for b in range(o):
+        drift += places.G[n, b] * sums.du[b]
+    scale = math.log(places.T[n])
     top = -math.inf
     mass = 0.0
-    for k in range(count[rule]):
-        step = T[n] * Z[rule, k]
-        for b in range(o):
-            step += G[n, b] * dl[b]
-        dl[o] = step
-        up[o] = m[n] + step
-        total = LW[rule, k] + math.log(T[n]) - 0.5 * up[o] * up[o]
-        if moments:
-            for b in range(o + 1):
-                A[o, 2, b] = 0.0
+    for k in range(rules.count[rule]):
+        sums.du[o] = drift + places.T[n] * rules.z[rule, k]
+        u = places.m[n] + sums.du[o]
+        sums.u[o] = u
+        total = rules.logw[rule, k] + scale - 0.5 * u * u
+        for b in range(o + 1):
+            A[FIXED_HERE, b] = 0.0
         for i in range(first, last):
-            nu = lin[i, 0]
+            nu = cells.lin[i, 0]
             for b in range(o + 1):
-                nu += D[i, b] * up[b]
-            t = registry.terms(code[i], cell[i, Y], cell[i, TRIALS], nu, lin[i, 1], lin[i, 2])
-            total += cell[i, WEIGHT] * t[0]
-            if moments:
-                S[5, o, i - first] = t[1]
-                S[6, o, i - first] = t[4]
-                S[7, o, i - first] = t[5]
-                for b in range(o + 1):
-                    A[o, 2, b] += cell[i, WEIGHT] * t[1] * D[i, b]
-        if moments:
-            A[o, 2, o] -= up[o]
-            for b in range(o + 1):
-                A[o, 3, b] = A[o, 2, b]
-        c = n + 1
-        while c < end:
-            total += weight[c] * node(
-                c, code, cell, lin, D, own, tree, weight, m, T, G, count, Z, LW, up, dl, B, N, A, S, moments, r0, n0
+                nu += cells.D[i, b] * sums.u[b]
+            t = registry.terms(
+                cells.code[i], cells.data[i, Y], cells.data[i, TRIALS], nu, cells.lin[i, 1], cells.lin[i, 2]
             )
-            if moments:
+            w = cells.data[i, WEIGHT]
+            total += w * t[0]
+            own = sums.own[o, i - first]
+            own[0], own[1], own[2] = t[1], t[4], t[5]
+            for b in range(o + 1):
+                A[FIXED_HERE, b] += w * t[1] * cells.D[i, b]
+        A[FIXED_HERE, o] -= u
+        for b in range(o + 1):
+            A[MOVING_HERE, b] = A[FIXED_HERE, b]
+        child = n + 1
+        while child < end:
+            w = trees.weight[child]
+            total += w * node(child, r0, n0, cells, trees, places, rules, sums, moments)
+            if moments == MOVING_POINTS:
                 for b in range(o + 1):
-                    A[o, 2, b] += weight[c] * A[o + 1, 0, b]
-                    A[o, 3, b] += weight[c] * A[o + 1, 1, b]
-            c = tree[c, END]
+                    A[FIXED_HERE, b] += w * sums.A[o + 1, FIXED, b]
+                    A[MOVING_HERE, b] += w * sums.A[o + 1, MOVING, b]
+            child = trees.node[child, END]
         if not total > -math.inf:
             continue
-        if total > top:
+        if not total < top + SLACK:
             shrink = math.exp(top - total)
             mass *= shrink
             top = total
-            if moments:
+            if moments > VALUE:
                 for i in range(first - r0, final - r0):
-                    for b in range(width):
-                        B[o, i, b] *= shrink
+                    for b in range(P + 3):
+                        sums.B[o, i, b] *= shrink
                 for j in range(n - n0, end - n0):
-                    for b in range(N.shape[2]):
-                        N[o, j, b] *= shrink
+                    for b in range(P + 2):
+                        sums.N[o, j, b] *= shrink
                 for b in range(o + 1):
-                    A[o, 0, b] *= shrink
-                    A[o, 1, b] *= shrink
+                    A[FIXED, b] *= shrink
+                    A[MOVING, b] *= shrink
         w = math.exp(total - top)
         mass += w
-        if moments:
+        if moments > VALUE:
             for i in range(first, last):
-                x = w * S[5, o, i - first]
-                B[o, i - r0, 0] += x
-                B[o, i - r0, 1 + o] += x * up[o]
-                B[o, i - r0, width - 2] += w * S[6, o, i - first]
-                B[o, i - r0, width - 1] += w * S[7, o, i - first]
+                own = sums.own[o, i - first]
+                B = sums.B[o, i - r0]
+                B[0] += w * own[0]
+                B[1 + o] += w * own[0] * u
+                B[P + 1] += w * own[1]
+                B[P + 2] += w * own[2]
             for i in range(last - r0, final - r0):
-                x = w * B[o + 1, i, 0]
-                B[o, i, 0] += x
-                B[o, i, 1 + o] += x * up[o]
-                for b in range(o + 2, width):
-                    B[o, i, b] += w * B[o + 1, i, b]
+                B = sums.B[o, i]
+                below = sums.B[o + 1, i]
+                x = w * below[0]
+                B[0] += x
+                B[1 + o] += x * u
+                for b in range(o + 2, P + 3):
+                    B[b] += w * below[b]
+        if moments == MOVING_POINTS:
             for j in range(n + 1 - n0, end - n0):
-                for b in range(N.shape[2]):
-                    N[o, j, b] += w * N[o + 1, j, b]
-            N[o, n - n0, 0] += w * A[o, 2, o]
-            N[o, n - n0, 1] += w * A[o, 3, o] * Z[rule, k]
+                for b in range(P + 2):
+                    sums.N[o, j, b] += w * sums.N[o + 1, j, b]
+            sums.N[o, n - n0, 0] += w * A[FIXED_HERE, o]
+            sums.N[o, n - n0, 1] += w * A[MOVING_HERE, o] * rules.z[rule, k]
             for b in range(o + 1):
-                A[o, 0, b] += w * A[o, 2, b]
-                A[o, 1, b] += w * A[o, 3, b]
-    if mass == 0.0:
+                A[FIXED, b] += w * A[FIXED_HERE, b]
+                A[MOVING, b] += w * A[MOVING_HERE, b]
+    if not mass > 0.0:
         return -math.inf
-    if moments:
+    if moments > VALUE:
         for i in range(first - r0, final - r0):
-            for b in range(width):
-                B[o, i, b] /= mass
+            for b in range(P + 3):
+                sums.B[o, i, b] /= mass
         for j in range(n - n0, end - n0):
-            for b in range(N.shape[2]):
-                N[o, j, b] /= mass
+            for b in range(P + 2):
+                sums.N[o, j, b] /= mass
         for b in range(o + 1):
-            A[o, 0, b] /= mass
-            A[o, 1, b] /= mass
+            A[FIXED, b] /= mass
+            A[MOVING, b] /= mass
         for b in range(o):
-            N[o, n - n0, 2 + b] = A[o, 1, o] * dl[b]
-            A[o, 1, b] += G[n, b] * A[o, 1, o]
+            sums.N[o, n - n0, 2 + b] = A[MOVING, o] * sums.du[b]
+            A[MOVING, b] += places.G[n, b] * A[MOVING, o]
     return top + math.log(mass)
+
+
+@kernel
+def integrate_units(lo, hi, roots, cells, trees, places, rules, moments, placed, F, R, N):
+    """log F of the units lo..hi and, with `moments`, R of their cells (times the weights above) and N of their nodes.
+
+    F is −∞ where a unit's points could not be placed, or its integrand is not finite.
+    """
+    P = cells.D.shape[1]
+    K = rules.z.shape[1]
+    most_nodes, most_cells, most_own = 1, 1, 1
+    for r in range(lo, hi):
+        end = trees.node[roots[r], END]
+        most_nodes = max(most_nodes, end - roots[r])
+        most_cells = max(most_cells, trees.node[end - 1, LAST] - trees.node[roots[r], FIRST])
+        for n in range(roots[r], end):
+            most_own = max(most_own, trees.node[n, LAST] - trees.node[n, FIRST])
+    sums = Sums(
+        np.zeros(P), np.zeros(P), np.zeros((P, most_cells, P + 3)), np.zeros((P, most_nodes, P + 2)),
+        np.zeros((P, 4, P)), np.zeros((P, most_own, 3)), np.zeros((most_own, 3, K)), np.zeros((3, K)),
+    )  # fmt: skip
+    for r in range(lo, hi):
+        n0 = roots[r]
+        end = trees.node[n0, END]
+        r0 = trees.node[n0, FIRST]
+        last = trees.node[end - 1, LAST]
+        F[r] = -np.inf
+        if not placed[r]:
+            continue
+        if moments > VALUE:
+            # the entries of cells that do not reach the deepest level are never written
+            for o in range(P):
+                for i in range(last - r0):
+                    for b in range(P + 3):
+                        sums.B[o, i, b] = 0.0
+        logF = node(n0, r0, n0, cells, trees, places, rules, sums, moments)
+        if not abs(logF) < np.inf:
+            continue
+        F[r] = logF
+        if moments > VALUE:
+            for n in range(n0, end):
+                for i in range(trees.node[n, FIRST], trees.node[n, LAST]):
+                    w = trees.share[n] * cells.data[i, WEIGHT]
+                    for b in range(P + 3):
+                        R[i, b] = w * sums.B[0, i - r0, b]
+                if moments == MOVING_POINTS:
+                    for b in range(P + 2):
+                        N[n, b] = sums.N[0, n - n0, b]

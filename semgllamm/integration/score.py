@@ -3,7 +3,7 @@
 log L depends on f, d and τ of its cells directly (Fisher's identity, recursion.py) and through the mode m, G and T of
 every node. With the adjoints N_n = (a, T̄, Ḡ) of the nodes, from the root down:
 
-    H̄_n = −½ T³ T̄ − ½ T² − Ḡ'G + G'S̄G,   M̄_na = S̄ G − ½ Ḡ/H,   M̄_aa = S̄ = w_n M̄_parent;
+    H̄_n = −½ T³ T̄ − ½ T² − Ḡ'G/H + G'S̄G,   M̄_na = S̄ G − ½ Ḡ/H,   M̄_aa = S̄ = w_n M̄_parent;
     ω̄_i = w_i d'M̄d,   d̄_i += 2 w_i ω M̄d,   ν̄_i = ω' ω̄_i (and τ̄ likewise);
 
 then v solves H v = a + Σ ν̄_i d_i with the same factors, and the mode's implicit derivative adds
@@ -12,100 +12,136 @@ f̄_i += ν̄_i − w_i ω d'v and d̄_i += ν̄_i m + w_i (s v − ω (d'v) m).
 
 from __future__ import annotations
 
-from semgllamm.integration.recursion import DEPTH, FIRST, LAST, PARENT, TRIALS, WEIGHT, Y
-from semgllamm.responses import registry
+import numpy as np
+
+from semgllamm.integration.arrays import DEPTH, END, FIRST, LAST, PARENT, TRIALS, WEIGHT, Y
+from semgllamm.integration.recursion import bernoulli_logit
+from semgllamm.responses import binomial, registry
 from semgllamm.responses.jit import kernel
 
+__all__ = ["follow_units"]
 
-@kernel
-def weigh(n0, n1, cell, tree, share, B, R):
-    """R of each cell: its posterior moments times all the weights above it (nothing moves)."""
-    for n in range(n0, n1):
-        for i in range(tree[n, FIRST], tree[n, LAST]):
-            w = share[n] * cell[i, WEIGHT]
-            for b in range(R.shape[1]):
-                R[i, b] = w * B[i - tree[n0, FIRST], b]
+S, W, S1, S2 = range(4)
 
 
 @kernel
-def follow_points(n0, n1, code, cell, lin, D, tree, weight, share, m, T, G, M, N, R, g, v, path, vpath):
-    """Add to R (rows: f̄, d̄, τ̄) the derivative through modes and scales. M is overwritten by its adjoint."""
-    tau = R.shape[1] - 2
+def adjoint_fronts(n0, n1, trees, places, N, v):
+    """Overwrite M of each node by its adjoint, and leave H in v."""
+    M, G = places.M, places.G
     for n in range(n0, n1):
-        o = tree[n, DEPTH]
-        j = n - n0
-        p = tree[n, PARENT]
+        o = trees.node[n, DEPTH]
+        p = trees.node[n, PARENT]
+        share = trees.share[n]
         H = M[n, o, o]
-        Hbar = share[n] * (-0.5 * T[n] ** 3 * N[j, 1] - 0.5 / H)
+        Hbar = share * (-0.5 * places.T[n] ** 3 * N[n, 1] - 0.5 / H)
         for a in range(o):
-            Gbar = share[n] * N[j, 2 + a]
-            Hbar -= Gbar * G[n, a] / H
+            Gbar = share * N[n, 2 + a]
             SG = 0.0
             for b in range(o):
-                SG += weight[n] * M[p, a, b] * G[n, b]
-            Hbar += SG * G[n, a]
+                M[n, a, b] = trees.weight[n] * M[p, a, b]
+                SG += M[n, a, b] * G[n, b]
+            Hbar += G[n, a] * (SG - Gbar / H)
             M[n, o, a] = SG - 0.5 * Gbar / H
             M[n, a, o] = M[n, o, a]
-            for b in range(o):
-                M[n, a, b] = weight[n] * M[p, a, b]
         M[n, o, o] = Hbar
-        v[n] = H  # kept for the solve below
+        v[n] = H
+
+
+@kernel
+def follow_curvature(n0, n1, cells, trees, places, N, R, path, at_mode):
+    """Add what reaches R through the curvatures ω, and gather a + Σ ν̄_i d_i, eliminated, in g."""
+    M, m, g = places.M, places.m, places.g
+    tau = R.shape[1] - 2
+    r0 = trees.node[n0, FIRST]
     for n in range(n0, n1):
-        for a in range(tree[n, DEPTH] + 1):
+        for a in range(trees.node[n, DEPTH] + 1):
             g[n, a] = 0.0
     for n in range(n1 - 1, n0 - 1, -1):
-        o = tree[n, DEPTH]
+        o = trees.node[n, DEPTH]
         k = n
         while k >= n0:
-            path[tree[k, DEPTH]] = m[k]
-            k = tree[k, PARENT]
-        g[n, o] += share[n] * N[n - n0, 0]
-        for i in range(tree[n, FIRST], tree[n, LAST]):
-            nu = lin[i, 0]
+            path[trees.node[k, DEPTH]] = m[k]
+            k = trees.node[k, PARENT]
+        g[n, o] += trees.share[n] * N[n, 0]
+        for i in range(trees.node[n, FIRST], trees.node[n, LAST]):
+            nu = cells.lin[i, 0]
             for b in range(o + 1):
-                nu += D[i, b] * path[b]
-            t = registry.terms(code[i], cell[i, Y], cell[i, TRIALS], nu, lin[i, 1], lin[i, 2])
+                nu += cells.D[i, b] * path[b]
+            w = cells.data[i, WEIGHT]
+            kept = at_mode[i - r0]
+            dw1 = 0.0
+            dw2 = 0.0
+            if cells.code[i] == binomial.LOGIT and cells.data[i, TRIALS] == 1.0:
+                _, _, kept[S], kept[W], dw = bernoulli_logit(cells.data[i, Y], nu)
+                kept[S1], kept[S2] = 0.0, 0.0
+            else:
+                t = registry.terms(
+                    cells.code[i], cells.data[i, Y], cells.data[i, TRIALS], nu, cells.lin[i, 1], cells.lin[i, 2]
+                )
+                kept[S], kept[W], kept[S1], kept[S2] = t[1], t[2], t[6], t[7]
+                dw, dw1, dw2 = t[3], t[8], t[9]
             wbar = 0.0
             for a in range(o + 1):
                 x = 0.0
                 for b in range(o + 1):
-                    x += M[n, a, b] * D[i, b]
-                wbar += x * D[i, a]
-                R[i, 1 + a] += 2.0 * cell[i, WEIGHT] * t[2] * x
-            wbar *= cell[i, WEIGHT]
-            nubar = t[3] * wbar
+                    x += M[n, a, b] * cells.D[i, b]
+                wbar += w * x * cells.D[i, a]
+                R[i, 1 + a] += 2.0 * w * kept[W] * x
+            nubar = dw * wbar
             R[i, 0] += nubar
-            R[i, tau] += t[8] * wbar
-            R[i, tau + 1] += t[9] * wbar
+            R[i, tau] += dw1 * wbar
+            R[i, tau + 1] += dw2 * wbar
             for a in range(o + 1):
                 R[i, 1 + a] += nubar * path[a]
-                g[n, a] += nubar * D[i, a]
-        if o > 0:
-            for a in range(o):
-                g[tree[n, PARENT], a] += g[n, a] + G[n, a] * g[n, o]
+                g[n, a] += nubar * cells.D[i, a]
+        for a in range(o):
+            g[trees.node[n, PARENT], a] += g[n, a] + places.G[n, a] * g[n, o]
+
+
+@kernel
+def follow_mode(n0, n1, cells, trees, places, R, v, path, vpath, at_mode):
+    """Solve for v (which holds H) and add what reaches R through the mode."""
+    tau = R.shape[1] - 2
+    r0 = trees.node[n0, FIRST]
     for n in range(n0, n1):
-        o = tree[n, DEPTH]
-        x = g[n, o] / (share[n] * v[n])
-        k = tree[n, PARENT]
+        o = trees.node[n, DEPTH]
+        x = places.g[n, o] / (trees.share[n] * v[n])
+        k = trees.node[n, PARENT]
         while k >= n0:
-            x += G[n, tree[k, DEPTH]] * v[k]
-            k = tree[k, PARENT]
+            a = trees.node[k, DEPTH]
+            path[a] = places.m[k]
+            vpath[a] = v[k]
+            x += places.G[n, a] * v[k]
+            k = trees.node[k, PARENT]
         v[n] = x
-        k = n
-        while k >= n0:
-            path[tree[k, DEPTH]] = m[k]
-            vpath[tree[k, DEPTH]] = v[k]
-            k = tree[k, PARENT]
-        for i in range(tree[n, FIRST], tree[n, LAST]):
-            nu = lin[i, 0]
+        path[o] = places.m[n]
+        vpath[o] = x
+        for i in range(trees.node[n, FIRST], trees.node[n, LAST]):
             dv = 0.0
             for b in range(o + 1):
-                nu += D[i, b] * path[b]
-                dv += D[i, b] * vpath[b]
-            t = registry.terms(code[i], cell[i, Y], cell[i, TRIALS], nu, lin[i, 1], lin[i, 2])
-            w = share[n] * cell[i, WEIGHT]
-            R[i, 0] -= w * t[2] * dv
-            R[i, tau] += w * t[6] * dv
-            R[i, tau + 1] += w * t[7] * dv
+                dv += cells.D[i, b] * vpath[b]
+            w = trees.share[n] * cells.data[i, WEIGHT]
+            kept = at_mode[i - r0]
+            R[i, 0] -= w * kept[W] * dv
+            R[i, tau] += w * kept[S1] * dv
+            R[i, tau + 1] += w * kept[S2] * dv
             for a in range(o + 1):
-                R[i, 1 + a] += w * (t[1] * vpath[a] - t[2] * dv * path[a])
+                R[i, 1 + a] += w * (kept[S] * vpath[a] - kept[W] * dv * path[a])
+
+
+@kernel
+def follow_units(lo, hi, roots, cells, trees, places, N, F, R):
+    """Add to R (rows: f̄, d̄, τ̄) of the units lo..hi the derivative through modes and scales; M is used up."""
+    P = cells.D.shape[1]
+    path, vpath = np.zeros(P), np.zeros(P)
+    most = 1
+    for r in range(lo, hi):
+        most = max(most, trees.node[trees.node[roots[r], END] - 1, LAST] - trees.node[roots[r], FIRST])
+    at_mode = np.zeros((most, 4))
+    for r in range(lo, hi):
+        if F[r] > -np.inf:
+            n0 = roots[r]
+            n1 = trees.node[n0, END]
+            adjoint_fronts(n0, n1, trees, places, N, places.step)
+            follow_curvature(n0, n1, cells, trees, places, N, R, path, at_mode)
+            follow_mode(n0, n1, cells, trees, places, R, places.step, path, vpath, at_mode)
