@@ -99,6 +99,8 @@ class _Lowering:
             return FIXED
         if row.op == "=~" and not row.rhs:
             return FIXED
+        if row.op == "~~" and row.lhs != row.rhs and row.fixed == 0.0:
+            return FIXED
         number = self._number(row)
         place = getattr(self, _PLACE[row.op])
         matrix, lhs, rhs, times = place(row)
@@ -143,12 +145,17 @@ class _Lowering:
                 if not self.by_name[name].family.has_residual:
                     self._refuse(
                         row,
-                        f"{name} is {self.by_name[name].family.name}: it has no residual to {'vary' if row.lhs == row.rhs else 'covary'}",
+                        f"{name} is {self.by_name[name].family.name}: it has no residual variance or covariance",
                         f"Write a factor instead: shared =~ 1*{row.lhs} + 1*{row.rhs}.",
                     )
             return "Theta", *names, None
         if any(name in self.by_name for name in names):
-            self._refuse(row, f"a residual of a response ({row.lhs} or {row.rhs}) cannot covary with a latent variable")
+            who = "" if row.source == "user" else " (added by completion: both are final dependents)"
+            self._refuse(
+                row,
+                f"{row.lhs} ~~ {row.rhs}{who} joins a latent variable and the residual of a response: not available yet",
+                f"Write {row.lhs} ~~ 0*{row.rhs}, or fit with auto_cov_y=False.",
+            )
         return "Psi", *names, None
 
     def _between(self, name: str, level: int, group: int) -> str:

@@ -162,9 +162,14 @@ class Fit:
 
     def _definition_text(self, name: str) -> str:
         definition = next(d for d in self.diagram.definitions if d.name == name)
-        from semgllamm.diagram.expressions import as_text
-
-        return as_text(definition.expression)
+        span, lines = definition.expression.span, self.diagram.text.splitlines()
+        if span is None:
+            return ""
+        # lavaan prints the expression as written, without blanks
+        wanted = lines[span.line - 1 : span.end_line]
+        wanted[-1] = wanted[-1][: span.end_column - 1]
+        wanted[0] = wanted[0][span.column - 1 :]
+        return "".join("".join(wanted).split())
 
     def _definitions(self):
         """(name, value, standard error) of the ``:=`` rows, by the delta method."""

@@ -23,8 +23,11 @@ def empirical_bayes(fit: Fit, level: str | None = None, se: bool = True) -> pd.D
     names = [n for n, at in zip(model.eta, model.eta_level) if at == wanted]
     inner = predictor.working.inner(fit.free)
     state = predictor.at(inner)
+    # one point has no spread: three give the moments of Gaussian posteriors exactly, seven those of others closely
+    least = 3 if fit.likelihood.exact else 7
+    points = tuple(max(k, least) for k in fit.points)
     mean, covariance = predictor.program.posterior(
-        state.lin, state.D, (*fit.points, 1), workspace=fit.likelihood.workspace, ordinary=fit.likelihood.ordinary
+        state.lin, state.D, (*points, 1), workspace=fit.likelihood.workspace, ordinary=fit.likelihood.ordinary
     )
     tree = predictor.program.tree
     out = {}

@@ -79,7 +79,7 @@ def report(fit: Fit, ci: bool = False) -> Report:
     for row, extra in zip(fit._rows(), _flags(fit)):
         record = Estimate(
             lhs=row["lhs"], op=row["op"], rhs=row["rhs"], group=row["group"], level=row["level"] or None,
-            label=row["label"], free=bool(row["free"]), est=row["est"], se=row["se"], z=row["z"], pvalue=row["pvalue"],
+            label="" if row["op"] == ":=" else row["label"], free=bool(row["free"]) or row["op"] == ":=", est=row["est"], se=row["se"], z=row["z"], pvalue=row["pvalue"],
             ci_lower=row["ci_lower"], ci_upper=row["ci_upper"], source=row["source"], boundary=extra,
         )  # fmt: skip
         (definitions if row["op"] == ":=" else estimates).append(record)
