@@ -223,9 +223,13 @@ def _with_starts(diagram: PathDiagram, start: Mapping[str, float]) -> PathDiagra
     for name in start:
         if name not in known:
             near = get_close_matches(name, known, n=1)
-            raise ModelError(f"start names no parameter '{name}'", remedy=f"Did you mean '{near[0]}'?" if near else None)
+            raise ModelError(
+                f"start names no parameter '{name}'", remedy=f"Did you mean '{near[0]}'?" if near else None
+            )
     rows = tuple(
-        replace(row, start=float(start[name])) if (name := row.label if row.label in start else row.name) in start else row
+        replace(row, start=float(start[name]))
+        if (name := row.label if row.label in start else row.name) in start
+        else row
         for row in diagram.parameters
     )
     return replace(diagram, parameters=rows)

@@ -212,5 +212,7 @@ def tree_text(model, design=None, points=None, levels=None) -> str:
     if bare:
         lines.append("without latent variables: " + ", ".join(bare))
     deepest = max((len(path) for path in paths.values()), default=0)
-    lines.append(f"Cost: a response is evaluated at the product of the points on its path (at most {deepest} variables).")
+    lines.append(
+        f"Cost: a response is evaluated at the product of the points on its path (at most {deepest} variables)."
+    )
     return "\n".join(lines)

@@ -1,4 +1,4 @@
-"""What the data settle about a diagram: levels and their units, the level of each response, families, categories, dummies."""
+"""What the data settle about a diagram: levels, units, the level of each response, families, categories, dummies."""
 
 from __future__ import annotations
 
@@ -124,7 +124,8 @@ def _groups(frame: pd.DataFrame, group: str) -> tuple[tuple[str, ...], np.ndarra
     values = columns.column(frame, group, "group column")
     if values.isna().any():
         raise DataError(
-            f"group column '{group}' has {int(values.isna().sum())} missing values", remedy="Leave those rows out first."
+            f"group column '{group}' has {int(values.isna().sum())} missing values",
+            remedy="Leave those rows out first.",
         )
     seen = list(dict.fromkeys(values))
     code = {value: k for k, value in enumerate(seen)}
@@ -132,10 +133,14 @@ def _groups(frame: pd.DataFrame, group: str) -> tuple[tuple[str, ...], np.ndarra
 
 
 def _level_of_response(diagram, name, values, units: Units, levels) -> int:
-    """A response named only in higher blocks is measured once a unit of the highest level within which it is constant."""
+    """One named only in higher blocks is measured once a unit of the highest level within which it is constant."""
     named = []
     for path in diagram.paths:
-        if (path.op in ("=~",) and path.rhs == name) or (path.op != "=~" and path.lhs == name) or (path.op == "~~" and path.rhs == name):
+        if (
+            (path.op in ("=~",) and path.rhs == name)
+            or (path.op != "=~" and path.lhs == name)
+            or (path.op == "~~" and path.rhs == name)
+        ):
             named.append(level_index(path.block.level, levels))
     named += [level_index(term.block.level, levels) for term in diagram.random_terms if term.lhs == name]
     lowest = min(named, default=0)

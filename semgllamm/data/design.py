@@ -93,7 +93,9 @@ def design(model: Model, diagram: PathDiagram, binding: Binding, missing: str = 
     """
     frame = binding.frame
     n = len(frame)
-    order = np.argsort(binding.units.codes[binding.levels[1]], kind="stable") if len(binding.levels) > 1 else np.arange(n)
+    order = (
+        np.argsort(binding.units.codes[binding.levels[1]], kind="stable") if len(binding.levels) > 1 else np.arange(n)
+    )
     codes = [np.arange(n), *(binding.units.codes[level][order] for level in binding.levels[1:])]
     used = _covariates_by_level(model)
     values: dict[str, np.ndarray] = {}
@@ -141,7 +143,7 @@ def design(model: Model, diagram: PathDiagram, binding: Binding, missing: str = 
     if keep.size == 0:
         raise DataError("no row is left: every row lacks a covariate or all responses")
     kept_codes, first_row = [], []
-    for level, code in enumerate(codes):
+    for code in codes:
         _, first, inverse = np.unique(code[keep], return_index=True, return_inverse=True)
         kept_codes.append(inverse.ravel().astype(np.int64))
         first_row.append(first.astype(np.int64))

@@ -1,4 +1,4 @@
-"""The likelihood of a model bound to data, as the optimiser sees it: a function of the free parameters and the points."""
+"""The likelihood of a model bound to data, as the optimiser sees it: a function of free parameters and points."""
 
 from __future__ import annotations
 

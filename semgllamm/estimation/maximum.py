@@ -44,7 +44,9 @@ def maximum_likelihood(
     for name in convergence.boundary:
         notes.append(f"{name} is on the boundary (zero variance): its standard error is withheld")
     if likelihood.levels and _top_units(likelihood) < likelihood.n_free:
-        notes.append(f"there are fewer independent units ({_top_units(likelihood)}) than parameters ({likelihood.n_free})")
+        notes.append(
+            f"there are fewer independent units ({_top_units(likelihood)}) than parameters ({likelihood.n_free})"
+        )
     return {
         "convergence": convergence, "free": np.asarray(optimum.free), "points": optimum.points,
         "information": solution.information, "vcov_free": vcov, "information_kind": kind, "problems": problems,

@@ -1,12 +1,13 @@
 """From parameters to what the engine sees: f, d and τ of every cell, and their derivatives.
 
-With A = (I − B)⁻¹, Ψ = CC' and η = A(α + Γw) + A C u̇, the latent variables in the coordinates of the integration tree are
-η = μ + M u, where M is the lower triangular factor of A C (A C = M Q, QQ' = I) over the tree's order: then
+With A = (I − B)⁻¹ and Ψ = CC', the latent variables in the coordinates of the integration tree are η = μ + M u, where
+μ = A(α + Γw) and M is the lower triangular factor of A C (A C = M Q, QQ' = I) over the tree's order: then
 
     f_i = o_i + x_i'β + λ_i'μ_i,      d_i = λ_i'M_i,      λ_i = Σ_m λ_m z_mi,
 
-and a response's d_i vanishes off its path. Where the tree's order is causal, A C is triangular already and Q = I. Residual
-covariances are whitened away within a unit, for each pattern of missing responses: f, d → L⁻¹(f − y), L⁻¹d with Θ = LL'.
+and a response's d_i vanishes off its path. Where the tree's order is causal, A C is triangular already and Q = I.
+Residual covariances are whitened away within a unit, for each pattern of missing responses: f, d → L⁻¹(f − y), L⁻¹d
+with Θ = LL'.
 """
 
 from __future__ import annotations
@@ -236,7 +237,9 @@ class Predictor:
         F = (A @ C)[list(self.tree.order)]
         return bool(np.all(np.abs(np.triu(F, 1)) < 1e-12))
 
-    def _structure(self, group: int, inner: np.ndarray, B: np.ndarray, varying: list[tuple[Cell, np.ndarray]]) -> _Structure:
+    def _structure(
+        self, group: int, inner: np.ndarray, B: np.ndarray, varying: list[tuple[Cell, np.ndarray]]
+    ) -> _Structure:
         """`B` may carry a leading axis over cells; `varying` are the cells of B that multiply a covariate."""
         A = np.linalg.inv(np.eye(self.n_eta) - B)
         C, dC = self._factor(group, inner)
@@ -293,7 +296,7 @@ class Predictor:
         start = {}
         parent, rule, kind = [], [], []
         total = 0
-        for j, k in enumerate(tree.order):
+        for k in tree.order:
             level = model.eta_level[k]
             rows = design.first_row[level]
             start[k] = total
@@ -318,7 +321,7 @@ class Predictor:
             rule.append(np.array([len(self.rule_levels)], dtype=np.int64))
             kind.append(np.array([len(tree.order)], dtype=np.int64))
         coupled = self._coupled(design)
-        for k, block in enumerate(design.blocks):
+        for block in design.blocks:
             path = self._response_path(block)
             paths.append(path)
             if path:
@@ -358,7 +361,7 @@ class Predictor:
         self._bind_whitening(coupled)
         q = model.n_parameters
         curved = np.zeros(q, dtype=bool)
-        for g, group in enumerate(model.groups):
+        for group in model.groups:
             bent = any(c.is_free for c in (*group.Lambda, *group.B))
             for name, cells in group.items():
                 for cell in cells:
@@ -401,9 +404,7 @@ class Predictor:
             for c in group.Gamma if c.row in reach and c.column != "1"
         ]  # fmt: skip
         b.alpha = [(self.index[c.row], c) for c in group.Gamma if c.row in reach and c.column == "1"]
-        b.varying = [
-            (c, column(c.times)[rows]) for c in group.B if c.row in reach and c.times is not None
-        ]
+        b.varying = [(c, column(c.times)[rows]) for c in group.B if c.row in reach and c.times is not None]
         b.slots = [self.column[k] for k in b.path]
         b.own = []
         family = b.source.response.family
@@ -514,10 +515,7 @@ class Predictor:
                         out.append((cell.number, 0, lamA[:, self.index[cell.row]] * z * mu[:, self.index[cell.column]]))
             for number, change in s.dM.items():
                 for depth, slot in enumerate(b.slots):
-                    if change.ndim == 2:
-                        values = lam @ change[:, slot]
-                    else:
-                        values = (lam * change[:, :, slot]).sum(axis=1)
+                    values = lam @ change[:, slot] if change.ndim == 2 else (lam * change[:, :, slot]).sum(axis=1)
                     out.append((number, 1 + depth, values))
         family = b.source.response.family
         if family.own == 1 and b.own[0] is not None and b.own[0].is_free and not b.whitened:
@@ -578,7 +576,7 @@ class Predictor:
         return gradient
 
     def jacobian(self, state: State):
-        """The derivatives of every cell's features in the inner parameters, in compressed rows: ptr, par, feature, value."""
+        """Derivatives of every cell's features in the inner parameters, in compressed rows: ptr, par, feature, value."""
         per_block = []
         width = np.zeros(len(self.program.code), dtype=np.int64)
         for b in self.blocks:
@@ -666,7 +664,12 @@ class Predictor:
     def _coupled(self, design: Design) -> list[set[str]]:
         """Responses with a residual covariance, by group."""
         return [
-            {name for c in group.Theta if c.row != c.column and (c.is_free or c.value != 0.0) for name in (c.row, c.column)}
+            {
+                name
+                for c in group.Theta
+                if c.row != c.column and (c.is_free or c.value != 0.0)
+                for name in (c.row, c.column)
+            }
             for group in self.model.groups
         ]
 

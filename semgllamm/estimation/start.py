@@ -113,7 +113,9 @@ def _signs(predictor, group) -> dict[tuple[str, str], float]:
         if len(names) < 2:
             continue
         with np.errstate(invalid="ignore"):
-            Z = np.stack([(columns[n] - np.nanmean(columns[n])) / (np.nanstd(columns[n]) or 1.0) for n in names], axis=1)
+            Z = np.stack(
+                [(columns[n] - np.nanmean(columns[n])) / (np.nanstd(columns[n]) or 1.0) for n in names], axis=1
+            )
         Z = np.nan_to_num(Z)
         marker = next((c for c in cells if not c.is_free and c.value != 0.0), None)
         if marker is not None:
@@ -141,9 +143,7 @@ def _thresholds(predictor, cells: np.ndarray) -> None:
         if block.response.categories:
             counts.setdefault((block.group, block.response.name), {})[block.category] = len(block.rows)
     for (g, name), found in counts.items():
-        kappa = sorted(
-            (c for c in predictor.model.groups[g].kappa if c.row == name), key=lambda c: int(c.column[1:])
-        )
+        kappa = sorted((c for c in predictor.model.groups[g].kappa if c.row == name), key=lambda c: int(c.column[1:]))
         total = sum(found.values())
         below = 0
         for k, cell in enumerate(kappa):

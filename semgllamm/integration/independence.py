@@ -1,4 +1,4 @@
-"""log f, score s and curvature ω of every cell at ν = f, without latent variables: the ordinary GLM's working quantities."""
+"""log f, score s and curvature ω of every cell at ν = f, without latent variables: a GLM's working quantities."""
 
 from __future__ import annotations
 

@@ -63,7 +63,9 @@ def eliminate(order: Sequence[int], edges: dict[int, set[int]]) -> dict[int, int
     return parent
 
 
-def plan(level: Sequence[int], cliques: Iterable[Iterable[int]], responses: Sequence[tuple[frozenset[int], float]]) -> Tree:
+def plan(
+    level: Sequence[int], cliques: Iterable[Iterable[int]], responses: Sequence[tuple[frozenset[int], float]]
+) -> Tree:
     """Choose the order of elimination.
 
     Parameters

@@ -80,7 +80,9 @@ def _solve(R: np.ndarray, r: np.ndarray, diagram: PathDiagram) -> tuple[np.ndarr
         if live.size == 0:
             if abs(r[k]) > 1e-10:
                 raise ModelError(
-                    "the equality constraints contradict each other", text=diagram.text, span=diagram.constraints[k].span
+                    "the equality constraints contradict each other",
+                    text=diagram.text,
+                    span=diagram.constraints[k].span,
                 )
             continue
         pivot = int(live[-1])

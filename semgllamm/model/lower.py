@@ -1,15 +1,15 @@
 """Lowering: a completed path diagram becomes the matrices of its GLLAMM.
 
-    f =~ y        Λ[y, f]                 f =~ g, g ~ f      B[g, f]
-    y ~ x         β[y, x]                 g ~ w              Γ[g, w]
-    y ~ f:x       Λ[y, f] times x         y ~ 1, g ~ 1       β[y, 1], Γ[g, 1]
-    y ~~ y        Θ[y, y] at y's own level; at a higher level a random intercept of y with this variance in Ψ
-    f ~~ g        Ψ[f, g]                 u | t1             κ[u, t1]
+f =~ y        Λ[y, f]                 f =~ g, g ~ f      B[g, f]
+y ~ x         β[y, x]                 g ~ w              Γ[g, w]
+y ~ f:x       Λ[y, f] times x         y ~ 1, g ~ 1       β[y, 1], Γ[g, 1]
+y ~~ y        Θ[y, y] at y's own level; at a higher level a random intercept of y with this variance in Ψ
+f ~~ g        Ψ[f, g]                 u | t1             κ[u, t1]
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 
 from semgllamm.diagram.diagram import PathDiagram
 from semgllamm.diagram.parts import Parameter
@@ -153,7 +153,7 @@ class _Lowering:
             who = "" if row.source == "user" else " (added by completion: both are final dependents)"
             self._refuse(
                 row,
-                f"{row.lhs} ~~ {row.rhs}{who} joins a latent variable and the residual of a response: not available yet",
+                f"{row.lhs} ~~ {row.rhs}{who} joins a latent variable and a response's residual: not available yet",
                 f"Write {row.lhs} ~~ 0*{row.rhs}, or fit with auto_cov_y=False.",
             )
         return "Psi", *names, None

@@ -105,6 +105,4 @@ class Model:
 
     def varies(self, latent: str) -> bool:
         """Whether the latent variable has a disturbance: a free or non-zero variance in some group."""
-        return any(
-            c.row == latent == c.column and (c.is_free or c.value != 0.0) for g in self.groups for c in g.Psi
-        )
+        return any(c.row == latent == c.column and (c.is_free or c.value != 0.0) for g in self.groups for c in g.Psi)

@@ -1,9 +1,9 @@
 """Working parameters: what the optimiser moves, and the cells that the user reads.
 
 A free block of Ψ is moved through its Cholesky factor, Ψ = LL', with signs free, so that a variance can reach zero
-(never through logarithms, for which zero is at infinity); a residual variance θ through log θ; all else as it is. A block
-with fixed, labelled or constrained cells stays in its cells, and its factor is computed from them. Linear equality
-constraints make the inner parameters an affine map of the free ones, inner = c + K free.
+(never through logarithms, for which zero is at infinity); a residual variance θ through log θ; all else as it is. A
+block with fixed, labelled or constrained cells stays in its cells, and its factor is computed from them. Linear
+equality constraints make the inner parameters an affine map of the free ones, inner = c + K free.
 """
 
 from __future__ import annotations
@@ -124,7 +124,9 @@ class Working:
         return [block for group in self.blocks for block in group if block.cholesky]
 
 
-def working_parameters(model: Model, order: tuple[str, ...], constraint: tuple[np.ndarray, np.ndarray] | None) -> Working:
+def working_parameters(
+    model: Model, order: tuple[str, ...], constraint: tuple[np.ndarray, np.ndarray] | None
+) -> Working:
     """Choose how each parameter is moved; `order` is the tree's order of the latent variables."""
     q = model.n_parameters
     kind = np.full(q, CELL)

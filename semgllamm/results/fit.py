@@ -248,9 +248,7 @@ class Fit:
         if not 0 < level < 1:
             raise ModelError(f"a confidence level lies between 0 and 1, not {level}")
         half = ndtri(0.5 + level / 2) * np.sqrt(np.diag(self._vcov_cells))
-        return pd.DataFrame(
-            {"lower": self._cells - half, "upper": self._cells + half}, index=list(self.model.names)
-        )
+        return pd.DataFrame({"lower": self._cells - half, "upper": self._cells + half}, index=list(self.model.names))
 
     # ---- latent variables ----------------------------------------------------------------------------------------
 

@@ -1,4 +1,4 @@
-"""Empirical Bayes: posterior means and standard deviations of the latent variables, η = μ + M u, from the last points."""
+"""Empirical Bayes: posterior means and standard deviations of the latent variables η = μ + M u."""
 
 from __future__ import annotations
 
@@ -62,7 +62,9 @@ def _level(fit: Fit, level: str | None) -> int:
         return present[0]
     if level not in fit.model.levels or fit.model.levels.index(level) not in present:
         known = ", ".join(fit.model.levels[k] for k in present)
-        raise ModelError(f"no latent variable varies at level '{level}'", remedy=f"Levels with latent variables: {known}.")
+        raise ModelError(
+            f"no latent variable varies at level '{level}'", remedy=f"Levels with latent variables: {known}."
+        )
     return fit.model.levels.index(level)
 
 

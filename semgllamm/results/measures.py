@@ -78,10 +78,22 @@ def report(fit: Fit, ci: bool = False) -> Report:
     estimates, definitions = [], []
     for row, extra in zip(fit._rows(), _flags(fit)):
         record = Estimate(
-            lhs=row["lhs"], op=row["op"], rhs=row["rhs"], group=row["group"], level=row["level"] or None,
-            label="" if row["op"] == ":=" else row["label"], free=bool(row["free"]) or row["op"] == ":=", est=row["est"], se=row["se"], z=row["z"], pvalue=row["pvalue"],
-            ci_lower=row["ci_lower"], ci_upper=row["ci_upper"], source=row["source"], boundary=extra,
-        )  # fmt: skip
+            lhs=row["lhs"],
+            op=row["op"],
+            rhs=row["rhs"],
+            group=row["group"],
+            level=row["level"] or None,
+            label="" if row["op"] == ":=" else row["label"],
+            free=bool(row["free"]) or row["op"] == ":=",
+            est=row["est"],
+            se=row["se"],
+            z=row["z"],
+            pvalue=row["pvalue"],
+            ci_lower=row["ci_lower"],
+            ci_upper=row["ci_upper"],
+            source=row["source"],
+            boundary=extra,
+        )
         (definitions if row["op"] == ":=" else estimates).append(record)
     counts = design.response_counts
     dims = {
@@ -98,20 +110,43 @@ def report(fit: Fit, ci: bool = False) -> Report:
     ]
     quadrature = () if fit.likelihood.exact else tuple(zip(fit.likelihood.levels, dims.values(), fit.points))
     return Report(
-        version=number, converged=fit.converged, problems=fit.problems, iterations=fit.convergence.iterations,
-        method=fit.method, optimizer=getattr(fit.convergence, "method", "Newton"), npar=fit.npar,
-        n_constraints=model.n_parameters - fit.npar, nobs=fit.nobs, n_used=design.n_rows, n_total=design.n_total,
-        group_labels=model.group_labels if several else (), group_used=used, group_total=used,
-        rows_left_out=design.left_out, missing=fit.missing, units=units,
+        version=number,
+        converged=fit.converged,
+        problems=fit.problems,
+        iterations=fit.convergence.iterations,
+        method=fit.method,
+        optimizer=getattr(fit.convergence, "method", "Newton"),
+        npar=fit.npar,
+        n_constraints=model.n_parameters - fit.npar,
+        nobs=fit.nobs,
+        n_used=design.n_rows,
+        n_total=design.n_total,
+        group_labels=model.group_labels if several else (),
+        group_used=used,
+        group_total=used,
+        rows_left_out=design.left_out,
+        missing=fit.missing,
+        units=units,
         responses=tuple(
             (r.name, f"{r.family.name}({r.family.link})", model.levels[r.level], counts.get(r.name, 0))
-            for r in model.responses if r.name not in hidden
+            for r in model.responses
+            if r.name not in hidden
         ),
-        quadrature=quadrature, quadrature_error=fit.quadrature_error, loglik=fit.loglik, aic=fit.aic, bic=fit.bic,
-        bic_n=f"{fit.nobs} rows", information=fit.information_kind, parameters=tuple(estimates),
-        definitions=tuple(definitions), icc=tuple(icc), notes=tuple(dict.fromkeys(notes)), warnings=fit.warnings,
-        level_style=fit.diagram.style, ci=ci,
-    )  # fmt: skip
+        quadrature=quadrature,
+        quadrature_error=fit.quadrature_error,
+        loglik=fit.loglik,
+        aic=fit.aic,
+        bic=fit.bic,
+        bic_n=f"{fit.nobs} rows",
+        information=fit.information_kind,
+        parameters=tuple(estimates),
+        definitions=tuple(definitions),
+        icc=tuple(icc),
+        notes=tuple(dict.fromkeys(notes)),
+        warnings=fit.warnings,
+        level_style=fit.diagram.style,
+        ci=ci,
+    )
 
 
 def _flags(fit: Fit):
