@@ -75,7 +75,7 @@ def complete(
     ModelError
     """
     chosen = Switches.of(like, switches)
-    diagram = _call_levels_by_cluster(diagram, tuple(cluster))
+    diagram = replace(_call_levels_by_cluster(diagram, tuple(cluster)), levels=tuple(cluster))
     diagram = settle_families(diagram, (*ordered, *_ordinal_by_count(diagram, categories)), family)
     levels_of = {name: tuple(map(str, levels)) for name, levels in (dummies or {}).items()}
     diagram = slopes_as_paths(replace(diagram, dummies=tuple(levels_of.items())))
@@ -186,6 +186,31 @@ class Part:
         return Roles(tuple(columns), setting.latents, self.diagram.categorical_names, frozenset(explained))
 
     @cached_property
+    def markers(self) -> dict[str, str]:
+        """The first measure of each factor; none for a rotated one."""
+        first: dict[str, Path] = {}
+        for path in self.paths:
+            if path.op == "=~":
+                first.setdefault(path.lhs, path)
+        return {factor: path.rhs for factor, path in first.items() if factor in self.roles.latents and not path.efa}
+
+    @cached_property
+    def single_measures(self) -> frozenset[tuple[str, str | None]]:
+        """The only measures of their factors, that measure nothing else at the factor's level, with that level."""
+        measures: dict[tuple[str, str | None], list[str]] = {}
+        factors: dict[tuple[str, str | None], list[str]] = {}
+        for path in self.paths:
+            if path.op == "=~":
+                level = self.home(path.lhs)
+                measures.setdefault((path.lhs, level), []).append(path.rhs)
+                factors.setdefault((path.rhs, level), []).append(path.lhs)
+        return frozenset(
+            (name, level)
+            for (name, level), causes in factors.items()
+            if len(causes) == 1 and len(measures[causes[0], level]) == 1
+        )
+
+    @cached_property
     def slopes(self) -> frozenset[str]:
         """Latent variables of ``rv()``: mean and variance are free under every switch."""
         return frozenset(slopes(self.diagram))
@@ -227,6 +252,7 @@ class Part:
 
 def _completed(part: Part) -> list[Parameter]:
     """The rows of one part."""
+    _count_thresholds(part)
     written = _written_rows(part)
     random = [row for row in random_rows(part.diagram, part.group) if part.holds(row.level)]
     taken = {_key(row) for row in (*(row for row, _ in written), *random)}
@@ -269,6 +295,18 @@ def _written_rows(part: Part) -> list[tuple[Parameter, Path]]:
             )  # fmt: skip
             rows.append((row, path))
     return rows
+
+
+def _count_thresholds(part: Part) -> None:
+    """A response has one threshold less than categories."""
+    for path in part.paths:
+        count = part.setting.categories.get(path.lhs)
+        if path.op == "|" and count is not None and int(path.rhs.removeprefix("t")) >= count:
+            raise ModelError(
+                f"'{path.lhs}' has {count} categories and so {count - 1} thresholds; {path.rhs} is one too many",
+                text=part.diagram.text,
+                span=path.span,
+            )
 
 
 def _level_of_path(path: Path, part: Part) -> str | None:
@@ -393,10 +431,8 @@ def standardise_latents(row: Parameter, part: Part) -> Parameter:
 
 def mark_factors(row: Parameter, part: Part) -> Parameter:
     """`auto_fix_first`: the first loading of a factor sets its scale."""
-    if row.op == "=~" and part.switches.auto_fix_first and row.lhs in part.roles.latents:
-        first = next(path for path in part.paths if path.op == "=~" and path.lhs == row.lhs)
-        if row.rhs == first.rhs and first.efa is None:
-            return _fix(row, 1.0)
+    if row.op == "=~" and part.switches.auto_fix_first and part.markers.get(row.lhs) == row.rhs:
+        return _fix(row, 1.0)
     return row
 
 
@@ -405,11 +441,7 @@ def drop_single_residuals(row: Parameter, part: Part) -> Parameter:
     switches = part.switches
     if not (_is_variance(row) and _is_added(row) and switches.auto_var and switches.auto_fix_single):
         return row
-    measuring = [path for path in part.paths if path.op == "=~" and part.home(path.lhs) == row.level]
-    causes = [path.lhs for path in measuring if path.rhs == row.lhs and path.lhs != row.lhs]
-    if len(causes) == 1 and sum(path.lhs == causes[0] for path in measuring) == 1:
-        return _fix(row, 0.0)
-    return row
+    return _fix(row, 0.0) if (row.lhs, row.level) in part.single_measures else row
 
 
 def make_orthogonal(row: Parameter, part: Part) -> Parameter:

@@ -54,8 +54,9 @@ class PathDiagram:
     predictors: tuple[AuxiliaryPredictor, ...] = ()
     columns: tuple[ColumnRole, ...] = ()
     parameters: tuple[Parameter, ...] = ()
-    # the levels, without the first, of each categorical covariate: known once data are bound
+    # what the data know: the categories, without the first, of categorical covariates; the clusters, lowest first
     dummies: tuple[tuple[str, tuple[str, ...]], ...] = ()
+    levels: tuple[str, ...] = ()
     style: str = "at"
     notes: tuple[str, ...] = ()
 
@@ -209,18 +210,35 @@ class PathDiagram:
 
     def response_level(self, name: str) -> str | None:
         """The lowest level at which statements name a response; the data may show that it varies below it."""
-        levels = {self.level_of(path.block): None for path in self.paths if name in self._spoken_of(path)}
-        levels.update({self.level_of(term.block): None for term in self.random_terms if term.lhs == name})
-        if None in levels or not levels:
-            return None
-        return min(levels, key=self.height)
+        return min(self._named_at.get(name, (None,)), key=self.height)
 
-    def height(self, level: str) -> int:
-        """How far up a level stands, as far as the text tells: by the nesting of random terms, then by order."""
+    @cached_property
+    def _named_at(self) -> dict[str, set[str | None]]:
+        """The levels of the statements that name each variable as an effect."""
+        levels: dict[str, set[str | None]] = {}
+        for path in self.paths:
+            for name in self._spoken_of(path):
+                levels.setdefault(name, set()).add(self.level_of(path.block))
+        for term in self.random_terms:
+            levels.setdefault(term.lhs, set()).add(self.level_of(term.block))
+        return levels
+
+    def height(self, level: str | None) -> int:
+        """How far up a level stands: by the data, else by the nesting of random terms, then by order."""
+        if level is None:
+            return -1
+        if level in self.levels:
+            return self.levels.index(level)
         above = {cluster for term in self.random_terms if term.cluster == level for cluster in term.within}
         below = {term.cluster for term in self.random_terms if level in term.within}
         order = self.clusters or self._headers
-        return len(order) * (len(below) - len(above)) + (order.index(level) if level in order else 0)
+        return len(order) * (1 + len(below) - len(above)) + (order.index(level) if level in order else 0)
+
+    def is_above(self, level: str | None, other: str | None) -> bool:
+        """Whether it is known that units of `level` hold units of `other`."""
+        if level is None or other is None or {level, other} <= set(self.levels):
+            return self.height(level) > self.height(other)
+        return any(term.cluster == other and level in term.within for term in self.random_terms)
 
     @staticmethod
     def _spoken_of(path: Path) -> tuple[str, ...]:
@@ -228,6 +246,11 @@ class PathDiagram:
         if path.op == "=~":
             return (path.rhs,)
         return (path.lhs, path.rhs) if path.op == "~~" else (path.lhs,)
+
+    @cached_property
+    def with_thresholds(self) -> frozenset[str]:
+        """Responses with written thresholds."""
+        return frozenset(path.lhs for path in self.paths if path.op == "|")
 
     def family_of(self, response: str) -> FamilySpec | None:
         """The family that the text, or the call that completed the diagram, gives a response."""

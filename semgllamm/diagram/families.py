@@ -41,7 +41,7 @@ def family_in(diagram: PathDiagram, response: str) -> FamilySpec:
     chosen = diagram.family_of(response)
     if chosen is not None:
         return with_link(chosen)
-    return PROBIT if any(path.op == "|" and path.lhs == response for path in diagram.paths) else GAUSSIAN
+    return PROBIT if response in diagram.with_thresholds else GAUSSIAN
 
 
 def settle_families(
@@ -56,7 +56,7 @@ def settle_families(
     """
     responses = diagram.responses
     chosen = {choice.response: choice for choice in diagram.families}
-    ordered = set(ordered) | {path.lhs for path in diagram.paths if path.op == "|"}
+    ordered = {*ordered, *diagram.with_thresholds}
     if isinstance(family, Mapping):
         for name, named in family.items():
             spec = _spec(named)

@@ -1,0 +1,473 @@
+"""What a diagram cannot say, what it says that its author may not mean, and what is not estimated yet."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from difflib import get_close_matches
+
+from semgllamm.diagram.diagram import PathDiagram
+from semgllamm.diagram.equalities import automatic_name
+from semgllamm.diagram.expressions import Binary, Call, Expression, Name, Negative, Number
+from semgllamm.diagram.families import family_in, has_residual, with_link
+from semgllamm.diagram.parts import FamilySpec, Parameter, Path
+from semgllamm.errors import DataError, ModelError, Span
+
+__all__ = ["check", "check_against_columns", "check_estimable"]
+
+
+def check(diagram: PathDiagram) -> tuple[str, ...]:
+    """Look for what cannot be meant in a completed diagram.
+
+    Parameters
+    ----------
+    diagram : PathDiagram
+        After completion.
+
+    Returns
+    -------
+    tuple of str
+        Warnings.
+
+    Raises
+    ------
+    ModelError
+        For the first contradiction, at its place.
+    """
+    _short_random_names(diagram)
+    _no_self_regression(diagram)
+    _levels_in_order(diagram)
+    _residuals_exist(diagram)
+    _thresholds_are_estimated(diagram)
+    _names_are_known(diagram)
+    _cycles(diagram)
+    return tuple(_held_labels(diagram))
+
+
+def check_against_columns(diagram: PathDiagram, columns: Iterable[str], also: Iterable[str] = ()) -> tuple[str, ...]:
+    """Hold the names of a diagram against the columns of the data.
+
+    Parameters
+    ----------
+    diagram : PathDiagram
+        Before or after completion.
+    columns : iterable of str
+        The columns of the data.
+    also : iterable of str
+        More columns that the call needs, as that of the groups.
+
+    Returns
+    -------
+    tuple of str
+        Warnings: latent variables and labels that are called like a column.
+
+    Raises
+    ------
+    DataError
+        For a name that is no column; near names are offered.
+    """
+    columns = dict.fromkeys(columns)
+    _short_random_names(diagram)
+    _columns_exist(diagram, columns, tuple(also))
+    warnings = [
+        f"the latent variable '{name}' is called like a column of the data; the column is not used"
+        for name in (*diagram.latent_names, *diagram.categorical_names)
+        if name in columns
+    ]
+    return (*warnings, *_labels_like_columns(diagram, columns))
+
+
+def check_estimable(diagram: PathDiagram) -> None:
+    """Refuse what is not estimated yet, each part by name and place.
+
+    Parameters
+    ----------
+    diagram : PathDiagram
+        Before or after completion.
+
+    Raises
+    ------
+    ModelError
+    """
+    found = list(_not_estimated(diagram))
+    if not found:
+        return
+    first, span, remedy = found[0]
+    if len(found) == 1:
+        raise ModelError(f"{first} cannot be estimated yet", text=diagram.text, span=span, remedy=remedy)
+    lines = [f"  {what}" + (f" (line {span.line})" if span else "") for what, span, _ in found]
+    message = "\n".join(["Parts of this model cannot be estimated yet:", *dict.fromkeys(lines)])
+    raise ModelError(message, text=diagram.text, span=span, remedy=remedy)
+
+
+# ---------------------------------------------------------------------------------------------- names
+
+
+def _near(name: str, known: Iterable[str]) -> str | None:
+    """The nearest known name, the same but for case first."""
+    known = list(known)
+    same = [other for other in known if other.lower() == name.lower()]
+    found = same or get_close_matches(name, known, n=1, cutoff=0.6)
+    return found[0] if found else None
+
+
+def _short_random_names(diagram: PathDiagram) -> None:
+    """``school.intercept`` means nothing where y1 and y2 both have a random term for school."""
+    long: dict[str, list[str]] = {}
+    for term, parts in diagram.random_latents:
+        for _, name in parts:
+            short = name.removeprefix(f"{term.lhs}.")
+            if short != name:
+                long.setdefault(short, []).append(name)
+    for path in diagram.paths:
+        for name in (path.lhs, *path.rhs.split(":")):
+            if name in long and name not in diagram.latent_names:
+                meant = " or ".join(dict.fromkeys(long[name]))
+                raise _error(diagram, f"'{name}' belongs to more than one left side", path.span, f"Write {meant}.")
+    names = [name for _, parts in diagram.random_latents for _, name in parts]
+    for term, parts in diagram.random_latents:
+        for _, name in parts:
+            if names.count(name) > 1:
+                raise _error(diagram, f"Two random terms make the same latent variable '{name}'", term.span)
+
+
+def _columns_exist(diagram: PathDiagram, columns: Mapping[str, None], also: Sequence[str]) -> None:
+    for name, span, may_be_latent in _missing_columns(diagram, columns):
+        near = _near(name, (*columns, *diagram.latent_names))
+        hints = [f"Did you mean '{near}'?"] if near else []
+        if may_be_latent:
+            hints.append(f"For a latent variable without measures write {name} =~ 0.")
+        message = f"There is no column '{name}' in the data"
+        raise DataError(message, text=diagram.text, span=span, remedy=" ".join(hints) or None)
+    for name in also:
+        if name not in columns:
+            near = _near(name, columns)
+            remedy = f"Did you mean '{near}'?" if near else None
+            raise DataError(f"There is no column '{name}' in the data", remedy=remedy)
+
+
+def _missing_columns(diagram: PathDiagram, columns: Mapping[str, None]) -> Iterator[tuple[str, Span | None, bool]]:
+    """Each column a diagram needs and lacks, where, and whether its name could be meant for a latent variable."""
+    for name in (*diagram.responses, *diagram.covariates):
+        if name not in columns:
+            yield name, _place(diagram, name), True
+    for cluster in (name for name in diagram.clusters if name not in columns):
+        terms = [term.span for term in diagram.random_terms if cluster in (term.cluster, *term.within)]
+        blocks = [path.span for path in diagram.paths if path.block.level == cluster]
+        yield cluster, next(iter((*terms, *blocks)), None), False
+    for role in diagram.columns:
+        named = (value for option, value in role.options if option in ("case", "alternative"))
+        for column in filter(None, (role.column, *named)):
+            if column not in columns:
+                yield column, role.span, False
+    for declared in diagram.latents:
+        if declared.known is not None and declared.known not in columns:
+            yield declared.known, declared.span, False
+
+
+def _place(diagram: PathDiagram, name: str) -> Span | None:
+    """Where a variable is first named; on the right of a statement if it can be, for there the span is its own."""
+    extra = [path for predictor in diagram.predictors for path in predictor.paths]
+    for path in (*diagram.paths, *extra):
+        if name in path.rhs.split(":"):
+            return path.span
+    spans = [path.span for path in diagram.paths if path.lhs == name]
+    spans += [term.span for term in diagram.random_terms if name == term.lhs or name in ":".join(term.terms).split(":")]
+    return next(iter(spans), None)
+
+
+def _labels_like_columns(diagram: PathDiagram, columns: Mapping[str, None]) -> Iterator[str]:
+    """``y ~ x*z`` reads x as the label of z."""
+    seen = set()
+    for path in diagram.paths:
+        for label in path.label or ():
+            if label in columns and label not in seen:
+                seen.add(label)
+                at = f"line {path.span.line}: " if path.span else ""
+                yield (
+                    f"{at}'{label}' before * is the label of {path.rhs or 1}, and it is a column of the data too; "
+                    f"a product is written {label}:{path.rhs or 1}"
+                )
+
+
+def _names_are_known(diagram: PathDiagram) -> None:
+    """Names in definitions and constraints are labels, automatic names, or definitions."""
+    labels = {row.label for row in diagram.parameters if row.label}
+    known = labels | {definition.name for definition in diagram.definitions}
+    automatic = {automatic_name(row, diagram) for row in diagram.parameters}
+    for definition in diagram.definitions:
+        if definition.name in labels:
+            message = f"'{definition.name}' is the label of a parameter and cannot be defined"
+            raise _error(diagram, message, definition.span, "Give the defined parameter another name.")
+    expressions = [definition.expression for definition in diagram.definitions]
+    expressions += [side for constraint in diagram.constraints for side in (constraint.left, constraint.right)]
+    for name in (name for expression in expressions for name in _names(expression)):
+        if name.name not in known and name.name not in automatic:
+            near = _near(name.name, (*known, *automatic))
+            remedy = f"Did you mean '{near}'?" if near else "Give the label to a term: y ~ a*x."
+            raise _error(diagram, f"No parameter has the label or name '{name.name}'", name.span, remedy)
+
+
+def _names(expression: Expression) -> Iterator[Name]:
+    match expression:
+        case Name():
+            yield expression
+        case Negative(inner) | Call(_, inner):
+            yield from _names(inner)
+        case Binary(_, left, right):
+            yield from _names(left)
+            yield from _names(right)
+
+
+# ---------------------------------------------------------------------------------------------- contradictions
+
+
+def _error(diagram: PathDiagram, message: str, span: Span | None, remedy: str | None = None) -> ModelError:
+    return ModelError(message, text=diagram.text, span=span, remedy=remedy)
+
+
+def _no_self_regression(diagram: PathDiagram) -> None:
+    for row in diagram.parameters:
+        if row.op == "~" and row.lhs == row.rhs and row.fixed != 0:
+            message = f"'{row.lhs}' is regressed on itself"
+            raise _error(diagram, message, row.span, f"For a variance write {row.lhs} ~~ {row.lhs}.")
+
+
+def _levels_in_order(diagram: PathDiagram) -> None:
+    """Effects run from a level to itself and down; a (co)variance stands at or above the level of its variables."""
+    for row in diagram.parameters:
+        if diagram.style == "lavaan" or row.op not in ("=~", "~", "~~"):
+            continue
+        if row.op == "~~":
+            _covariance_in_order(diagram, row)
+            continue
+        effect, cause = (row.rhs, row.lhs) if row.op == "=~" else (row.lhs, row.rhs)
+        for name in (cause,) if cause in diagram.latent_names else cause.split(":"):
+            if name in diagram.latent_names and effect != name:
+                low, high = diagram.latent_level(name), _level(diagram, effect)
+                if diagram.is_above(high, low):
+                    message = f"'{name}' varies over {_units(low)} and cannot predict '{effect}', which {_varies(high)}"
+                    remedy = f"Define a latent variable in @level({high}) for it, or let '{effect}' predict '{name}'."
+                    raise _error(diagram, message, row.span, remedy)
+
+
+def _covariance_in_order(diagram: PathDiagram, row: Parameter) -> None:
+    for name in (row.lhs, row.rhs):
+        own = _level(diagram, name)
+        if diagram.is_above(own, row.level):
+            message = f"'{name}' {_varies(own)} and has no (co)variance among {_units(row.level)}"
+            raise _error(diagram, message, row.span, f"Write it in @level({own}).")
+    latent = [name for name in (row.lhs, row.rhs) if name in diagram.latent_names]
+    levels = {diagram.latent_level(name) for name in latent}
+    if len(levels) > 1 and row.level in levels and diagram.is_above(row.level, min(levels, key=diagram.height)):
+        return  # the higher part of the lower one
+    if len(levels) > 1:
+        message = f"'{row.lhs}' and '{row.rhs}' vary at different levels and do not covary"
+        raise _error(diagram, message, row.span, "Let the higher one predict the lower one.")
+
+
+def _level(diagram: PathDiagram, name: str) -> str | None:
+    return diagram.latent_level(name) if name in diagram.latent_names else diagram.response_level(name)
+
+
+def _units(level: str | None) -> str:
+    return "rows" if level is None else f"units of '{level}'"
+
+
+def _varies(level: str | None) -> str:
+    return f"varies over {_units(level)}"
+
+
+def _residuals_exist(diagram: PathDiagram) -> None:
+    """``y ~~ y`` at the level of y needs a family with a residual."""
+    latents = {*diagram.latent_names, *diagram.categorical_names}
+    for row in diagram.parameters:
+        if row.op != "~~" or row.source == "default" or row.exogenous:
+            continue
+        for name in (row.lhs, row.rhs):
+            if name in latents or diagram.response_level(name) != row.level:
+                continue
+            family = family_in(diagram, name)
+            held = row.lhs == row.rhs and row.fixed == 1 and (family.name, family.link) == ("ordinal", "probit")
+            if not has_residual(family) and not held:
+                raise _error(diagram, f"'{name}' is {_family(family)} and has no residual", row.span, _instead(row))
+
+
+def _instead(row: Parameter) -> str:
+    if row.lhs == row.rhs:
+        return f"For variation between rows write a factor: extra =~ 1*{row.lhs}."
+    return f"Write a factor that they share: shared =~ 1*{row.lhs} + 1*{row.rhs}."
+
+
+def _family(family: FamilySpec) -> str:
+    return f"{family.name}({family.link})"
+
+
+def _thresholds_are_estimated(diagram: PathDiagram) -> None:
+    for row in diagram.parameters:
+        if row.op == "|" and not row.free and row.fixed is None:
+            message = f"The threshold {row.lhs} | {row.rhs} is neither written nor automatic"
+            remedy = f"Write {row.lhs} | {row.rhs}, or use auto_th=True."
+            raise _error(diagram, message, _place(diagram, row.lhs), remedy)
+
+
+def _cycles(diagram: PathDiagram) -> None:
+    """Responses that are not Gaussian enter as they are observed, and cannot cause themselves."""
+    for cycle, span in _response_cycles(diagram):
+        for name in cycle:
+            family = family_in(diagram, name)
+            if family.name != "gaussian":
+                message = f"{' -> '.join((*cycle, cycle[0]))} is a cycle, and '{name}' is {_family(family)}"
+                raise _error(diagram, message, span, "Let latent variables cause each other: f =~ 1*y, f ~ g.")
+
+
+def _response_cycles(diagram: PathDiagram) -> list[tuple[tuple[str, ...], Span | None]]:
+    """Circles of observed responses, each with the place of a path in it."""
+    latents = {*diagram.latent_names, *diagram.categorical_names}
+    causes: dict[str, dict[str, Path]] = {}
+    for path in diagram.paths:
+        if path.op == "~" and path.lhs not in latents and path.fixed != (0.0,):
+            for name in path.rhs.split(":"):
+                causes.setdefault(path.lhs, {})[name] = path
+    done: set[str] = set()
+    cycles = []
+    for start in causes:
+        trail: list[str] = []
+        stack = [(start, iter(causes[start]))] if start not in done else []
+        while stack:
+            name, rest = stack[-1]
+            if len(trail) < len(stack):
+                trail.append(name)
+            cause = next(rest, None)
+            if cause is None:
+                done.add(name)
+                stack.pop()
+                trail.pop()
+            elif cause in trail:
+                cycle = tuple(reversed(trail[trail.index(cause) :]))
+                cycles.append((cycle, causes[name][cause].span))
+            elif cause in causes and cause not in done:
+                stack.append((cause, iter(causes[cause])))
+    return cycles
+
+
+def _held_labels(diagram: PathDiagram) -> Iterator[str]:
+    """``f =~ a*x1 + a*x2`` holds both loadings at 1, because the first is the marker."""
+    written = {label for path in diagram.paths if path.fixed is not None for label in path.label or () if label}
+    told = set()
+    for row in diagram.parameters:
+        if row.op != "=~" or row.free or not row.label or row.label in written | told or row.source != "user":
+            continue
+        others = sum(other.label == row.label for other in diagram.parameters)
+        told.add(row.label)
+        if others > 1:
+            yield (
+                f"the label '{row.label}' stands on a loading that sets the scale of '{row.lhs}', so all {others} "
+                f"parameters of that label are held at {row.fixed:g}; for a common free one write "
+                f"{row.lhs} =~ NA*{row.rhs} + {row.label}*{row.rhs} + ... and {row.lhs} ~~ 1*{row.lhs}"
+            )
+
+
+# ---------------------------------------------------------------------------------------------- not estimated yet
+
+LINKS = {
+    "gaussian": ("identity",),
+    "bernoulli": ("logit", "probit", "cloglog"),
+    "binomial": ("logit", "probit", "cloglog"),
+    "poisson": ("log",),
+    "ordinal": ("logit", "probit", "cloglog"),
+}
+COLUMNS = {
+    "weight": "sampling weights (@weight)",
+    "frequency": "replication weights (@frequency)",
+    "alternatives": "choices in long form (@alternatives)",
+}
+OPERATORS = ("=~", "~", "~1", "~~", "|", "~*~", "<~")
+
+Refusal = tuple[str, Span | None, str | None]
+
+
+def _not_estimated(diagram: PathDiagram) -> Iterator[Refusal]:
+    """Every part that is read and not estimated: what it is, where, and what to write instead."""
+    for declared in diagram.latents:
+        names = " + ".join(declared.names)
+        kind = "a categorical latent variable" if declared.kind == "classes" else "a free discrete distribution (npml)"
+        yield f"'{names}', {kind},", declared.span, None
+    for path in diagram.paths:
+        yield from _path_not_estimated(diagram, path)
+    for predictor in diagram.predictors:
+        yield f"@{predictor.kind} of '{predictor.response}'", predictor.span, None
+    for role in diagram.columns:
+        if role.kind in COLUMNS:
+            yield COLUMNS[role.kind], role.span, None
+    for choice in diagram.families:
+        family = with_link(choice.family)
+        if family.link not in LINKS.get(family.name, ()):
+            remedy = "Families: " + "; ".join(f"{name}({', '.join(links)})" for name, links in LINKS.items()) + "."
+            yield f"The family {_family(family)} of '{choice.response}'", choice.span or choice.family.span, remedy
+    yield from _constraints_not_estimated(diagram)
+    for cycle, span in _response_cycles(diagram):
+        if all(family_in(diagram, name).name == "gaussian" for name in cycle):
+            remedy = "Let latent variables cause each other: f =~ 1*y, f ~ g."
+            yield f"The cycle {' -> '.join((*cycle, cycle[0]))} of observed responses", span, remedy
+
+
+def _path_not_estimated(diagram: PathDiagram, path: Path) -> Iterator[Refusal]:
+    term = f"{path.lhs} {path.op} {path.rhs}".rstrip()
+    if path.op not in OPERATORS:
+        yield f"{term} ({path.op} is an operator of other programs)", path.span, None
+    if path.op == "<~":
+        remedy = f"A sum without error is {path.lhs} =~ 0; {path.lhs} ~ {path.rhs} + ...; {path.lhs} ~~ 0*{path.lhs}."
+        yield f"The composite {term}", path.span, remedy
+    if path.block.klass is not None:
+        yield f"{term} in class {path.block.klass[1]} of '{path.block.klass[0]}'", path.span, None
+    for side in (path.lhs, path.rhs):
+        latent = [name for name in side.split(":") if name in diagram.latent_names]
+        if len(latent) > 1 and side not in diagram.latent_names:
+            yield f"The product of latent variables {side}", path.span, None
+    if path.efa is not None:
+        yield f"The rotated factor '{path.lhs}' (efa)", path.span, "Fix the loadings that identify the factors."
+    if path.prior is not None:
+        yield f"The prior of {term}", path.span, "Leave prior() out: the fit is by maximum likelihood."
+    if any(bound is not None for bound in (*(path.lower or ()), *(path.upper or ()))):
+        yield f"The bound on {term}", path.span, None
+    if path.op == "~*~" and (path.fixed is None or any(value != 1 for value in path.fixed)):
+        yield f"The scale {term}", path.span, f"Only {path.lhs} ~*~ 1*{path.lhs} is."
+
+
+def _constraints_not_estimated(diagram: PathDiagram) -> Iterator[Refusal]:
+    definitions = {definition.name: definition.expression for definition in diagram.definitions}
+    for constraint in diagram.constraints:
+        if constraint.op != "==":
+            yield "An inequality", constraint.span, None
+        elif not all(_is_linear(side, definitions) for side in (constraint.left, constraint.right)):
+            yield "A constraint that is not linear", constraint.span, None
+
+
+def _is_linear(expression: Expression, definitions: Mapping[str, Expression], depth: int = 0) -> bool:
+    """Whether an expression is a linear combination of parameters."""
+
+    def linear(part: Expression) -> bool:
+        return _is_linear(part, definitions, depth)
+
+    def constant(part: Expression) -> bool:
+        return next(_names(part), None) is None
+
+    match expression:
+        case Number():
+            return True
+        case Name(name):
+            inner = definitions.get(name)
+            return inner is None or (depth < len(definitions) and _is_linear(inner, definitions, depth + 1))
+        case Negative(inner):
+            return linear(inner)
+        case Call(_, argument):
+            return constant(argument)
+        case Binary("+" | "-", left, right):
+            return linear(left) and linear(right)
+        case Binary("*", left, right):
+            return linear(left) and linear(right) and (constant(left) or constant(right))
+        case Binary("/", left, right):
+            return linear(left) and constant(right)
+        case Binary("^", left, right):
+            return (constant(left) and constant(right)) or (linear(left) and right == Number(1.0, right.span))
+    return False
