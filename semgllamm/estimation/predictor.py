@@ -576,7 +576,7 @@ class Predictor:
         return gradient
 
     def jacobian(self, state: State):
-        """Derivatives of every cell's features in the inner parameters, in compressed rows: ptr, par, feature, value."""
+        """Derivatives of the cells' features in the inner parameters, in compressed rows: ptr, par, feature, value."""
         per_block = []
         width = np.zeros(len(self.program.code), dtype=np.int64)
         for b in self.blocks:
