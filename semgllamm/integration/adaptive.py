@@ -14,8 +14,6 @@ from __future__ import annotations
 
 import math
 
-import numpy as np
-
 from semgllamm.integration.arrays import DEPTH, END, FIRST, LAST, PARENT, TRIALS, WEIGHT, Y
 from semgllamm.integration.recursion import FACTORS, bernoulli_logit
 from semgllamm.responses import binomial, registry
@@ -139,9 +137,8 @@ def find_mode(n0, n1, cells, trees, places, path):
 
 
 @kernel
-def place_units(lo, hi, roots, cells, trees, places, placed):
+def place_units(lo, hi, roots, cells, trees, places, path, placed):
     """Place the points of the units lo..hi, starting at the modes in m; a unit without a mode is not `placed`."""
-    path = np.zeros(cells.D.shape[1])
     for r in range(lo, hi):
         n0 = roots[r]
         n1 = trees.node[n0, END]

@@ -51,7 +51,18 @@ class Sums(NamedTuple):
     log: np.ndarray  # (points,)
     terms: np.ndarray  # (cells, 9, points)
     own: np.ndarray  # (P, cells, 9)
-    place: np.ndarray  # (all parameters,) number of a parameter among those of the tree
+    place: np.ndarray  # (p,) number of a parameter among those of the tree, −1 if it is not
+    number: np.ndarray  # (p,) the other way round
+
+
+def layers(P: int, cells: int, own: int, points: int, p: int) -> Sums:
+    """Room for trees of at most so many cells, so many cells of a node, points of a rule, and parameters."""
+    width = (P + 1) * (P + 2) // 2 + 2 * (P + 1) + 3
+    return Sums(
+        np.zeros(P), np.zeros(P), np.zeros((P, cells, width)), np.zeros((P, p)), np.zeros((P, p, p)), np.zeros((P, p)),
+        np.zeros((P, p, p)), np.zeros((points, p)), np.zeros(points), np.zeros((own, 9, points)),
+        np.zeros((P, own, 9)), np.full(p, -1), np.zeros(p, dtype=np.int64),
+    )  # fmt: skip
 
 
 @kernel
@@ -112,7 +123,7 @@ def moment(H, P, x, y):
 
 
 @kernel
-def leaf(n, r0, cells, trees, places, rules, jacobian, sums):
+def leaf(n, r0, cells, trees, places, rules, jacobian, sums, q):
     """log F of a node without children; its ES, VS and moments go to the layer of its depth."""
     o = trees.node[n, DEPTH]
     first = trees.node[n, FIRST]
@@ -120,7 +131,6 @@ def leaf(n, r0, cells, trees, places, rules, jacobian, sums):
     rule = trees.node[n, RULE]
     K = rules.count[rule]
     P = cells.D.shape[1]
-    q = sums.at.shape[1]
     centre = places.m[n]
     for b in range(o):
         centre += places.G[n, b] * sums.du[b]
@@ -208,24 +218,21 @@ def leaf(n, r0, cells, trees, places, rules, jacobian, sums):
 
 def _signature():
     cells, trees, places, rules, jacobian = examples()
-    f1, f2, f3 = (np.zeros((0,) * k) for k in (1, 2, 3))
-    sums = Sums(f1, f1, f3, f2, f3, f2, f3, f2, f1, f3, f3, np.zeros(0, dtype=np.int64))
-    arguments = (0, 0, cells, trees, places, rules, jacobian, sums)
+    arguments = (0, 0, cells, trees, places, rules, jacobian, layers(0, 0, 0, 0, 0), 0)
     return numba.float64(*(numba.typeof(argument) for argument in arguments))
 
 
 @kernel(signature=_signature())
-def node(n, r0, cells, trees, places, rules, jacobian, sums):
+def node(n, r0, cells, trees, places, rules, jacobian, sums, q):
     """log F of node n given the path of its ancestors; its ES, VS and moments go to the layer of its depth."""
     end = trees.node[n, END]
     if end == n + 1:
-        return leaf(n, r0, cells, trees, places, rules, jacobian, sums)
+        return leaf(n, r0, cells, trees, places, rules, jacobian, sums, q)
     o = trees.node[n, DEPTH]
     first = trees.node[n, FIRST]
     last = trees.node[n, LAST]
     rule = trees.node[n, RULE]
     P = cells.D.shape[1]
-    q = sums.at.shape[1]
     t = sums.t[o]
     inner = sums.W[o]
     ES = sums.ES[o]
@@ -275,7 +282,7 @@ def node(n, r0, cells, trees, places, rules, jacobian, sums):
         child = n + 1
         while child < end:
             w = trees.weight[child]
-            total += w * node(child, r0, cells, trees, places, rules, jacobian, sums)
+            total += w * node(child, r0, cells, trees, places, rules, jacobian, sums, q)
             for a in range(q):
                 t[a] += w * sums.ES[o + 1, a]
                 for b in range(a + 1):
@@ -326,23 +333,23 @@ def node(n, r0, cells, trees, places, rules, jacobian, sums):
 
 
 @kernel
-def parameters_of(first, last, jacobian, place, number, found):
-    """Number the parameters on which the cells of a tree depend; returns how many there are."""
-    for a in range(found):
-        place[number[a]] = -1
-    found = 0
+def count_parameters(first, last, jacobian, sums):
+    """Number the parameters on which the cells of a tree depend."""
+    q = 0
     for e in range(jacobian.ptr[first], jacobian.ptr[last]):
-        if place[jacobian.par[e]] < 0:
-            place[jacobian.par[e]] = found
-            number[found] = jacobian.par[e]
-            found += 1
-    return found
+        a = jacobian.par[e]
+        if sums.place[a] < 0:
+            sums.place[a] = q
+            sums.number[q] = a
+            q += 1
+    return q
 
 
 @kernel
-def add_complete_data(i, share, H, P, cells, jacobian, information):
+def add_complete_data(i, share, H, cells, jacobian, information):
     """information += share w_i J_i' E[H_i] J_i."""
     share *= cells.data[i, WEIGHT]
+    P = cells.D.shape[1]
     for e in range(jacobian.ptr[i], jacobian.ptr[i + 1]):
         for d in range(jacobian.ptr[i], jacobian.ptr[i + 1]):
             x = jacobian.feature[e]
@@ -352,51 +359,32 @@ def add_complete_data(i, share, H, P, cells, jacobian, information):
 
 
 @kernel
-def louis_units(lo, hi, roots, cells, trees, places, rules, jacobian, placed, F, score, information):
+def louis_units(lo, hi, roots, cells, trees, places, rules, jacobian, sums, placed, F, score, information):
     """Add the scores and the information of the units lo..hi; F is −∞ where a unit has none."""
-    P = cells.D.shape[1]
-    K = rules.z.shape[1]
-    p = len(score)
-    most, own = 1, 1
-    for r in range(lo, hi):
-        n1 = trees.node[roots[r], END]
-        most = max(most, trees.node[n1 - 1, LAST] - trees.node[roots[r], FIRST])
-        for n in range(roots[r], n1):
-            own = max(own, trees.node[n, LAST] - trees.node[n, FIRST])
-    width = row(P + 1) + 2 * (P + 1) + 3
-    H = np.zeros((P, most, width))
-    u, du = np.zeros(P), np.zeros(P)
-    logs, terms, inner = np.zeros(K), np.zeros((own, 9, K)), np.zeros((P, own, 9))
-    place = np.full(p, -1)
-    number = np.zeros(p, dtype=np.int64)
-    q = -1
-    found = 0
-    sums = Sums(u, du, H, np.zeros((P, 1)), np.zeros((P, 1, 1)), np.zeros((P, 1)), np.zeros((P, 1, 1)),
-                np.zeros((K, 1)), logs, terms, inner, place)
     for r in range(lo, hi):
         n0 = roots[r]
         n1 = trees.node[n0, END]
         r0 = trees.node[n0, FIRST]
-        F[r] = -np.inf
+        F[r] = -math.inf
         if not placed[r]:
             continue
-        found = parameters_of(r0, trees.node[n1 - 1, LAST], jacobian, place, number, found)
-        if found != q:
-            q = found
-            sums = Sums(u, du, H, np.zeros((P, q)), np.zeros((P, q, q)), np.zeros((P, q)), np.zeros((P, q, q)),
-                        np.zeros((K, q)), logs, terms, inner, place)
-        logF = node(n0, r0, cells, trees, places, rules, jacobian, sums)
-        if not abs(logF) < np.inf:
+        q = count_parameters(r0, trees.node[n1 - 1, LAST], jacobian, sums)
+        logF = node(n0, r0, cells, trees, places, rules, jacobian, sums, q)
+        for a in range(q):
+            sums.place[sums.number[a]] = -1
+        if not abs(logF) < math.inf:
             continue
         F[r] = logF
         w = trees.weight[n0]
         for a in range(q):
-            score[number[a]] += w * sums.ES[0, a]
+            i = sums.number[a]
+            score[i] += w * sums.ES[0, a]
             for b in range(a + 1):
+                j = sums.number[b]
                 v = w * sums.VS[0, a, b]
-                information[number[a], number[b]] -= v
+                information[i, j] -= v
                 if b < a:
-                    information[number[b], number[a]] -= v
+                    information[j, i] -= v
         for n in range(n0, n1):
             for i in range(trees.node[n, FIRST], trees.node[n, LAST]):
-                add_complete_data(i, trees.share[n], H[0, i - r0], P, cells, jacobian, information)
+                add_complete_data(i, trees.share[n], sums.H[0, i - r0], cells, jacobian, information)

@@ -27,10 +27,15 @@ class Moments(NamedTuple):
     E: np.ndarray  # (P, nodes, P + 1, P + 1) lower triangle of E[(1,u)(1,u)'] of each node's path
 
 
+def layers(P: int, nodes: int) -> Moments:
+    """Room for trees of at most so many nodes."""
+    return Moments(np.zeros(P), np.zeros(P), np.zeros((P, nodes, P + 1, P + 1)))
+
+
 def _signature():
     cells, trees, places, rules, _ = examples()
-    moments = Moments(np.zeros(0), np.zeros(0), np.zeros((0, 0, 0, 0)))
-    return numba.float64(*(numba.typeof(argument) for argument in (0, 0, cells, trees, places, rules, moments)))
+    arguments = (0, 0, cells, trees, places, rules, layers(0, 0))
+    return numba.float64(*(numba.typeof(argument) for argument in arguments))
 
 
 @kernel(signature=_signature())
@@ -104,19 +109,17 @@ def node(n, n0, cells, trees, places, rules, moments):
 
 
 @kernel
-def posterior_units(lo, hi, roots, cells, trees, places, rules, placed, mean, covariance):
+def posterior_units(lo, hi, roots, cells, trees, places, rules, moments, placed, mean, covariance):
     """Fill mean (N,) of each node's coordinate and covariance (N, P, P) of its path; NaN where a unit has none."""
-    P = cells.D.shape[1]
-    most = 1
-    for r in range(lo, hi):
-        most = max(most, trees.node[roots[r], END] - roots[r])
-    moments = Moments(np.zeros(P), np.zeros(P), np.zeros((P, most, P + 1, P + 1)))
     for r in range(lo, hi):
         n0 = roots[r]
         n1 = trees.node[n0, END]
         if not placed[r] or not abs(node(n0, n0, cells, trees, places, rules, moments)) < np.inf:
-            mean[n0:n1] = np.nan
-            covariance[n0:n1] = np.nan
+            for n in range(n0, n1):
+                mean[n] = math.nan
+                for a in range(covariance.shape[1]):
+                    for b in range(covariance.shape[1]):
+                        covariance[n, a, b] = math.nan
             continue
         for n in range(n0, n1):
             E = moments.E[0, n - n0]

@@ -103,6 +103,8 @@ class Program:
     representative : (given nodes,) int64
         The kept node that stands for each given node.
     n_rules : int
+    largest : tuple of int
+        The numbers of nodes and of cells of the largest tree, and of cells of a node.
     """
 
     code: np.ndarray
@@ -117,6 +119,7 @@ class Program:
     cells: np.ndarray
     representative: np.ndarray
     n_rules: int
+    largest: tuple[int, int, int]
 
     def workspace(self, threads: int | None = None) -> Workspace:
         """Arrays for evaluations one after the other; threads that evaluate side by side need one each."""
@@ -149,7 +152,7 @@ class Program:
         workspace : Workspace, optional
             Where the search for the modes starts, and where they are left.
         """
-        from semgllamm.integration.recursion import integrate_units
+        from semgllamm.integration.recursion import integrate_units, layers
         from semgllamm.integration.score import follow_units
 
         trees, cells = self._trees(), self._cells(lin, D)
@@ -162,9 +165,11 @@ class Program:
 
         def sweep(lo, hi, part):
             placed = place(lo, hi)
-            integrate_units(lo, hi, self.roots, cells, trees, places, chosen, moments, placed, F, R, N)
+            sums = layers(self.depth, *self.largest, max(points))
+            integrate_units(lo, hi, self.roots, cells, trees, places, chosen, sums, moments, placed, F, R, N)
             if moments > 1:
-                follow_units(lo, hi, self.roots, cells, trees, places, N, F, R)
+                path, vpath, at_mode = np.zeros(self.depth), np.zeros(self.depth), np.zeros((self.largest[1], 4))
+                follow_units(lo, hi, self.roots, cells, trees, places, path, vpath, at_mode, N, F, R)
 
         self._run(sweep, points, workspace)
         loglik = float((self.weight[self.roots] * F).sum() + self.constant)
@@ -201,7 +206,7 @@ class Program:
         information : (p, p) array
             NaN where `evaluate` gives −∞.
         """
-        from semgllamm.integration.information import louis_units
+        from semgllamm.integration.information import layers, louis_units
 
         trees, cells = self._trees(), self._cells(lin, D)
         places, place = self._placement(cells, workspace := workspace or self.workspace(), ordinary)
@@ -215,10 +220,10 @@ class Program:
         score, information = np.zeros((PARTS, p)), np.zeros((PARTS, p, p))
 
         def sweep(lo, hi, part):
-            louis_units(
-                lo, hi, self.roots, cells, trees, places, chosen, jacobian, place(lo, hi), F, score[part],
-                information[part],
-            )  # fmt: skip
+            placed = place(lo, hi)
+            sums = layers(self.depth, *self.largest[1:], max(points), p)
+            louis_units(lo, hi, self.roots, cells, trees, places, chosen, jacobian, sums, placed, F, score[part],
+                        information[part])
 
         self._run(sweep, points, workspace)
         if not np.isfinite(F).all():
@@ -235,7 +240,7 @@ class Program:
         ordinary: bool = False,
     ) -> tuple[np.ndarray, np.ndarray]:
         """Posterior mean of each kept node's coordinate, (N,), and covariance of those on its path, (N, P, P)."""
-        from semgllamm.integration.posterior import posterior_units
+        from semgllamm.integration.posterior import layers, posterior_units
 
         trees, cells = self._trees(), self._cells(lin, D)
         places, place = self._placement(cells, workspace := workspace or self.workspace(), ordinary)
@@ -244,7 +249,9 @@ class Program:
         covariance = np.zeros((len(self.tree), self.depth, self.depth))
 
         def sweep(lo, hi, part):
-            posterior_units(lo, hi, self.roots, cells, trees, places, chosen, place(lo, hi), mean, covariance)
+            placed = place(lo, hi)
+            sums = layers(self.depth, self.largest[0])
+            posterior_units(lo, hi, self.roots, cells, trees, places, chosen, sums, placed, mean, covariance)
 
         self._run(sweep, points, workspace)
         return mean, covariance
@@ -260,7 +267,7 @@ class Program:
             return places, lambda lo, hi: placed
 
         def place(lo, hi):
-            place_units(lo, hi, self.roots, cells, self._trees(), places, placed)
+            place_units(lo, hi, self.roots, cells, self._trees(), places, np.zeros(self.depth), placed)
             return placed
 
         return places, place
@@ -360,11 +367,14 @@ def build(parent, rule, kind, cell_node, code, y, trials, constant, signature) -
         level = np.flatnonzero(tree[:, DEPTH] == o)
         share[level] *= share[tree[level, PARENT]]
     cell = np.column_stack([np.asarray(x, dtype=np.float64)[cells] for x in (y, trials)] + [kept.cell_weight[cells]])
+    roots = np.flatnonzero(tree[:, DEPTH] == 0)
+    ends = tree[roots, END]
+    largest = (ends - roots, tree[ends - 1, LAST] - tree[roots, FIRST], tree[:, LAST] - tree[:, FIRST])
     return Program(
         code=code[cells], cell=np.ascontiguousarray(cell), own=_own_parameters(), tree=tree, weight=weight, share=share,
-        roots=np.flatnonzero(tree[:, DEPTH] == 0), depth=int(depth.max(initial=0)) + 1,
+        roots=roots, depth=int(depth.max(initial=0)) + 1,
         constant=float(np.asarray(constant, dtype=np.float64).sum()), cells=cells, representative=place[kept.node],
-        n_rules=int(rule.max(initial=0)) + 1,
+        n_rules=int(rule.max(initial=0)) + 1, largest=tuple(int(sizes.max(initial=1)) for sizes in largest),
     )
 
 

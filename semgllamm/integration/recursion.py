@@ -52,6 +52,14 @@ class Sums(NamedTuple):
     points: np.ndarray  # (3, points) u, log integrand, factors under its logarithm
 
 
+def layers(P: int, nodes: int, cells: int, own: int, points: int) -> Sums:
+    """Room for trees of at most so many nodes and cells, so many cells of a node, and so many points of a rule."""
+    return Sums(
+        np.zeros(P), np.zeros(P), np.zeros((P, cells, P + 3)), np.zeros((P, nodes, P + 2)), np.zeros((P, 4, P)),
+        np.zeros((P, own, 3)), np.zeros((own, 3, points)), np.zeros((3, points)),
+    )  # fmt: skip
+
+
 @kernel
 def bernoulli_logit(y, nu):
     """Of one trial: x and e with −log f = max(x, 0) + log(1 + e), then s, ω and ∂ω/∂ν, for one exponential."""
@@ -192,11 +200,8 @@ def leaf(n, r0, n0, cells, trees, places, rules, sums, moments):
 
 def _signature():
     cells, trees, places, rules, _ = examples()
-    f1, f2, f3 = (np.zeros((0,) * k) for k in (1, 2, 3))
-    sums = Sums(f1, f1, f3, f3, f3, f3, f3, f2)
-    return numba.float64(
-        *(numba.typeof(argument) for argument in (0, 0, 0, cells, trees, places, rules, sums, 0))
-    )
+    arguments = (0, 0, 0, cells, trees, places, rules, layers(0, 0, 0, 0, 0), 0)
+    return numba.float64(*(numba.typeof(argument) for argument in arguments))
 
 
 @kernel(signature=_signature())
@@ -322,24 +327,12 @@ def node(n, r0, n0, cells, trees, places, rules, sums, moments):
 
 
 @kernel
-def integrate_units(lo, hi, roots, cells, trees, places, rules, moments, placed, F, R, N):
+def integrate_units(lo, hi, roots, cells, trees, places, rules, sums, moments, placed, F, R, N):
     """log F of the units lo..hi and, with `moments`, R of their cells (times the weights above) and N of their nodes.
 
     F is −∞ where a unit's points could not be placed, or its integrand is not finite.
     """
     P = cells.D.shape[1]
-    K = rules.z.shape[1]
-    most_nodes, most_cells, most_own = 1, 1, 1
-    for r in range(lo, hi):
-        end = trees.node[roots[r], END]
-        most_nodes = max(most_nodes, end - roots[r])
-        most_cells = max(most_cells, trees.node[end - 1, LAST] - trees.node[roots[r], FIRST])
-        for n in range(roots[r], end):
-            most_own = max(most_own, trees.node[n, LAST] - trees.node[n, FIRST])
-    sums = Sums(
-        np.zeros(P), np.zeros(P), np.zeros((P, most_cells, P + 3)), np.zeros((P, most_nodes, P + 2)),
-        np.zeros((P, 4, P)), np.zeros((P, most_own, 3)), np.zeros((most_own, 3, K)), np.zeros((3, K)),
-    )  # fmt: skip
     for r in range(lo, hi):
         n0 = roots[r]
         end = trees.node[n0, END]

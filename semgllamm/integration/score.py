@@ -12,7 +12,7 @@ f̄_i += ν̄_i − w_i ω d'v and d̄_i += ν̄_i m + w_i (s v − ω (d'v) m).
 
 from __future__ import annotations
 
-import numpy as np
+import math
 
 from semgllamm.integration.arrays import DEPTH, END, FIRST, LAST, PARENT, TRIALS, WEIGHT, Y
 from semgllamm.integration.recursion import bernoulli_logit
@@ -130,16 +130,10 @@ def follow_mode(n0, n1, cells, trees, places, R, v, path, vpath, at_mode):
 
 
 @kernel
-def follow_units(lo, hi, roots, cells, trees, places, N, F, R):
+def follow_units(lo, hi, roots, cells, trees, places, path, vpath, at_mode, N, F, R):
     """Add to R (rows: f̄, d̄, τ̄) of the units lo..hi the derivative through modes and scales; M is used up."""
-    P = cells.D.shape[1]
-    path, vpath = np.zeros(P), np.zeros(P)
-    most = 1
     for r in range(lo, hi):
-        most = max(most, trees.node[trees.node[roots[r], END] - 1, LAST] - trees.node[roots[r], FIRST])
-    at_mode = np.zeros((most, 4))
-    for r in range(lo, hi):
-        if F[r] > -np.inf:
+        if F[r] > -math.inf:
             n0 = roots[r]
             n1 = trees.node[n0, END]
             adjoint_fronts(n0, n1, trees, places, N, places.step)

@@ -17,8 +17,9 @@ import numba
 
 __all__ = ["OPTIONS", "cache_folder", "is_cold", "kernel"]
 
-# no fastmath: log-sum-exp and the outer thresholds of ordinal responses rest on infinities
-OPTIONS = {"cache": True, "error_model": "numpy", "nogil": True}
+# no fastmath: log-sum-exp and the outer thresholds of ordinal responses rest on infinities;
+# no reference counts (_nrt): kernels are lent their arrays and make none, and counting takes half the time
+OPTIONS = {"cache": True, "error_model": "numpy", "nogil": True, "_nrt": False}
 
 PACKAGE = Path(__file__).parent.parent
 ROOMS_WITH_KERNELS = ("responses", "integration")
