@@ -92,6 +92,8 @@ def kind(row: Parameter, diagram: PathDiagram) -> str | None:
 
 def effect_constraints(rows: Sequence[Parameter], diagram: PathDiagram, switches: Switches) -> tuple[Constraint, ...]:
     """Effect coding: the loadings of a factor average 1, the intercepts of its measures sum to 0."""
+    if not switches.effect_coding:
+        return ()
     constraints = []
     factors = dict.fromkeys((row.group, row.level, row.lhs) for row in rows if row.op == "=~")
     for group, level, factor in factors:

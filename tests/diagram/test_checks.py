@@ -1,0 +1,170 @@
+"""What a diagram cannot say: each error names its place and what to write."""
+
+import pytest
+
+from semgllamm.diagram.checks import check, check_against_columns, check_estimable
+from semgllamm.diagram.defaults import complete
+from semgllamm.errors import DataError, ModelError
+from semgllamm.syntax.build import read
+
+
+@pytest.mark.parametrize(
+    ("text", "message", "place"),
+    [
+        ("f =~ y1 + y2\n@level(g)\nz1 ~ f", "'f' varies over rows and cannot predict 'z1'", (3, 6)),
+        ("f =~ y1 + y2\n@level(g)\nh =~ y1 + y2\nh ~ f", "'f' varies over rows and cannot predict 'h'", (4, 5)),
+        ("f =~ y1 + y2\nf ~~ h\n@level(g)\nh =~ y1", "'h' varies over units of 'g' and has no", (2, 6)),
+        ("y1 + y2 ~ x @family(poisson)\ny1 ~~ y2", r"'y1' is poisson\(log\) and has no residual", (2, 7)),
+        ("y1 ~ x @family(poisson)\ny1 ~~ y1", "extra =~ 1\\*y1", (2, 7)),
+        ("y ~ a*x\nd := aa*2", "Did you mean 'a'", (2, 6)),
+        ("y ~ a*x + b*z\na == c", "No parameter has the label or name 'c'", (2, 6)),
+        ("y ~ a*x\na := 2*a", "'a' is the label of a parameter", (2, 1)),
+        ("y1 ~ (1 | s)\ny2 ~ (1 | s)\ns.intercept ~ w", "Write y1.s.intercept or y2.s.intercept", (3, 15)),
+        ("y ~ (1 | s) + (1 | s)", "Two random terms make the same latent variable", (1, 5)),
+        ("y1 ~ y2 @family(bernoulli)\ny2 ~ y1", "is a cycle, and 'y1' is bernoulli", (2, 6)),
+    ],
+)
+def test_contradictions(text, message, place):
+    with pytest.raises(ModelError, match=message) as caught:
+        check(complete(read(text)))
+    assert (caught.value.span.line, caught.value.span.column) == place
+    assert f"line {place[0]}, column {place[1]}" in str(caught.value)
+
+
+def test_nested_levels_are_in_order():
+    text = "y ~ (1 | school/class)\n@level(class)\nf =~ y\n@level(school)\ng =~ y\n"
+    check(complete(read(text + "@level(row)\nf ~ g")))
+    with pytest.raises(ModelError, match="'f' varies over units of 'class' and cannot predict 'g'"):
+        check(complete(read(text + "@level(row)\ng ~ f")))
+
+
+def test_clusters_given_in_order_tell_the_levels():
+    text = "y ~ x\n@level(school)\ng =~ y\n@level(class)\nf =~ y\n@level(row)\ng ~ f"
+    with pytest.raises(ModelError, match="cannot predict 'g', which varies over units of 'school'"):
+        check(complete(read(text), cluster=("class", "school")))
+    check(complete(read(text), cluster=("school", "class")))
+
+
+def test_thresholds_that_nobody_frees():
+    diagram = complete(read("f =~ u1 + u2"), ordered=("u1",), categories={"u1": 3}, auto_th=False)
+    with pytest.raises(ModelError, match=r"u1 \| t1 is neither written nor automatic"):
+        check(diagram)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "y ~ x + (1 | g)",
+        "f =~ NA*y1 + a*y1 + a*y2\nf ~~ 1*f",
+        "f =~ y1 + 1*y2 + a*y3\nd := 2*a\na == 3*d",
+        "u ~ x @family(ordinal(probit))\nu | t1 + t2\nu ~~ 1*u",
+        "y1 ~ x\n@level(g)\ny1 ~~ y1",
+        "y ~ a*x\n`y~x` == 2",
+        "y ~ x\nd := `y~x` - 1",
+    ],
+)
+def test_sound_models_pass_in_silence(text):
+    try:
+        diagram = read(text)
+    except ModelError:
+        pytest.fail("the text is read")
+    assert check(complete(diagram)) == ()
+
+
+def test_a_label_on_the_marker_holds_its_namesakes():
+    (warning,) = check(complete(read("f =~ a*y1 + a*y2 + y3")))
+    assert "all 2 parameters of that label are held at 1" in warning
+    assert "f =~ NA*y1 + a*y1" in warning
+
+
+# ------------------------------------------------------------------------------------------------- columns
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("y ~ foo", "no column 'foo'(.|\n)*Did you mean 'Foo'(.|\n)*foo =~ 0"),
+        ("y ~ x + (1 | schol)", "no column 'schol'(.|\n)*Did you mean 'school'"),
+        ("y ~ x + (foo | school)", "no column 'foo'"),
+        ("@level(klass)\ny ~ x", "no column 'klass'"),
+        ("y ~ x @offset(log_t)", "no column 'log_t'"),
+        ("@latent(c, classes(2), known=seen)\nc =~ y", "no column 'seen'"),
+        ("f =~ y + z\ny ~ x:w", "no column 'w'"),
+    ],
+)
+def test_unknown_columns(text, message):
+    with pytest.raises(DataError, match=message):
+        check_against_columns(read(text), ("y", "x", "z", "Foo", "school"))
+
+
+def test_unknown_group_column():
+    with pytest.raises(DataError, match=r"no column 'grp'(.|\n)*Did you mean 'group'"):
+        check_against_columns(read("y ~ x"), ("y", "x", "group"), also=("grp",))
+
+
+def test_names_that_are_columns_too():
+    label, = check_against_columns(read("y ~ x*z"), ("y", "x", "z"))
+    assert "'x' before * is the label of z" in label and "x:z" in label
+    latent, = check_against_columns(read("f =~ y + z"), ("y", "z", "f"))
+    assert "'f' is called like a column" in latent
+    assert check_against_columns(read("y ~ a*x + (x | school)"), ("y", "x", "school")) == ()
+
+
+# ------------------------------------------------------------------------------------------------- not estimated yet
+
+
+@pytest.mark.parametrize(
+    ("text", "part"),
+    [
+        ("@latent(c, classes(2))\nc =~ y1 + y2", "'c', a categorical latent variable"),
+        ("f =~ y1 + y2\n@latent(f, npml(3))", "npml"),
+        ("f =~ y1 + y2\ny3 ~ f:f", "product of latent variables f:f"),
+        ("f =~ y1 + y2\ng =~ y3 + y4\ny5 ~ f:g", "product of latent variables f:g"),
+        ("f <~ x1 + x2\ny ~ f", "composite f <~ x1"),
+        ('efa("b")*f =~ y1 + y2 + y3', "rotated factor 'f'"),
+        ('y ~ prior("normal(0,1)")*x', "prior of y ~ x"),
+        ("y ~ x\n@dispersion(y ~ z)", "@dispersion of 'y'"),
+        ("u ~ x @family(ordinal)\n@thresholds(u ~ z)", "@thresholds of 'u'"),
+        ("u ~ x @family(poisson)\n@inflation(u ~ z)", "@inflation of 'u'"),
+        ("u ~ x @family(bernoulli)\n@guessing(u ~ 1)", "@guessing of 'u'"),
+        ("u ~ x @family(bernoulli)\n@ceiling(u ~ 1)", "@ceiling of 'u'"),
+        ("y ~ x + (1 | g)\n@weight(g, w)", "sampling weights"),
+        ("y ~ x\n@frequency(row, n)", "replication weights"),
+        ("y ~ x @family(gamma)", r"family gamma\(reciprocal\) of 'y'"),
+        ("y ~ x @family(gaussian(log))", r"family gaussian\(log\)"),
+        ("y ~ x @family(ordinal(loglog))", r"family ordinal\(loglog\)"),
+        ("y ~ a*x\na > 0", "inequality"),
+        ("y ~ a*x + b*z\na == b^2", "constraint that is not linear"),
+        ("y ~ a*x + b*z\nc := a*b\nc == 1", "constraint that is not linear"),
+        ("y ~ lower(0)*x", "bound on y ~ x"),
+        ("f =~ u1 + u2\nu1 | t1\nu1 ~*~ u1", r"scale u1 ~\*~ u1"),
+        ("y1 ~ y2\ny2 ~ y1", "cycle"),
+    ],
+)
+def test_what_is_not_estimated_is_refused_by_name(text, part):
+    diagram = read(text)
+    with pytest.raises(ModelError, match=part) as caught:
+        check_estimable(diagram)
+    assert "cannot be estimated yet" in str(caught.value)
+    assert caught.value.span is not None
+
+
+def test_every_such_part_is_named():
+    with pytest.raises(ModelError) as caught:
+        check_estimable(read("y ~ lower(0)*x @family(gamma)\nf <~ x"))
+    for part in ("bound on y ~ x (line 1)", "family gamma(reciprocal) of 'y' (line 1)", "composite f <~ x (line 2)"):
+        assert part in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "y ~ x + (1 + x | school/class)",
+        "f =~ u1 + u2 + u3 @family(bernoulli(cloglog))\nf ~ x\nu1 ~ x",
+        "y ~ a*x + b*z\n2*a == b/2 + d + 1\nd := a*3",
+        "f =~ u1 + u2\nu1 | t1 + t2\nu1 ~*~ 1*u1",
+        "n ~ x @family(poisson) @exposure(t)",
+    ],
+)
+def test_what_is_estimated_passes(text):
+    check_estimable(read(text))
