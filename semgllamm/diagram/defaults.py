@@ -76,6 +76,8 @@ def complete(
     """
     chosen = Switches.of(like, switches)
     diagram = replace(_call_levels_by_cluster(diagram, tuple(cluster)), levels=tuple(cluster))
+    if chosen.as_fitted and diagram.style == "lavaan":
+        diagram = _told_apart(diagram)
     diagram = settle_families(diagram, (*ordered, *_ordinal_by_count(diagram, categories)), family)
     levels_of = {name: tuple(map(str, levels)) for name, levels in (dummies or {}).items()}
     diagram = slopes_as_paths(replace(diagram, dummies=tuple(levels_of.items())))
@@ -585,6 +587,35 @@ def _call_levels_by_cluster(diagram: PathDiagram, cluster: tuple[str, ...]) -> P
         return replace(path, block=replace(path.block, level=names.get(level, level), style="at"))
 
     return replace(diagram, paths=tuple(settled(path) for path in diagram.paths))
+
+
+def _told_apart(diagram: PathDiagram) -> PathDiagram:
+    """lavaan lets a latent variable of each level have the same name: the higher one is called ``school.f``."""
+    levels: dict[str, set[str | None]] = {}
+    for path in diagram.paths:
+        if path.block.level is not None and path.block.level not in diagram.levels:
+            message = f"The text has a block for level {path.block.level}, but the cluster column is not named"
+            raise ModelError(message, text=diagram.text, span=path.span, remedy='Name it: cluster="school".')
+        if path.op in ("=~", "<~"):
+            levels.setdefault(path.lhs, set()).add(path.block.level)
+    shared = {name: at for name, at in levels.items() if len(at) > 1}
+
+    def called(name: str, level: str) -> str:
+        return ":".join(f"{level}.{factor}" if factor in shared else factor for factor in name.split(":"))
+
+    paths = tuple(
+        replace(path, lhs=called(path.lhs, level), rhs=called(path.rhs, level))
+        if (level := path.block.level) is not None
+        else path
+        for path in diagram.paths
+    )
+    notes = [
+        f"'{name}' of the level '{level}' is called {level}.{name}"
+        for name, at in shared.items()
+        for level in diagram.levels
+        if level in at
+    ]
+    return replace(diagram, paths=paths, notes=(*diagram.notes, *notes))
 
 
 def _group_labels(diagram: PathDiagram, n_groups: int, labels: Sequence[str] | None) -> tuple[str, ...]:

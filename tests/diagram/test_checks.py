@@ -103,9 +103,9 @@ def test_unknown_group_column():
 
 
 def test_names_that_are_columns_too():
-    label, = check_against_columns(read("y ~ x*z"), ("y", "x", "z"))
+    (label,) = check_against_columns(read("y ~ x*z"), ("y", "x", "z"))
     assert "'x' before * is the label of z" in label and "x:z" in label
-    latent, = check_against_columns(read("f =~ y + z"), ("y", "z", "f"))
+    (latent,) = check_against_columns(read("f =~ y + z"), ("y", "z", "f"))
     assert "'f' is called like a column" in latent
     assert check_against_columns(read("y ~ a*x + (x | school)"), ("y", "x", "school")) == ()
 

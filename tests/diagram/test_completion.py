@@ -179,6 +179,18 @@ def test_lavaans_level_adds_the_variances_of_its_responses():
     assert [row for row in rows(diagram, "~1") if row.startswith("y")] == [f"y{k} ~1 [school]" for k in (1, 2, 3)]
 
 
+def test_namesakes_of_two_levels_are_told_apart():
+    diagram = completed("level: 1\nf =~ y1 + y2 + y3\nlevel: 2\nf =~ y1 + y2 + y3\nf ~ w", cluster=("school",))
+    assert diagram.latent_names == ("f", "school.f")
+    assert rows(diagram, "~") == ["school.f ~ w [school]"]
+    assert diagram.notes == ("'f' of the level 'school' is called school.f",)
+
+
+def test_lavaans_levels_need_the_cluster_column():
+    with pytest.raises(ModelError, match="block for level 2, but the cluster column is not named"):
+        completed("level: 1\ny ~ x\nlevel: 2\ny ~ w")
+
+
 def test_a_factor_above_its_only_indicator_leaves_the_residual():
     assert "y1 ~~ y1" in rows(completed("y1 ~ x\nmean =~ y1 @level(school)"))
     assert "y1 ~~ y1 = 0" in rows(completed("f =~ y1\nf ~ x"))
