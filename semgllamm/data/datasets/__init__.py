@@ -127,6 +127,6 @@ def load_dataset(name: str) -> pd.DataFrame:
 
 
 # each citation is part of the docstring
-load_dataset.__doc__ += "".join(
+load_dataset.__doc__ = (load_dataset.__doc__ or "") + "".join(
     f"\n    **{name}** {dataset.description}\n\n    {dataset.citation}\n" for name, dataset in DATASETS.items()
 )
