@@ -294,7 +294,10 @@ class Fit:
         return self.summary().to_latex()
 
     def __repr__(self) -> str:
-        return str(self.summary())
+        from semgllamm.tables.contents import brief
+        from semgllamm.tables.summary import Summary
+
+        return str(Summary(brief(self.report())))
 
     def _repr_html_(self) -> str:
         return self.summary().to_html()
