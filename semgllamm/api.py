@@ -16,7 +16,8 @@ __all__ = ["fit", "lowered", "parse"]
 
 COMPLETION = (
     "std_lv", "auto_fix_first", "auto_fix_single", "auto_cov_lv_x", "auto_cov_y", "auto_var", "auto_th", "auto_delta",
-    "orthogonal", "int_ov_free", "int_lv_free", "group_equal", "group_partial", "effect_coding", "parameterization",
+    "orthogonal", "orthogonal_x", "orthogonal_y",
+    "int_ov_free", "int_lv_free", "group_equal", "group_partial", "effect_coding", "parameterization",
 )  # fmt: skip
 ARGUMENTS = (
     "family", "cluster", "group", "ordered", "constraints", "missing", "quadrature", "start", "settings", "progress",
@@ -181,7 +182,8 @@ def _bound(model, data, *, family, cluster, group, ordered, constraints, missing
     completed = complete(
         diagram, like="fit", n_groups=len(binding.group_labels), group_labels=binding.group_labels,
         cluster=binding.levels[1:], ordered=ordered, family=dict(binding.families), categories=dict(binding.categories),
-        dummies=dict(binding.dummies), **switches,
+        dummies=dict(binding.dummies),
+        response_levels={r.name: binding.levels[r.level] if r.level else None for r in binding.responses}, **switches,
     )  # fmt: skip
     messages += check(completed)
     if start:
