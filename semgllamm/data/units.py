@@ -284,7 +284,8 @@ def _crossed(lower_name: str, higher_name: str, lower: Identified, higher: Ident
         f"cluster columns '{lower_name}' and '{higher_name}' cross: {len(several)} of {len(ids)} values of "
         f"'{lower_name}' occur in several values of '{higher_name}' ({'; '.join(examples)})",
         remedy=f"Levels must nest. If '{lower_name}' is only numbered anew within each '{higher_name}', say so with "
-        f"({higher_name}/{lower_name}) in a random term, or join the two columns into one.",
+        f"({higher_name}/{lower_name}) in a random term, or list the columns lowest first in cluster=; or join the two "
+        "columns into one.",
     )
 
 

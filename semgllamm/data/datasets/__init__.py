@@ -122,7 +122,7 @@ def load_dataset(name: str) -> pd.DataFrame:
     source = files(__name__).joinpath(dataset.file)
     with source.open("rb") as stream:
         compression = "gzip" if dataset.file.endswith(".gz") else None
-        frame = pd.read_csv(stream, compression=compression, float_precision="round_trip")
+        frame = pd.read_csv(stream, compression=compression)
     return frame.astype({column: "category" for column in dataset.categorical})
 
 
