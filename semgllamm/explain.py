@@ -187,7 +187,10 @@ def matrices_latex(model) -> str:
 
 def tree_text(model, design=None, points=None, levels=None) -> str:
     """The integration tree, indented, with the responses that each latent variable's node holds."""
+    from math import prod
+
     from semgllamm.estimation.predictor import plan_tree, response_paths
+    from semgllamm.integration.tree import TYPICAL_ABOVE, TYPICAL_LOWEST
 
     tree = plan_tree(model, design)
     paths = response_paths(model, tree)
@@ -211,8 +214,12 @@ def tree_text(model, design=None, points=None, levels=None) -> str:
     bare = [name for name, path in paths.items() if not path]
     if bare:
         lines.append("without latent variables: " + ", ".join(bare))
-    deepest = max((len(path) for path in paths.values()), default=0)
-    lines.append(
-        f"Cost: a response is evaluated at the product of the points on its path (at most {deepest} variables)."
-    )
+    counts = design.response_counts if design is not None else {}
+    each = [at.get(model.levels[model.eta_level[k]], 0) for k in range(len(model.eta))]
+    if at:
+        total = sum(counts.get(name, 1) * prod(each[k] for k in path) for name, path in paths.items())
+        lines.append(f"Cost: {total:,} densities an evaluation (answers times the points on their paths).")
+    else:
+        lines.append(f"Cost: {tree.cost:,.0f} densities an evaluation with {TYPICAL_LOWEST} points at the lowest level")
+        lines.append(f"and {TYPICAL_ABOVE} above ({'answers' if counts else 'responses'} times the points on their paths).")
     return "\n".join(lines)
