@@ -221,5 +221,6 @@ def tree_text(model, design=None, points=None, levels=None) -> str:
         lines.append(f"Cost: {total:,} densities an evaluation (answers times the points on their paths).")
     else:
         lines.append(f"Cost: {tree.cost:,.0f} densities an evaluation with {TYPICAL_LOWEST} points at the lowest level")
-        lines.append(f"and {TYPICAL_ABOVE} above ({'answers' if counts else 'responses'} times the points on their paths).")
+        what = "answers" if counts else "responses"
+        lines.append(f"and {TYPICAL_ABOVE} above ({what} times the points on their paths).")
     return "\n".join(lines)
