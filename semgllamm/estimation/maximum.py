@@ -8,12 +8,17 @@ import numpy as np
 
 from semgllamm.diagram.diagram import PathDiagram
 from semgllamm.estimation.automatic import estimate
+from semgllamm.estimation.identification import identification
 from semgllamm.estimation.information import covariance
 from semgllamm.estimation.likelihood import Likelihood
 from semgllamm.estimation.settings import Adaptive, Ordinary, Settings
 from semgllamm.estimation.start import start_values
 
 __all__ = ["maximum_likelihood"]
+
+EDGE = 1e-4  # smallest eigenvalue of a correlation matrix of latent variables that is not called singular
+
+MOST_NODES = 10_000  # a unit, to look for what is not identified
 
 
 def maximum_likelihood(
@@ -32,6 +37,7 @@ def maximum_likelihood(
     optimum, error = solution.optimum, solution.error
     convergence = optimum.convergence
     problems = [] if convergence.converged else [convergence.message]
+    problems += _singular_covariances(likelihood, optimum.free)
     notes: list[str] = []
     vcov, kind = None, ""
     if solution.information is not None:
@@ -41,9 +47,9 @@ def maximum_likelihood(
         if null:
             vcov = None
             problems += [f"the information matrix cannot be inverted (is the model identified?): {d}" for d in null]
-    for name in convergence.boundary:
-        notes.append(f"{name} is on the boundary (zero variance): its standard error is withheld")
-    if likelihood.levels and _top_units(likelihood) < likelihood.n_free:
+    if problems and convergence.iterations <= settings.iterations:
+        problems = _not_identified(likelihood, optimum.free) or problems
+    if _top_units(likelihood) < likelihood.n_free:
         notes.append(
             f"there are fewer independent units ({_top_units(likelihood)}) than parameters ({likelihood.n_free})"
         )
@@ -57,6 +63,36 @@ def maximum_likelihood(
     }  # fmt: skip
 
 
+def _not_identified(likelihood: Likelihood, free: np.ndarray) -> list[str]:
+    """What the scores around the estimates say of identification, where that is quickly found out."""
+    points, confirm = (1, 1) if likelihood.exact else (15, 21)
+    if not np.isfinite(free).all() or confirm**likelihood.depth > MOST_NODES:
+        return []
+    found = identification(likelihood, free, points, confirm)
+    return [f"the model is not identified: {d}; fix or equate some of them" for d in found.directions]
+
+
+def _singular_covariances(likelihood: Likelihood, free: np.ndarray) -> list[str]:
+    """Blocks of Ψ kept in their cells (fixed or labelled ones among them) that have ended on the edge of their cone."""
+    working = likelihood.predictor.working
+    inner = working.inner(np.asarray(free))
+    out = []
+    for group in working.blocks:
+        for block in group:
+            if block.cholesky or not any(cell.is_free for cell in block.cells.values()):
+                continue
+            Psi = block.matrix(inner)
+            scale = np.sqrt(np.maximum(np.diag(Psi), 1e-12))
+            values, vectors = np.linalg.eigh(Psi / np.outer(scale, scale))
+            if values[0] < EDGE:
+                names = [name for name, x in zip(block.latents, vectors[:, 0]) if abs(x) > 0.1]
+                out.append(
+                    f"the covariance matrix of {', '.join(names)} is singular (a correlation of 1, or a variance of 0): "
+                    "fewer latent variables would fit as well"
+                )
+    return out
+
+
 def _method(likelihood: Likelihood, points: tuple[int, ...]) -> str:
     if not likelihood.levels:
         return "closed form (no latent variables)"
@@ -68,7 +104,7 @@ def _method(likelihood: Likelihood, points: tuple[int, ...]) -> str:
 
 
 def _top_units(likelihood: Likelihood) -> int:
-    """Units of the highest level with latent variables."""
+    """Units of the highest level with latent variables; rows if there are none."""
     predictor = likelihood.predictor
-    highest = max(predictor.model.eta_level[k] for k in predictor.tree.order)
+    highest = max((predictor.model.eta_level[k] for k in predictor.tree.order), default=0)
     return predictor.design.unit_counts[highest]
