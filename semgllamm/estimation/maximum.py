@@ -36,8 +36,8 @@ def maximum_likelihood(
     solution = estimate(likelihood, start, points, settings, progress)
     optimum, error = solution.optimum, solution.error
     convergence = optimum.convergence
-    problems = [] if convergence.converged else [convergence.message]
-    problems += _singular_covariances(likelihood, optimum.free)
+    problems = _singular_covariances(likelihood, optimum.free)
+    problems += [] if convergence.converged else [convergence.message]
     notes: list[str] = []
     vcov, kind = None, ""
     if solution.information is not None:
@@ -87,8 +87,8 @@ def _singular_covariances(likelihood: Likelihood, free: np.ndarray) -> list[str]
             if values[0] < EDGE:
                 names = [name for name, x in zip(block.latents, vectors[:, 0]) if abs(x) > 0.1]
                 out.append(
-                    f"the covariance matrix of {', '.join(names)} is singular (a correlation of 1, or a variance of 0): "
-                    "fewer latent variables would fit as well"
+                    f"the covariance matrix of {', '.join(names)} is singular (a correlation of 1 or a variance "
+                    "of 0): fewer latent variables would fit as well"
                 )
     return out
 
