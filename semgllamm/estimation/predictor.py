@@ -12,11 +12,12 @@ with Θ = LL'.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 
 from semgllamm.data.design import CellBlock, Design
+from semgllamm.estimation.measurement import Measurement, OwnParameters
 from semgllamm.integration.collapse import mix
 from semgllamm.integration.program import Program, build
 from semgllamm.integration.recursion import FIRST, LAST, WEIGHT
@@ -75,16 +76,17 @@ def plan_tree(model: Model, design: Design | None = None) -> Tree:
                 out |= reach(causes[v], seen | {v})
         return frozenset(out)
 
-    kept = [k for k in range(len(model.eta)) if random[k]]
-    # causes before effects within a level, so that the first order tried is the causal one
-    depth: dict[int, int] = {}
+    def ancestors(k: int) -> set[int]:
+        found, todo = set(), set(causes[k])
+        while todo:
+            v = todo.pop()
+            found.add(v)
+            todo |= causes[v] - found
+        return found
 
-    def rank(k, seen=frozenset()):
-        if k not in depth:
-            depth[k] = 1 + max((rank(c, seen | {k}) for c in reach(causes[k]) if c not in seen and c != k), default=0)
-        return depth[k]
-
-    kept.sort(key=lambda k: (rank(k), k))
+    # causes before effects within a level, so that the first order tried is the causal one; then by name, so that the
+    # order of the statements decides nothing
+    kept = sorted((k for k in index.values() if random[k]), key=lambda k: (len(ancestors(k)), model.eta[k]))
     local = {k: j for j, k in enumerate(kept)}
     cliques = []
     for k in kept:
@@ -130,10 +132,12 @@ class State:
     """What `Predictor.at` makes of a parameter vector: the engine's arrays and what their derivatives need."""
 
     inner: np.ndarray
-    lin: np.ndarray
-    D: np.ndarray
     groups: list
     constant: float
+    lin: np.ndarray | None = None
+    D: np.ndarray | None = None
+    table: np.ndarray | None = None
+    local: dict = field(default_factory=dict)
     possible: bool = True
     whitening: list | None = None
 
@@ -151,6 +155,9 @@ class _Block:
     def __init__(self, block: CellBlock, keep: np.ndarray, at: np.ndarray):
         self.source, self.keep, self.at = block, keep, at
         self.n = len(at)
+        # a slice where it can be: a view instead of a copy
+        together = self.n > 0 and at[-1] - at[0] + 1 == self.n
+        self.cells = slice(int(at[0]), int(at[-1]) + 1) if together else at
 
 
 class Predictor:
@@ -177,6 +184,7 @@ class Predictor:
         self.rule_of_level = {level: rule for rule, level in enumerate(used)}
         self.rule_levels = tuple(model.levels[level] for level in used)
         self.triangular = [self._is_triangular(g) for g in range(len(model.groups))]
+        self.cholesky = [self._cholesky(g) for g in range(len(model.groups))]
         self._bind()
 
     # ---- the structure -------------------------------------------------------------------------------------------
@@ -191,21 +199,18 @@ class Predictor:
     def _factor(self, group: int, inner: np.ndarray):
         """C (n_eta, n_u), and its derivative as a list of (parameter number, matrix)."""
         C = np.zeros((self.n_eta, self.n_u))
-        dC: dict[int, np.ndarray] = {}
+        rows, columns, numbers, dC = self.cholesky[group]
+        C[rows, columns] = inner[numbers]
+        dC = dict(dC)
 
         def move(number):
             return dC.setdefault(number, np.zeros_like(C))
 
         for block in self.working.blocks[group]:
-            rows = [self.index[name] for name in block.latents]
-            if not all(r in self.column for r in rows):
-                rows = [r for r in rows if r in self.column]
-            columns = [self.column[r] for r in rows]
             if block.cholesky:
-                C[np.ix_(rows, columns)] = block.matrix(inner)
-                for (a, b), cell in block.cells.items():
-                    move(cell.number)[rows[a], columns[b]] = 1.0
                 continue
+            rows = [r for r in (self.index[name] for name in block.latents) if r in self.column]
+            columns = [self.column[r] for r in rows]
             live = [k for k, name in enumerate(block.latents) if self.index[name] in self.column]
             Psi = block.matrix(inner)[np.ix_(live, live)]
             L = np.linalg.cholesky(Psi)
@@ -221,6 +226,19 @@ class Predictor:
                 inside[np.diag_indices_from(inside)] *= 0.5
                 move(number)[np.ix_(rows, columns)] += L @ inside
         return C, dC
+
+    def _cholesky(self, group: int):
+        """Where the cells of free Cholesky factors go in C: rows, columns, numbers, and the derivatives of C."""
+        places, dC = [], {}
+        for block in self.working.blocks[group]:
+            if block.cholesky:
+                at = [self.index[name] for name in block.latents]
+                for (a, b), cell in block.cells.items():
+                    row, column = at[a], self.column[at[b]]
+                    places.append((row, column, cell.number))
+                    dC.setdefault(cell.number, np.zeros((self.n_eta, self.n_u)))[row, column] = 1.0
+        rows, columns, numbers = np.array(places, dtype=np.int64).reshape(-1, 3).T
+        return rows, columns, numbers, dC
 
     def _is_triangular(self, group: int) -> bool:
         rng = np.random.default_rng(7)
@@ -241,9 +259,13 @@ class Predictor:
         self, group: int, inner: np.ndarray, B: np.ndarray, varying: list[tuple[Cell, np.ndarray]]
     ) -> _Structure:
         """`B` may carry a leading axis over cells; `varying` are the cells of B that multiply a covariate."""
-        A = np.linalg.inv(np.eye(self.n_eta) - B)
         C, dC = self._factor(group, inner)
-        F = A @ C
+        if self.model.groups[group].B:
+            A = np.linalg.inv(np.eye(self.n_eta) - B)
+            F = A @ C
+            dF = {number: A @ change for number, change in dC.items()}
+        else:
+            A, F, dF = np.eye(self.n_eta), C, dC
         order = list(self.tree.order)
         if self.triangular[group]:
             M, Q = F, None
@@ -253,7 +275,6 @@ class Predictor:
             sign = np.where(sign == 0, 1.0, sign)
             Q = np.swapaxes(q * sign[..., None, :], -1, -2)
             M = F @ np.swapaxes(Q, -1, -2)
-        dF = {number: A @ change for number, change in dC.items()}
         for cell in self.model.groups[group].B:
             if cell.is_free:
                 r, c = self.index[cell.row], self.index[cell.column]
@@ -350,6 +371,7 @@ class Predictor:
         )
         self.has_bare = bare
         offset = np.cumsum([0, *(len(b.rows) for b in design.blocks)])
+        self.base = np.zeros(len(self.program.code))
         owner = np.searchsorted(offset, self.program.cells, side="right") - 1
         self.blocks: list[_Block] = []
         for k, block in enumerate(design.blocks):
@@ -357,8 +379,13 @@ class Predictor:
             bound = _Block(block, self.program.cells[at] - offset[k], at)
             bound.path = paths[k]
             self._bind_block(bound)
+            self.base[at] = bound.base
             self.blocks.append(bound)
+        self.owner = owner
+        self.by_block = np.argsort(owner, kind="stable")
+        self.block_start = np.searchsorted(owner[self.by_block], np.arange(len(self.blocks)))
         self._bind_whitening(coupled)
+        self._bind_tables()
         q = model.n_parameters
         curved = np.zeros(q, dtype=bool)
         for group in model.groups:
@@ -371,7 +398,41 @@ class Predictor:
                     if natural or (bent and name in ("Lambda", "B", "Gamma", "Psi")):
                         curved[cell.number] = True
         self.curved = curved
+        # f and d are linear in λ: what bends them lies elsewhere, or in products of λ with it
+        self.bending = curved.copy()
+        elsewhere = {c.number for g in model.groups for name, cells in g.items() if name != "Lambda" for c in cells}
+        self.bending[[c.number for g in model.groups for c in g.Lambda if c.number not in elsewhere]] = False
         self._pattern()
+
+    def _bind_tables(self):
+        """What the blocks without covariates in their latent part share: a table of f, d and τ by block."""
+        shape = (len(self.blocks), 1 + self.P + 2)
+        own = [
+            (row, which, cell, b.source.response.family.own == 1)
+            for row, b in enumerate(self.blocks)
+            for which, cell in enumerate(b.own)
+            if which == 0 or b.source.response.family.own == 2
+        ]
+        self.own = OwnParameters(own, self.working.kind, shape)
+        whitened = np.array([b.whitened for b in self.blocks], dtype=bool)
+        self.unwhitened = ~whitened[:, None] if whitened.any() else None
+        ones = [(row, number) for row, b in enumerate(self.blocks) if b.is_constant for number in b.beta]
+        self.intercepts = np.array(ones, dtype=np.int64).reshape(-1, 2).T
+        self.sloped = [b for b in self.blocks if len(b.beta) and not b.is_constant]
+        self.uneven = [b for b in self.blocks if b.loads and not b.is_even]
+        self.measurement = []
+        for g, group in enumerate(self.model.groups):
+            rows = [row for row, b in enumerate(self.blocks) if b.source.group == g and b.loads and b.is_even]
+            self.measurement.append(
+                Measurement(
+                    [(row, k, cell) for row in rows for k, cell, _ in self.blocks[row].loads],
+                    rows,
+                    [self.blocks[row].slots for row in rows],
+                    [(self.index[c.row], c) for c in group.Gamma if c.column == "1"],
+                    [(self.index[c.row], self.index[c.column], c) for c in group.B],
+                    self.n_eta, self.n_u, self.P,
+                )
+            )  # fmt: skip
 
     def _response_path(self, block: CellBlock) -> tuple[int, ...]:
         return self.paths[block.response.name]
@@ -392,6 +453,7 @@ class Predictor:
                 else:
                     b.base += cell.value * x
         b.beta = np.array(numbers, dtype=np.int64)
+        b.is_constant = not any(c.row == name and c.is_free and c.column != "1" for c in group.beta)
         b.X = np.ascontiguousarray(np.stack(columns, axis=1)) if columns else np.zeros((b.n, 0))
         b.loads = [
             (self.index[c.column], c, None if c.times is None else column(c.times)[rows])
@@ -405,6 +467,7 @@ class Predictor:
         ]  # fmt: skip
         b.alpha = [(self.index[c.row], c) for c in group.Gamma if c.row in reach and c.column == "1"]
         b.varying = [(c, column(c.times)[rows]) for c in group.B if c.row in reach and c.times is not None]
+        b.is_even = not b.gamma and not b.varying and all(z is None for *_, z in b.loads)
         b.slots = [self.column[k] for k in b.path]
         b.own = []
         family = b.source.response.family
@@ -420,22 +483,50 @@ class Predictor:
 
     def at(self, inner: np.ndarray) -> State:
         """f, d and τ of every cell at a vector of inner parameters."""
-        n = len(self.program.code)
-        lin = np.zeros((n, 3))
-        D = np.zeros((n, self.P))
-        state = State(inner, lin, D, [], self.program.constant)
+        state = State(inner, [], self.program.constant)
         try:
-            for g in range(len(self.model.groups)):
-                state.groups.append(self._structure(g, inner, self._constant_B(g, inner), []) if self.n_eta else None)
-            for b in self.blocks:
-                self._fill(b, state)
+            self._evaluate(state)
         except np.linalg.LinAlgError:
             state.possible = False
             return state
+        self._fill(state)
         self._whiten(state)
-        if not (np.isfinite(lin[:, 0]).all() and np.isfinite(D).all()):
+        if not (np.isfinite(state.lin[:, 0]).all() and np.isfinite(state.D).all()):
             state.possible = False
         return state
+
+    def _evaluate(self, state: State) -> None:
+        """The structure, and f, d and τ as far as they are the same for all cells of a block."""
+        inner = state.inner
+        state.table = self.own.table(inner)
+        for g, measurement in enumerate(self.measurement):
+            structure = self._structure(g, inner, self._constant_B(g, inner), []) if self.n_eta else None
+            state.groups.append(structure)
+            if len(measurement.rows):
+                measurement.fill(inner, structure, state.table)
+        row, number = self.intercepts
+        np.add.at(state.table[:, 0], row, inner[number])
+        for b in self.uneven:
+            state.local[b] = self._local(b, state)
+
+    def _fill(self, state: State) -> None:
+        """f, d and τ of every cell."""
+        of_cells = state.table[self.owner]
+        state.lin = of_cells[:, [0, -2, -1]]
+        state.lin[:, 0] += self.base
+        state.D = of_cells[:, 1:-2]
+        for b in self.sloped:
+            state.lin[b.cells, 0] += b.X @ state.inner[b.beta]
+        for b in self.uneven:
+            s, lam, mu = state.local[b]
+            if b.alpha or b.gamma:
+                state.lin[b.cells, 0] += (lam * mu).sum(axis=1)
+            if b.slots:
+                if s.M.ndim == 2:
+                    d = lam @ s.M[:, b.slots]
+                else:
+                    d = np.einsum("ni,nij->nj", np.broadcast_to(lam, (b.n, self.n_eta)), s.M[:, :, b.slots])
+                state.D[b.cells, : len(b.slots)] = d
 
     def _local(self, b: _Block, state: State):
         """The structure as the block's cells see it, with λ (1 or n, n_eta) and μ (1 or n, n_eta)."""
@@ -458,41 +549,12 @@ class Predictor:
         mu = np.einsum("...ij,...j->...i", s.A, mean)
         return s, lam, mu
 
-    def _fill(self, b: _Block, state: State):
-        inner = state.inner
-        f = b.base + b.X @ inner[b.beta] if len(b.beta) else b.base
-        if b.loads:
-            s, lam, mu = b.local = self._local(b, state)
-            if b.alpha or b.gamma:
-                f = f + (lam * mu).sum(axis=1)
-            if b.slots:
-                if s.M.ndim == 2:
-                    d = lam @ s.M[:, b.slots]
-                else:
-                    d = np.einsum("ni,nij->nj", np.broadcast_to(lam, (b.n, self.n_eta)), s.M[:, :, b.slots])
-                state.D[b.at, : len(b.slots)] = d
-        state.lin[b.at, 0] = f
-        family = b.source.response.family
-        if family.own == 1:
-            cell = b.own[0]
-            value = cell.at(inner) if cell is not None else 0.0
-            if cell is not None and cell.is_free and self.working.kind[cell.number] == LOG_VARIANCE:
-                state.lin[b.at, 1] = value
-            elif value > 0:
-                state.lin[b.at, 1] = np.log(value)
-            else:
-                raise np.linalg.LinAlgError("residual variance not positive")
-        elif family.own == 2:
-            lower, upper = b.own
-            state.lin[b.at, 1] = lower.at(inner) if lower is not None else -np.inf
-            state.lin[b.at, 2] = upper.at(inner) if upper is not None else np.inf
-
     def _entries(self, b: _Block, state: State):
         """Derivatives of the block's features other than X: (number, feature, values (1 or n,))."""
         inner = state.inner
         out = []
         if b.loads:
-            s, lam, mu = b.local
+            s, lam, mu = state.local[b] if b in state.local else self._local(b, state)
             lamA = np.einsum("...i,...ij->...j", lam if s.A.ndim == 2 else np.broadcast_to(lam, (b.n, self.n_eta)), s.A)
             for k, cell, z in b.loads:
                 if cell.is_free:
@@ -566,14 +628,59 @@ class Predictor:
         """Gradient in the inner parameters from the adjoints R of (f, d, τ): rows as the engine's."""
         gradient = np.zeros(self.model.n_parameters)
         R = self._unwhiten(state, R, gradient)
-        for b in self.blocks:
-            r = R[b.at]
-            if len(b.beta):
-                np.add.at(gradient, b.beta, r[:, 0] @ b.X)
-            sums = r.sum(axis=0)
+        sums = self._sums(R)
+        row, number = self.intercepts
+        np.add.at(gradient, number, sums[row, 0])
+        for b in self.sloped:
+            np.add.at(gradient, b.beta, R[b.cells, 0] @ b.X)
+        return gradient + self._pull_back_latent(state, R, sums)
+
+    def _sums(self, R: np.ndarray) -> np.ndarray:
+        """The adjoints added up over the cells of each block."""
+        if len(self.blocks) == 1:
+            return R.sum(axis=0, keepdims=True)
+        return np.add.reduceat(R[self.by_block], self.block_start, axis=0)
+
+    def _pull_back_latent(self, state: State, R: np.ndarray, sums: np.ndarray) -> np.ndarray:
+        """The part of the gradient that is not linear in the adjoints alone: all but the fixed part."""
+        gradient = np.zeros(self.model.n_parameters)
+        inner = state.inner
+        self.own.pull_back(inner, sums if self.unwhitened is None else sums * self.unwhitened, gradient)
+        for measurement, structure in zip(self.measurement, state.groups):
+            if len(measurement.rows):
+                measurement.pull_back(inner, structure, sums, gradient)
+        for b in self.uneven:
+            r = R[b.cells]
+            total = sums[self.owner[b.at[0]]]
             for number, feature, values in self._live_entries(b, state):
-                gradient[number] += values[0] * sums[feature] if len(values) == 1 else values @ r[:, feature]
+                if feature <= self.P:
+                    gradient[number] += values[0] * total[feature] if len(values) == 1 else values @ r[:, feature]
         return gradient
+
+    def curvature(self, state: State, R: np.ndarray) -> np.ndarray:
+        """Σ r ∂²(f, d, τ) with the adjoints held: differences of the pull-back, (q, q)."""
+        inner, sums = state.inner, self._sums(R)
+        q = len(inner)
+        out = np.zeros((q, q))
+        bending = np.flatnonzero(self.bending)
+        for k in bending:
+            h = 1e-5 * max(1.0, abs(inner[k]))
+            sides = []
+            for sign in (1.0, -1.0):
+                moved = State(inner.copy(), [], 0.0)
+                moved.inner[k] += sign * h
+                try:
+                    self._evaluate(moved)
+                except np.linalg.LinAlgError:
+                    break
+                sides.append(self._pull_back_latent(moved, R, sums))
+            if len(sides) == 2:
+                out[k] = (sides[0] - sides[1]) / (2 * h)
+        both = np.ix_(bending, bending)
+        inside = 0.5 * (out[both] + out[both].T)
+        out[:, bending] = out[bending].T
+        out[both] = inside
+        return out
 
     def jacobian(self, state: State):
         """Derivatives of the cells' features in the inner parameters, in compressed rows: ptr, par, feature, value."""
