@@ -74,23 +74,22 @@ def collapse(parent, depth, rule, kind, cell_node, signature) -> Collapsed:
         if above[0] >= 0:
             key = key ^ mix(node[above])
             lives = node[above] == above
-        first, count, inverse = _groups(key, lives)
+        first, count = _first_of_equals(key, np.flatnonzero(lives))
         node_weight[level[first]] = count
-        node[level] = level[first][inverse]
+        if len(first) < len(level):
+            first = first[np.argsort(key[first])]
+            node[level] = level[first[np.searchsorted(key[first], key)]]
 
-    lives = node[cell_node] == cell_node
-    first, count, _ = _groups(cell_hash ^ mix(cell_node), lives)
+    first, count = _first_of_equals(cell_hash ^ mix(cell_node), np.flatnonzero(node[cell_node] == cell_node))
     cell_weight = np.zeros(len(cell_node))
     cell_weight[first] = count
     return Collapsed(node, node_weight, cell_weight)
 
 
-def _groups(key, lives):
-    """First index and size of each group of equal keys among those that live, and the group of every key."""
-    alive = np.flatnonzero(lives)
-    distinct = np.sort(key[alive])
-    # the usual case with continuous covariates: nothing to collapse
-    if len(alive) == len(key) and not (distinct[1:] == distinct[:-1]).any():
-        return alive, np.ones(len(key)), np.arange(len(key))
-    distinct, first, count = np.unique(key[alive], return_index=True, return_counts=True)
-    return alive[first], count, np.searchsorted(distinct, key)
+def _first_of_equals(key, alive):
+    """The first of each group of equal keys among those alive, and the size of the group."""
+    words = np.sort(key[alive])
+    if not (words[1:] == words[:-1]).any():  # sorting words is fast, and finds most often nothing to collapse
+        return alive, np.ones(len(alive))
+    _, first, count = np.unique(key[alive], return_index=True, return_counts=True)
+    return alive[first], count

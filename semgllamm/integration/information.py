@@ -351,11 +351,13 @@ def add_complete_data(i, share, H, cells, jacobian, information):
     share *= cells.data[i, WEIGHT]
     P = cells.D.shape[1]
     for e in range(jacobian.ptr[i], jacobian.ptr[i + 1]):
-        for d in range(jacobian.ptr[i], jacobian.ptr[i + 1]):
+        for d in range(jacobian.ptr[i], e + 1):
             x = jacobian.feature[e]
             y = jacobian.feature[d]
-            h = moment(H, P, max(x, y), min(x, y))
-            information[jacobian.par[e], jacobian.par[d]] += share * jacobian.value[e] * jacobian.value[d] * h
+            v = share * jacobian.value[e] * jacobian.value[d] * moment(H, P, max(x, y), min(x, y))
+            information[jacobian.par[e], jacobian.par[d]] += v
+            if d < e:
+                information[jacobian.par[d], jacobian.par[e]] += v
 
 
 @kernel
