@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import sys
 import warnings as python_warnings
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from difflib import get_close_matches
+from math import isfinite
+from numbers import Real
 from pathlib import Path
 from typing import Any
 
 from semgllamm.diagram.diagram import PathDiagram
-from semgllamm.errors import DataError, ModelError, SemgllammWarning
+from semgllamm.errors import DataError, EstimationError, ModelError, SemgllammWarning
 
 __all__ = ["fit", "lowered", "parse"]
 
@@ -91,7 +93,11 @@ def fit(
     """
     from semgllamm.estimation.settings import Ordinary, Settings, parse_quadrature
 
-    settings = settings or Settings()
+    settings = Settings() if settings is None else settings
+    if not isinstance(settings, Settings):
+        raise EstimationError(
+            f"settings cannot be {settings!r}", remedy="Write settings=Settings(iterations=500), for example."
+        )
     diagram, lowered_model, design, binding, messages = _bound(
         model, data, family=family, cluster=cluster, group=group, ordered=ordered, constraints=constraints,
         missing=missing, switches=switches, start=start,
@@ -131,9 +137,10 @@ def lowered(model, data=None, *, family=None, cluster=None, group=None, ordered=
             switches=switches, start=None,
         )  # fmt: skip
         return diagram, model, design
-    from semgllamm.data.binding import ROW, family_of
+    from semgllamm.data.binding import ROW
     from semgllamm.diagram.checks import check, check_estimable
     from semgllamm.diagram.defaults import complete
+    from semgllamm.diagram.families import family_in
     from semgllamm.model.lower import level_index, lower
     from semgllamm.model.matrices import Response
     from semgllamm.responses import registry
@@ -146,7 +153,7 @@ def lowered(model, data=None, *, family=None, cluster=None, group=None, ordered=
     levels = (ROW, *dict.fromkeys((*_listed(cluster), *reversed(diagram.clusters))))
     responses = []
     for name in completed.responses:
-        spec = family_of(diagram, name, family, ordered)
+        spec = family_in(completed, name)
         found = registry.lookup(spec.name, spec.link)
         named = [
             level_index(path.block.level, levels)
@@ -165,6 +172,7 @@ def _bound(model, data, *, family, cluster, group, ordered, constraints, missing
     from semgllamm.data.frames import to_frame
     from semgllamm.diagram.checks import check, check_against_columns, check_estimable
     from semgllamm.diagram.defaults import complete
+    from semgllamm.diagram.families import settle_families
     from semgllamm.model.lower import lower
 
     _check_switches(switches)
@@ -174,14 +182,13 @@ def _bound(model, data, *, family, cluster, group, ordered, constraints, missing
     if data is None:
         raise DataError("fit() needs data", remedy="Pass a DataFrame: fit(model, data).")
     frame = to_frame(data)
-    if len(frame) == 0:
-        raise DataError("the data have no rows")
     messages = list(check_against_columns(diagram, tuple(frame.columns), also=_listed(group)))
     check_estimable(diagram)
-    binding = bind(diagram, frame, cluster=_listed(cluster), group=group, family=family, ordered=ordered)
+    diagram = settle_families(diagram, _listed(ordered, "ordered"), family)
+    binding = bind(diagram, frame, cluster=_listed(cluster), group=group)
     completed = complete(
         diagram, like="fit", n_groups=len(binding.group_labels), group_labels=binding.group_labels,
-        cluster=binding.levels[1:], ordered=ordered, family=dict(binding.families), categories=dict(binding.categories),
+        cluster=binding.levels[1:], family=dict(binding.families), categories=dict(binding.categories),
         dummies=dict(binding.dummies),
         response_levels={r.name: binding.levels[r.level] if r.level else None for r in binding.responses}, **switches,
     )  # fmt: skip
@@ -214,27 +221,43 @@ def _check_switches(switches: Mapping[str, Any]) -> None:
             raise ModelError(f"unknown argument '{name}'", remedy=hint)
 
 
-def _listed(value) -> tuple[str, ...]:
-    return () if value is None else (value,) if isinstance(value, str) else tuple(value)
+def _listed(value, argument: str = "cluster") -> tuple[str, ...]:
+    if value is None or isinstance(value, str):
+        return () if value is None else (value,)
+    names = tuple(value) if isinstance(value, Iterable) else (None,)
+    if all(isinstance(name, str) for name in names):
+        return names
+    raise ModelError(f"{argument} cannot be {value!r}", remedy="Give the name of a column, or a list of names.")
 
 
 def _with_starts(diagram: PathDiagram, start: Mapping[str, float]) -> PathDiagram:
     from dataclasses import replace
 
-    known = {name for row in diagram.parameters for name in (row.label, row.name) if name}
-    for name in start:
-        if name not in known:
-            near = get_close_matches(name, known, n=1)
-            raise ModelError(
-                f"start names no parameter '{name}'", remedy=f"Did you mean '{near[0]}'?" if near else None
-            )
-    rows = tuple(
-        replace(row, start=float(start[name]))
-        if (name := row.label if row.label in start else row.name) in start
-        else row
-        for row in diagram.parameters
-    )
-    return replace(diagram, parameters=rows)
+    if not isinstance(start, Mapping):
+        raise ModelError(f"start cannot be {start!r}", remedy="Give values by name: start={'y~x': 0.5}.")
+    named = {name: [] for name in start}
+    for row in diagram.parameters:
+        for name in {row.label, row.name} & named.keys():
+            named[name].append(row)
+    rows: dict[int, float] = {}
+    for name, value in start.items():
+        _check_start(diagram, name, value, named[name])
+        rows.update({id(row): float(value) for row in named[name]})
+    changed = (replace(row, start=rows[id(row)]) if id(row) in rows else row for row in diagram.parameters)
+    return replace(diagram, parameters=tuple(changed))
+
+
+def _check_start(diagram: PathDiagram, name: str, value, rows) -> None:
+    if not rows:
+        known = {name for row in diagram.parameters for name in (row.label, row.name) if name and row.free}
+        near = get_close_matches(str(name), known, n=1)
+        raise ModelError(f"start names no parameter '{name}'", remedy=f"Did you mean '{near[0]}'?" if near else None)
+    if not isinstance(value, Real) or not isfinite(value):
+        raise ModelError(f"the start value of '{name}' is {value!r}", remedy="Give a finite number.")
+    if not any(row.free for row in rows):
+        raise ModelError(f"start names '{name}', which is fixed at {rows[0].fixed:g}", remedy="Leave it out of start.")
+    if value <= 0 and any(row.op == "~~" and row.lhs == row.rhs for row in rows):
+        raise ModelError(f"the start value of the variance '{name}' is {value:g}", remedy="Give a positive number.")
 
 
 def _names(diagram: PathDiagram, model) -> dict[str, int]:

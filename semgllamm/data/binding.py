@@ -11,7 +11,7 @@ import numpy as np
 from semgllamm.data import columns
 from semgllamm.data.units import Units, nest, order_levels
 from semgllamm.diagram.diagram import PathDiagram
-from semgllamm.diagram.parts import FamilySpec
+from semgllamm.diagram.families import family_in
 from semgllamm.errors import DataError
 from semgllamm.model.lower import level_index
 from semgllamm.model.matrices import Response
@@ -57,10 +57,9 @@ class Binding:
 
 
 def bind(
-    diagram: PathDiagram, frame: pd.DataFrame, *, cluster: Sequence[str] = (), group: str | None = None,
-    family: Mapping[str, str] | str | None = None, ordered: Sequence[str] = (),
-) -> Binding:  # fmt: skip
-    """Look up every name of a diagram in the data.
+    diagram: PathDiagram, frame: pd.DataFrame, *, cluster: Sequence[str] = (), group: str | None = None
+) -> Binding:
+    """Look up every name of a diagram, its families settled, in the data.
 
     Raises
     ------
@@ -75,9 +74,10 @@ def bind(
     notes, warnings = list(units.notes), []
     responses, values, categories, chosen = [], {}, {}, {}
     for name in diagram.responses:
-        spec = family_of(diagram, name, family, ordered)
+        spec = family_in(diagram, name)
         found = registry.lookup(spec.name, spec.link)
-        array, messages, labels = columns.response(frame, name, spec.name)
+        declared = diagram.family_of(name) is not None
+        array, messages, labels = columns.response(frame, name, spec.name, declared=declared)
         warnings += messages
         trials = next((role for role in diagram.columns if role.kind == "trials" and role.target == name), None)
         if found.name == "binomial" and trials is not None:
@@ -95,6 +95,7 @@ def bind(
     dummies = {}
     for name in diagram.covariates:
         labels = columns.covariate_levels(frame, name)
+        warnings += columns.covariate_warnings(frame, name)
         if labels:
             dummies[name] = tuple(labels)
     group_labels, group_codes = ("",), None
@@ -104,20 +105,6 @@ def bind(
         frame, levels, units, tuple(responses), values, categories, dummies, group, group_labels, group_codes, chosen,
         tuple(notes), tuple(warnings),
     )  # fmt: skip
-
-
-def family_of(diagram: PathDiagram, name: str, family, ordered: Sequence[str]) -> FamilySpec:
-    """The family of a response: the text's, then the argument's, then ordinal for ordered ones, else gaussian."""
-    written = diagram.family_of(name)
-    if written is not None:
-        return written
-    named = family.get(name) if isinstance(family, Mapping) else family
-    if named is not None:
-        base, _, link = str(named).partition("(")
-        return FamilySpec(base.strip(), link.rstrip(") ").strip() or None)
-    if name in ordered or any(path.op == "|" and path.lhs == name for path in diagram.paths):
-        return FamilySpec("ordinal", "probit")
-    return FamilySpec("gaussian", "identity")
 
 
 def _groups(frame: pd.DataFrame, group: str) -> tuple[tuple[str, ...], np.ndarray]:

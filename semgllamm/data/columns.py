@@ -24,6 +24,7 @@ __all__ = [
     "constant_within",
     "covariate",
     "covariate_levels",
+    "covariate_warnings",
     "exposure",
     "offset",
     "response",
@@ -34,6 +35,7 @@ __all__ = [
 
 # families whose answers are the numbers of categories
 CATEGORICAL = ("ordinal", "multinomial")
+MOST_LEVELS = 1000  # of a categorical covariate: more are an identifier, or numbers that were read as text
 
 
 def response(
@@ -149,6 +151,26 @@ def covariate_levels(frame: pd.DataFrame, name: str) -> tuple[str, ...]:
     return _levels_to_compare(values, name)[0][1:] if _is_categorical(values) else ()
 
 
+def covariate_warnings(frame: pd.DataFrame, name: str) -> tuple[str, ...]:
+    """What to say of a numeric covariate: nothing, or that it is constant.
+
+    Raises
+    ------
+    DataError
+        If it is missing in every row.
+    """
+    values = column(frame, name, "covariate")
+    if _is_categorical(values):
+        return ()
+    numbers = _numeric(frame, values, name, "covariate")
+    seen = numbers[~np.isnan(numbers)]
+    if not seen.size:
+        raise DataError(f"covariate '{name}' is missing in every row", remedy="Leave it out of the model.")
+    if seen.size == 1 or seen.min() < seen.max():
+        return ()
+    return (f"covariate '{name}' is {seen[0]:g} in every row: its effect cannot be told from an intercept",)
+
+
 def unit_value(values: np.ndarray, units: Units, level: str, name: str) -> np.ndarray:
     """The value that each unit of a level has in a column, NaN where all its rows lack it.
 
@@ -257,6 +279,13 @@ def _levels_to_compare(values: pd.Series, name: str) -> tuple[tuple[str, ...], n
     if len(levels) == 1:
         raise DataError(
             f"covariate '{name}' has the single level {levels[0]}", remedy="It has no effect to estimate: leave it out."
+        )
+    if len(levels) > MOST_LEVELS or len(levels) == (codes >= 0).sum() >= 20:
+        raise DataError(
+            f"covariate '{name}' is categorical with {len(levels)} levels in {(codes >= 0).sum()} rows, each an effect "
+            "of its own",
+            remedy=f"If it holds numbers, convert it: pd.to_numeric(data['{name}']); if it names units, write "
+            f"(1 | {name}).",
         )
     return levels, codes
 

@@ -141,7 +141,9 @@ def design(model: Model, diagram: PathDiagram, binding: Binding, missing: str = 
         lost |= nothing
     keep = np.flatnonzero(~lost)
     if keep.size == 0:
-        raise DataError("no row is left: every row lacks a covariate or all responses")
+        reasons = ", ".join(f"{count} with {reason}" for reason, count in left_out)
+        raise DataError(f"none of the {n} rows is left: {reasons}",
+                        remedy="Leave covariates out that are often missing, or give them a model: x ~ 1.")
     kept_codes, first_row = [], []
     for code in codes:
         _, first, inverse = np.unique(code[keep], return_index=True, return_inverse=True)

@@ -191,6 +191,10 @@ def _identifiers(frame: pd.DataFrame, name: str) -> Identified:
             + (", ..." if missing.sum() > 5 else ""),
             remedy="Every row belongs to one unit of each level: complete the identifiers, or leave these rows out.",
         )
+    if pd.api.types.is_float_dtype(values.dtype) and np.isinf(values.to_numpy(dtype=float)).any():
+        row = frame.index[np.isinf(values.to_numpy(dtype=float))][0]
+        raise DataError(f"cluster column '{name}', row {row}: an identifier is infinite",
+                        remedy="Correct it, or leave this row out.")
     try:
         codes, found = pd.factorize(values, sort=True)
     except TypeError as failure:
@@ -284,8 +288,8 @@ def _crossed(lower_name: str, higher_name: str, lower: Identified, higher: Ident
         f"cluster columns '{lower_name}' and '{higher_name}' cross: {len(several)} of {len(ids)} values of "
         f"'{lower_name}' occur in several values of '{higher_name}' ({'; '.join(examples)})",
         remedy=f"Levels must nest. If '{lower_name}' is only numbered anew within each '{higher_name}', say so with "
-        f"({higher_name}/{lower_name}) in a random term, or list the columns lowest first in cluster=; or join the two "
-        "columns into one.",
+        f"({higher_name}/{lower_name}) in a random term ({lower_name}/{higher_name} if it is the other way round), or "
+        "list the columns lowest first in cluster=; or join the two columns into one.",
     )
 
 

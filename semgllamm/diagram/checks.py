@@ -37,6 +37,7 @@ def check(diagram: PathDiagram) -> tuple[str, ...]:
     _no_self_regression(diagram)
     _levels_in_order(diagram)
     _residuals_exist(diagram)
+    _residuals_are_positive(diagram)
     _thresholds_are_estimated(diagram)
     _names_are_known(diagram)
     _cycles(diagram)
@@ -136,6 +137,8 @@ def _columns_exist(diagram: PathDiagram, columns: Mapping[str, None], also: Sequ
         hints = [f"Did you mean '{near}'?"] if near else []
         if may_be_latent:
             hints.append(f"For a latent variable without measures write {name} =~ 0.")
+        if not near:
+            hints.append(f"The columns are: {', '.join([*columns][:12])}{', ...' if len(columns) > 12 else ''}.")
         message = f"There is no column '{name}' in the data"
         raise DataError(message, text=diagram.text, span=span, remedy=" ".join(hints) or None)
     for name in also:
@@ -290,6 +293,24 @@ def _residuals_exist(diagram: PathDiagram) -> None:
             held = row.lhs == row.rhs and row.fixed == 1 and (family.name, family.link) == ("ordinal", "probit")
             if not has_residual(family) and not held:
                 raise _error(diagram, f"'{name}' is {_family(family)} and has no residual", row.span, _instead(row))
+
+
+def _residuals_are_positive(diagram: PathDiagram) -> None:
+    """A Gaussian response without a residual has no density given the latent variables."""
+    latents = {*diagram.latent_names, *diagram.categorical_names}
+    for row in diagram.parameters:
+        if row.op != "~~" or row.lhs != row.rhs or row.lhs in latents or row.exogenous:
+            continue
+        if row.fixed is None or row.fixed > 0 or diagram.response_level(row.lhs) != row.level:
+            continue
+        if has_residual(family_in(diagram, row.lhs)):
+            message = f"The residual variance of '{row.lhs}' is held at {row.fixed:g}"
+            remedy = f"Free it, hold it at a small positive value ({row.lhs} ~~ 0.01*{row.lhs}), or "
+            if row.source == "default":
+                message += ", as it is the only indicator of its factor"
+                remedy = f"Write {row.lhs} in place of the factor, or "
+            remedy += "hold the factor's variance instead."
+            raise _error(diagram, message, row.span or _place(diagram, row.lhs), remedy)
 
 
 def _instead(row: Parameter) -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Mapping
 from dataclasses import replace
+from difflib import get_close_matches
 
 from semgllamm.diagram.diagram import PathDiagram
 from semgllamm.diagram.parts import FamilyChoice, FamilySpec
@@ -56,12 +57,15 @@ def settle_families(
     """
     responses = diagram.responses
     chosen = {choice.response: choice for choice in diagram.families}
+    for name in ordered:
+        if name not in responses:
+            raise _no_response("ordered=", name, responses)
     ordered = {*ordered, *diagram.with_thresholds}
     if isinstance(family, Mapping):
         for name, named in family.items():
             spec = _spec(named)
             if name not in responses:
-                raise ModelError(f"family= names '{name}', which is no response of the model")
+                raise _no_response("family=", name, responses)
             if name in chosen and not _same(chosen[name].family, spec):
                 place = chosen[name].span or chosen[name].family.span
                 written = f"{chosen[name].family.name}({with_link(chosen[name].family).link})"
@@ -79,6 +83,12 @@ def settle_families(
         if name in ordered:
             chosen.setdefault(name, FamilyChoice(name, PROBIT))
     return replace(diagram, families=tuple(chosen.values()))
+
+
+def _no_response(argument: str, name: str, responses: tuple[str, ...]) -> ModelError:
+    near = get_close_matches(str(name), responses, n=1)
+    remedy = f"Did you mean '{near[0]}'?" if near else f"Its responses: {', '.join(responses[:12])}."
+    return ModelError(f"{argument} names '{name}', which is no response of the model", remedy=remedy)
 
 
 def _same(one: FamilySpec, other: FamilySpec) -> bool:

@@ -268,7 +268,13 @@ class Climber:
         if self.progress is not None:
             self.progress(entry.iteration, entry.loglik, slope, self.elapsed)
         if entry.iteration > self.settings.iterations:
-            raise Stopped(f"no maximum after {self.settings.iterations} iterations")
+            steep = np.abs(here.gradient) * np.sqrt(variances)
+            names = tuple(self.likelihood.names[i] for i in np.argsort(-steep, kind="stable")[:3])
+            raise Stopped(
+                f"no maximum after {self.settings.iterations} iterations: the gradient is largest in "
+                f"{', '.join(names)}; allow more with Settings(iterations=...), or simplify the model",
+                names,
+            )
 
     def _stop_if_it_runs_off(self, here, variances, step, decrement) -> None:
         # A tenth of a log-likelihood unit below a maximum its standard errors are nearly the final ones. If they go on
@@ -287,7 +293,8 @@ class Climber:
             where = ", ".join(f"{n} ({here.free[self.likelihood.names.index(n)]:.3g})" for n in names)
             raise Stopped(
                 f"no finite maximum: {where} still {'moves' if len(names) == 1 else 'move'} away while the information "
-                f"about {'it' if len(names) == 1 else 'them'} vanishes, as under perfect separation",
+                f"about {'it' if len(names) == 1 else 'them'} vanishes, as under perfect separation, or a variance that goes "
+                "to zero or infinity",
                 names,
             )
 

@@ -12,6 +12,9 @@ from semgllamm.errors import EstimationError
 __all__ = ["Adaptive", "Ordinary", "Settings", "parse_quadrature"]
 
 
+MOST_POINTS = 300  # beyond, the weights of the outermost points leave the range of double precision
+
+
 @dataclass(frozen=True, slots=True)
 class Settings:
     """How the likelihood is maximised.
@@ -182,6 +185,11 @@ def _count(points, place: str) -> int:
         count = 0
     if isinstance(points, bool) or count < 1:
         raise EstimationError(f"{place} has {points!r} quadrature points", remedy="Use a whole number, 1 or more.")
+    if count > MOST_POINTS:
+        raise EstimationError(
+            f"{place} has {count} quadrature points, more than the {MOST_POINTS} whose weights can be computed",
+            remedy="With adaptive quadrature, 5 to 50 are usual.",
+        )
     return count
 
 

@@ -18,6 +18,7 @@ __all__ = ["start_values"]
 
 ATTENUATION = 0.35
 NEWTON_STEPS = 12
+ENOUGH = 1e-2  # twice the rise of log L that a last step promises
 
 
 def start_values(predictor: Predictor, diagram: PathDiagram) -> np.ndarray:
@@ -194,7 +195,8 @@ def _fixed_part(predictor: Predictor, inner: np.ndarray) -> np.ndarray:
                 size = np.abs(X @ step)
                 limit = np.max(size[~gaussian], initial=0.0)
                 inner[moving] += step * min(1.0, 3.0 / limit if limit > 0 else 1.0)
-                if np.abs(step).max(initial=0.0) < 1e-6 * (1 + np.abs(inner[moving]).max()):
+                # to go on would hide from the optimiser that a maximum lies at infinity
+                if step @ (X.T @ (share * out[:, 1])) < ENOUGH:
                     break
             state = predictor.at(inner)
         _scale_up(predictor, state, inner)

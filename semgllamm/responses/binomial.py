@@ -100,7 +100,7 @@ def check(values, trials, column):
     require_whole(successes, column, "binomial")
     seen = ~np.isnan(successes)
     n = np.broadcast_to(as_numbers(1 if trials is None else trials, column), successes.shape)
-    refuse(seen & ~(np.isfinite(n) & (n == np.round(n))), n, column, "is not a number of trials",
+    refuse(seen & ~(np.isfinite(n) & (n == np.round(n)) & (n >= 0)), n, column, "is not a number of trials",
            "Trials are whole numbers, known wherever the response is.")
     refuse(seen & (n < successes), successes, column, "successes are more than there were trials",
            f"Name the column of trials: @trials({column}, n)." if trials is None else None)

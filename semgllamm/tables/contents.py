@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 from itertools import groupby
-from math import nan, sqrt
+from math import isnan, nan, sqrt
 
 from semgllamm.tables.numbers import rounded_up
 from semgllamm.tables.report import Estimate, Report
@@ -195,8 +195,10 @@ def parameters(report: Report) -> Iterator[Block]:
                 yield Heading(level_heading(report, level, order.index(level), several_groups), 2)
             yield from sections(rows, setting, level)
     if at_boundary := [f"{row.lhs}{row.op}{row.rhs}" for row in shown if row.boundary]:
+        tested = any(row.boundary and not isnan(row.se) for row in shown)
         verb = "lies" if len(at_boundary) == 1 else "lie"
-        yield Statement(f"{', '.join(at_boundary)} {verb} on the boundary of the parameter space: no test is shown.")
+        untold = "no test is shown" if tested else "no standard error and no test are shown"
+        yield Statement(f"{', '.join(at_boundary)} {verb} on the boundary of the parameter space: {untold}.")
 
 
 def printed(row: Estimate) -> bool:
