@@ -53,9 +53,17 @@ two_level <- function(X, Z, cluster, logf, fitted, n_points) {
     }
 }
 
+# Fourth-order central differences. The step is absolute: numDeriv's is relative, and too small for parameters near zero.
+differences <- function(f, par, h = 1e-3) {
+    sapply(seq_along(par), function(k) {
+        at <- function(steps) f(replace(par, k, par[k] + steps * h))
+        (at(-2) - 8 * at(-1) + 8 * at(1) - at(2)) / (12 * h)
+    })
+}
+
 # Maximise by quasi-Newton and then Newton steps; standard errors from the matrix of second differences.
-maximise <- function(loglik, start, gradient = function(par) grad(loglik, par),
-                     hessian = function(par) jacobian(gradient, par), steps = 3) {
+maximise <- function(loglik, start, gradient = function(par) differences(loglik, par),
+                     hessian = function(par) differences(gradient, par), steps = 2) {
     found <- optim(start, loglik, gradient, method = "BFGS", control = list(fnscale = -1, maxit = 500, reltol = 1e-12))
     par <- found$par
     for (step in seq_len(steps)) par <- par - solve(hessian(par), gradient(par))
@@ -70,7 +78,7 @@ software <- function(...) {
 
 # One result: a method, what it gives, and to what distance another program must agree.
 result <- function(software, quadrature, loglik, estimates = NULL, se = NULL, tolerance, note = NULL) {
-    found <- list(software = unname(software), quadrature = quadrature, loglik = loglik)
+    found <- list(software = I(unname(software)), quadrature = quadrature, loglik = loglik)
     if (!is.null(estimates)) found$estimates <- as.list(estimates)
     if (!is.null(se)) found$se <- as.list(se)
     found$tolerance <- as.list(tolerance)

@@ -38,6 +38,6 @@ store("epil", "epil", "Thall & Vail (1990); model II of Breslow & Clayton (1993)
                               setNames(c(fixef(loose), unlist(VarCorr(loose))), names),
                               tolerance = c(loglik = 5e-4, estimates = 5e-3),
                               note = "tolPwrss = 1e-7: conditional modes not quite found"),
-        converged = result(software("lme4", "numDeriv"), "converged", found$loglik, setNames(found$par, names),
-                           setNames(found$se, names), c(loglik = 1e-6, estimates = 1e-5, se = 5e-5),
+        converged = result(software("lme4"), "converged", found$loglik, setNames(found$par, names),
+                           setNames(found$se, names), c(loglik = 1e-6, estimates = 1e-5, se = 1e-5),
                            "41 points in R; glmer with 25 adaptive points gives the same log-likelihood up to constants")))

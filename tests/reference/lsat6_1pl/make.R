@@ -27,8 +27,8 @@ store("lsat6_1pl", "lsat6",
     published = list(loglik = -2466.938, slope = .7551, slope_se = .0694,
                      difficulties = c(-3.6153, -1.3224, -.3176, -1.7301, -2.7802)),
     results = list(
-        converged = result(software("numDeriv"), "converged", found$loglik, found$par, found$se,
-                           c(loglik = 1e-6, estimates = 1e-5, se = 5e-5), "61 ordinary points in R"),
+        converged = result(software(), "converged", found$loglik, found$par, found$se,
+                           c(loglik = 1e-6, estimates = 1e-5, se = 1e-5), "61 ordinary points in R"),
         lme4 = result(software("lme4"), "converged", as.numeric(logLik(rasch)),
                       setNames(c(sqrt(unlist(VarCorr(rasch))), fixef(rasch)), names(found$par)),
                       tolerance = c(loglik = 1e-5, estimates = 1e-3), note = "glmer, 25 adaptive points")))

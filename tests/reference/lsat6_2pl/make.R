@@ -21,5 +21,5 @@ store("lsat6_2pl", "lsat6",
           "and item response theory analyses. Journal of Statistical Software, 17(5), 1-25."),
     published = list(loglik = -2466.653),
     results = list(
-        converged = result(software("numDeriv"), "converged", found$loglik, found$par, found$se,
+        converged = result(software(), "converged", found$loglik, found$par, found$se,
                            c(loglik = 1e-6, estimates = 1e-4, se = 1e-4), "61 ordinary points in R")))
