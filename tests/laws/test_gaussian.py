@@ -69,7 +69,8 @@ def test_three_levels_with_random_slopes():
     data = pupils(8)
     text = "g1 ~ w + (1 + w | class) + (1 | school)"
     values = {"g1~1": 0.2, "g1~w": 0.5, "g1~~g1": 0.6, "class.intercept~~class.intercept": 0.4,
-              "class.intercept~~class.w": 0.1, "class.w~~class.w": 0.3, "school.intercept~~school.intercept": 0.25}  # fmt: skip
+              "class.intercept~~class.w": 0.1, "class.w~~class.w": 0.3,
+              "school.intercept~~school.intercept": 0.25}  # fmt: skip
     Psi = np.array([[0.4, 0.1], [0.1, 0.3]])
     expected = 0.0
     for _, school in data.groupby("school"):
