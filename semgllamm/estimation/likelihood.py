@@ -128,7 +128,7 @@ class Likelihood:
         _, information = predictor.program.louis(
             state.lin, state.D, (*points, 1), J, q, ordinary=self.ordinary, workspace=self.workspace
         )
-        if predictor.curved.any():
+        if predictor.bending.any():
             information = information - self._map_curvature(state, points)
         return self._loglik(state, result), gradient, self.K.T @ information @ self.K
 
@@ -138,19 +138,4 @@ class Likelihood:
         fixed = predictor.program.evaluate(
             state.lin, state.D, (*points, 1), ordinary=self.ordinary, moments=1, workspace=self.workspace
         ).R
-        inner = state.inner
-        q = len(inner)
-        out = np.zeros((q, q))
-        for k in np.flatnonzero(predictor.curved):
-            h = 1e-5 * max(1.0, abs(inner[k]))
-            sides = []
-            for sign in (1.0, -1.0):
-                moved = inner.copy()
-                moved[k] += sign * h
-                other = predictor.at(moved)
-                if not other.possible:
-                    break
-                sides.append(predictor.pull_back(other, fixed))
-            if len(sides) == 2:
-                out[k] = (sides[0] - sides[1]) / (2 * h)
-        return 0.5 * (out + out.T)
+        return predictor.curvature(state, fixed)

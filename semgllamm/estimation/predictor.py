@@ -401,7 +401,8 @@ class Predictor:
         # f and d are linear in λ: what bends them lies elsewhere, or in products of λ with it
         self.bending = curved.copy()
         elsewhere = {c.number for g in model.groups for name, cells in g.items() if name != "Lambda" for c in cells}
-        self.bending[[c.number for g in model.groups for c in g.Lambda if c.number not in elsewhere]] = False
+        linear = {c.number for g in model.groups for c in g.Lambda if c.is_free} - elsewhere
+        self.bending[sorted(linear)] = False
         self._pattern()
 
     def _bind_tables(self):
