@@ -114,6 +114,44 @@ def _numbers(cells) -> dict[int, int]:
     return out
 
 
+def _shown(cells, matrix: str, numbers: dict[int, int], latex: bool) -> str:
+    """What stands in one place of a matrix: the sum of its cells, each a symbol or a number, times its covariate."""
+    if not cells:
+        return "" if matrix == "kappa" else "0"
+    letter = SYMBOLS[matrix][latex]
+    terms = []
+    for cell in cells:
+        term = f"{cell.value:g}"
+        if cell.is_free:
+            term = f"{letter}_{{{numbers[cell.number]}}}" if latex else f"{letter}{numbers[cell.number]}"
+        if cell.times:
+            term += rf"\,\text{{{_escaped(cell.times)}}}" if latex else f"·{cell.times}"
+        terms.append(term)
+    return " + ".join(terms)
+
+
+def _escaped(name: str) -> str:
+    from semgllamm.tables.latex import escape
+
+    return escape(name)
+
+
+def _tables(model, group, latex: bool):
+    """(matrix, row names, column names, table of what is shown, numbers of the symbols) of each matrix in use."""
+    for matrix, cells in group.items():
+        if not cells:
+            continue
+        rows, columns, where = _matrix(model, group, matrix)
+        numbers = _numbers(cells)
+        symmetric = matrix in ("Psi", "Theta")
+
+        def at(row, column, where=where, symmetric=symmetric):
+            return where.get((row, column)) or (where.get((column, row)) if symmetric else None)
+
+        table = [[_shown(at(row, column), matrix, numbers, latex) for column in columns] for row in rows]
+        yield matrix, rows, columns, table, numbers
+
+
 def matrices_text(model) -> str:
     """Matrices with a symbol in each free cell, and the parameters that the symbols stand for."""
     from tabulate import tabulate
@@ -122,28 +160,12 @@ def matrices_text(model) -> str:
     for g, group in enumerate(model.groups):
         if len(model.groups) > 1:
             parts.append(f"Group {g + 1} [{model.group_labels[g]}]")
-        for name, cells in group.items():
-            if not cells:
-                continue
-            rows, columns, where = _matrix(model, group, name)
-            numbers = _numbers(cells)
-            letter = SYMBOLS[name][0]
-
-            def shown(row, column, where=where, numbers=numbers, letter=letter, name=name):
-                found = where.get((row, column)) or (where.get((column, row)) if name in ("Psi", "Theta") else None)
-                if not found:
-                    return "." if name == "kappa" else "0"
-                terms = []
-                for cell in found:
-                    term = f"{letter}{numbers[cell.number]}" if cell.is_free else f"{cell.value:g}"
-                    terms.append(f"{term}·{cell.times}" if cell.times else term)
-                return " + ".join(terms)
-
-            table = [[row, *(shown(row, column) for column in columns)] for row in rows]
-            parts.append(TITLES[name][0] + "\n" + tabulate(table, ["", *columns], disable_numparse=True))
+        for matrix, rows, columns, table, numbers in _tables(model, group, latex=False):
+            lines = [[row, *shown] for row, shown in zip(rows, table)]
+            parts.append(TITLES[matrix][0] + "\n" + tabulate(lines, ["", *columns], disable_numparse=True))
             if numbers:
-                named = ", ".join(f"{letter}{k} = {model.names[number]}" for number, k in numbers.items())
-                parts.append(f"where {named}")
+                letter = SYMBOLS[matrix][0]
+                parts.append("where " + ", ".join(f"{letter}{k} = {model.names[n]}" for n, k in numbers.items()))
     levels = ", ".join(f"{name} varies over {model.levels[at]}s" for name, at in zip(model.eta, model.eta_level))
     if levels:
         parts.append(f"Levels: {levels}")
@@ -152,36 +174,18 @@ def matrices_text(model) -> str:
 
 def matrices_latex(model) -> str:
     """The same as LaTeX display equations."""
-    from semgllamm.tables.latex import escape
-
     out = [
         r"\[\boldsymbol\nu = \mathbf{X}\boldsymbol\beta + \boldsymbol\Lambda\boldsymbol\eta, \qquad",
         r"\boldsymbol\eta = \mathbf{B}\boldsymbol\eta + \boldsymbol\Gamma\mathbf{w} + \boldsymbol\zeta, \qquad",
         r"\boldsymbol\zeta \sim \mathrm{N}(\mathbf{0}, \boldsymbol\Psi)\]",
     ]
     for group in model.groups:
-        for name, cells in group.items():
-            if not cells:
-                continue
-            rows, columns, where = _matrix(model, group, name)
-            numbers = _numbers(cells)
-            letter = SYMBOLS[name][1]
-
-            def shown(row, column, where=where, numbers=numbers, letter=letter, name=name):
-                found = where.get((row, column)) or (where.get((column, row)) if name in ("Psi", "Theta") else None)
-                if not found:
-                    return "" if name == "kappa" else "0"
-                terms = []
-                for cell in found:
-                    term = f"{letter}_{{{numbers[cell.number]}}}" if cell.is_free else f"{cell.value:g}"
-                    terms.append(rf"{term}\,\text{{{escape(cell.times)}}}" if cell.times else term)
-                return " + ".join(terms)
-
-            head = " & ".join(rf"\text{{{escape(c)}}}" for c in columns)
-            lines = [rf"\text{{{escape(row)}}} & " + " & ".join(shown(row, c) for c in columns) for row in rows]
+        for matrix, rows, columns, table, _ in _tables(model, group, latex=True):
+            head = " & ".join(rf"\text{{{_escaped(c)}}}" for c in columns)
+            lines = [rf"\text{{{_escaped(row)}}} & " + " & ".join(shown) for row, shown in zip(rows, table)]
             body = (r" \\" + "\n").join([f" & {head}", *lines])
             shape = "r|" + "c" * len(columns)
-            out.append(rf"\[{TITLES[name][1]} = \begin{{array}}{{{shape}}}" + "\n" + body + "\n" + r"\end{array}\]")
+            out.append(rf"\[{TITLES[matrix][1]} = \begin{{array}}{{{shape}}}" + "\n" + body + "\n" + r"\end{array}\]")
     return "\n".join(out)
 
 
