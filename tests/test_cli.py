@@ -82,7 +82,7 @@ def test_fit_prints_and_writes_the_summary(files, capsys):
 def test_model_from_standard_input(files, capsys, monkeypatch):
     monkeypatch.setattr(sys, "stdin", io.StringIO(MODEL))
     assert run("fit", "-", files / "data.csv") == 0
-    assert "school.intercept" in capsys.readouterr().out
+    assert "Level school (20 units)" in capsys.readouterr().out
 
 
 def test_demo_prints_model_and_maximum(capsys):

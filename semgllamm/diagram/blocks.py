@@ -72,7 +72,8 @@ def labels_of_groups(diagram: PathDiagram, n_groups: int, labels: Sequence[str] 
         if labels is not None:
             wrong = next(name for name in named if name not in labels)
             place = next(path.span for path in diagram.paths if path.block.group == wrong)
-            remedy = f"Groups of the data: {', '.join(labels)}."
+            known = ", ".join(filter(None, labels))
+            remedy = f"Groups of the data: {known}." if known else "Name the column of groups in group=."
             raise ModelError(f"There is no group '{wrong}'", text=diagram.text, span=place, remedy=remedy)
         labels = named
     if len(labels) != n_groups or (diagram.style == "lavaan" and named and len(named) != n_groups):

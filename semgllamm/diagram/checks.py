@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from difflib import get_close_matches
 
@@ -173,9 +174,16 @@ def _place(diagram: PathDiagram, name: str) -> Span | None:
     for path in (*diagram.paths, *extra):
         if name in path.rhs.split(":"):
             return path.span
-    spans = [path.span for path in diagram.paths if path.lhs == name]
+    spans = [_on_the_left(diagram, name, path.span) for path in diagram.paths if path.lhs == name]
     spans += [term.span for term in diagram.random_terms if name == term.lhs or name in ":".join(term.terms).split(":")]
     return next(iter(spans), None)
+
+
+def _on_the_left(diagram: PathDiagram, name: str, span: Span | None) -> Span | None:
+    """The left side of a path, where it stands in the same line as the term that has the span."""
+    line = diagram.text.splitlines()[span.line - 1] if span and diagram.text else ""
+    found = re.search(rf"(?<![\w.]){re.escape(name)}(?![\w.])", line[: span.column - 1]) if line else None
+    return Span(span.line, found.start() + 1, span.line, found.end() + 1) if found else span
 
 
 def _labels_like_columns(diagram: PathDiagram, columns: Mapping[str, None]) -> Iterator[str]:

@@ -293,8 +293,8 @@ class Climber:
             where = ", ".join(f"{n} ({here.free[self.likelihood.names.index(n)]:.3g})" for n in names)
             raise Stopped(
                 f"no finite maximum: {where} still {'moves' if len(names) == 1 else 'move'} away while the information "
-                f"about {'it' if len(names) == 1 else 'them'} vanishes, as under perfect separation, or a variance that goes "
-                "to zero or infinity",
+                f"about {'it' if len(names) == 1 else 'them'} vanishes, as under perfect separation, or "
+                "a variance that goes to zero or infinity",
                 names,
             )
 
