@@ -165,7 +165,7 @@ REFUSED = {
     "start of nothing": ("y ~ slope*x", DATA, {"start": {"slop": 1}}, ModelError, ("'slop'", "'slope'")),
     "start that is no number": ("y ~ a*x", DATA, {"start": {"a": np.nan}}, ModelError, ("'a' is nan", "finite")),
     "start of a constant": ("y ~ 1*x", DATA, {"start": {"y~x": 3}}, ModelError, ("'y~x'", "fixed at 1")),
-    "start below zero": ("y ~ x", DATA, {"start": {"y~~y": -1}}, ModelError, ("variance 'y~~y' is -1", "zero or more")),
+    "start below zero": ("y ~ x", DATA, {"start": {"y~~y": -1}}, ModelError, ("variance 'y~~y' is -1", "Give")),
     "family of no response": ("y ~ x", DATA, {"family": {"yy": "poisson"}}, ModelError, ("'yy'", "'y'")),
     "two families": (f"b ~ x {LOGIT}", DATA, {"family": {"b": "poisson"}}, ModelError, ("'b'", "poisson", "line 1")),
     "unknown family": ("y ~ x", DATA, {"family": "gausian"}, ModelError, ("'gausian'", "gaussian")),
