@@ -18,7 +18,7 @@ _LAZY = {
     "fit": "semgllamm.api",
     "parse": "semgllamm.api",
     "explain": "semgllamm.explain",
-    "parameter_table": "semgllamm.diagram.table",
+    "parameter_table": "semgllamm.api",
     "load_dataset": "semgllamm.data.datasets",
     "Settings": "semgllamm.estimation.settings",
     "Adaptive": "semgllamm.estimation.settings",

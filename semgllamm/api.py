@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 import warnings as python_warnings
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
 from difflib import get_close_matches
 from math import isfinite
 from numbers import Real
@@ -14,7 +15,7 @@ from typing import Any
 from semgllamm.diagram.diagram import PathDiagram
 from semgllamm.errors import DataError, EstimationError, ModelError, SemgllammWarning
 
-__all__ = ["fit", "lowered", "parse"]
+__all__ = ["fit", "lowered", "parameter_table", "parse"]
 
 COMPLETION = (
     "std_lv", "auto_fix_first", "auto_fix_single", "auto_cov_lv_x", "auto_cov_y", "auto_var", "auto_th", "auto_delta",
@@ -129,6 +130,64 @@ def fit(
     return result
 
 
+def parameter_table(
+    model: str | PathDiagram,
+    like: str = "sem",
+    n_groups: int = 1,
+    fixed_x: bool = True,
+    ordered: Sequence[str] = (),
+    cluster: Sequence[str] | str | None = None,
+    family: Mapping[str, str] | str | None = None,
+    constraints: str | None = None,
+    **switches,
+):
+    """lavaan's completed parameter table of a model, without data.
+
+    Parameters
+    ----------
+    model : str or PathDiagram
+        Model text, or its diagram before completion.
+    like : {"sem", "cfa", "growth", "lavaan", "fit"}
+        The fitting function whose switches hold where none is given.
+    n_groups : int
+    fixed_x : bool
+        Whether exogenous covariates are conditioned on.
+    ordered : iterable of str
+        Ordinal responses; their thresholds are there if `categories` counts them.
+    cluster : str or sequence of str, optional
+        Cluster columns, lowest first.
+    family : mapping of str to str, or str, optional
+        As in ``"bernoulli(logit)"``.
+    constraints : str, optional
+        More model text, for constraints and definitions.
+    **switches
+        As for `semgllamm.diagram.defaults.complete`.
+
+    Returns
+    -------
+    DataFrame
+        lhs, op, rhs, user (1 written, 0 completed, 2 a constraint that completion added), block, group, level, free
+        (numbers, equal where parameters are equal; 0 for none), fixed, label, start, exo.
+
+    Examples
+    --------
+    >>> import semgllamm as sg
+    >>> sg.parameter_table("f =~ y1 + y2 + y3")[["lhs", "op", "rhs", "free"]].head(3)
+      lhs  op rhs  free
+    0   f  =~  y1     0
+    1   f  =~  y2     1
+    2   f  =~  y3     2
+    """
+    from semgllamm.diagram.defaults import complete
+    from semgllamm.diagram.table import frame
+
+    completed = complete(
+        _diagram(model, constraints), like, n_groups=n_groups, cluster=_listed(cluster), ordered=ordered, family=family,
+        fixed_x=fixed_x, **switches,
+    )  # fmt: skip
+    return frame(completed, switches.get("conditional_x"), like != "fit")
+
+
 def lowered(model, data=None, *, family=None, cluster=None, group=None, ordered=(), **switches):
     """(completed diagram, Model, Design or None): the walk as far as the matrices, with or without data."""
     if data is not None:
@@ -202,7 +261,14 @@ def _bound(model, data, *, family, cluster, group, ordered, constraints, missing
 
 def _diagram(model, constraints: str | None = None) -> PathDiagram:
     if isinstance(model, PathDiagram):
-        return model
+        if constraints is None:
+            return model
+        more = parse(constraints)
+        return replace(
+            model,
+            constraints=(*model.constraints, *more.constraints),
+            definitions=(*model.definitions, *more.definitions),
+        )
     if isinstance(model, Path):
         if not model.exists():
             raise ModelError(f"there is no model file '{model}'")
@@ -231,8 +297,6 @@ def _listed(value, argument: str = "cluster") -> tuple[str, ...]:
 
 
 def _with_starts(diagram: PathDiagram, start: Mapping[str, float]) -> PathDiagram:
-    from dataclasses import replace
-
     if not isinstance(start, Mapping):
         raise ModelError(f"start cannot be {start!r}", remedy="Give values by name: start={'y~x': 0.5}.")
     named = {name: [] for name in start}
@@ -256,8 +320,8 @@ def _check_start(diagram: PathDiagram, name: str, value, rows) -> None:
         raise ModelError(f"the start value of '{name}' is {value!r}", remedy="Give a finite number.")
     if not any(row.free for row in rows):
         raise ModelError(f"start names '{name}', which is fixed at {rows[0].fixed:g}", remedy="Leave it out of start.")
-    if value <= 0 and any(row.op == "~~" and row.lhs == row.rhs for row in rows):
-        raise ModelError(f"the start value of the variance '{name}' is {value:g}", remedy="Give a positive number.")
+    if value < 0 and any(row.op == "~~" and row.lhs == row.rhs for row in rows):
+        raise ModelError(f"the start value of the variance '{name}' is {value:g}", remedy="Give zero or more.")
 
 
 def _names(diagram: PathDiagram, model) -> dict[str, int]:

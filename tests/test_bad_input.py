@@ -116,7 +116,7 @@ REFUSED = {
     ),
     "varies within its level": (
         f"{FACTOR}\n@level(school)\ng =~ 1*y1 + 1*y2 + 1*y3\ng ~ x", DATA, {}, DataError,
-        ("'x' predicts at level 'school'", "varies within school 100:", "mean over each school"),
+        ("'x' is used at level 'school'", "varies within school 100:", "mean over each school"),
     ),
     "10 000 categories": (
         "o ~ x @family(ordinal)", pd.DataFrame({"o": range(10_000), "x": 1.0 * np.arange(10_000)}), {}, DataError,

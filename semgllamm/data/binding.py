@@ -131,19 +131,12 @@ def _level_of_response(diagram, name, values, units: Units, levels) -> int:
             named.append(level_index(path.block.level, levels))
     named += [level_index(term.block.level, levels) for term in diagram.random_terms if term.lhs == name]
     lowest = min(named, default=0)
-    for level in range(lowest, 0, -1):
-        if _is_constant(values, units.codes[levels[level]]):
-            return level
-        if diagram.style == "lavaan":
-            raise DataError(
-                f"'{name}' varies within '{levels[level]}' although it is named at that level only",
-                remedy="Name it at level 1 as well.",
-            )
-    return 0
-
-
-def _is_constant(values: np.ndarray, codes: np.ndarray) -> bool:
-    seen = ~np.isnan(values)
-    order = np.argsort(codes[seen], kind="stable")
-    v, c = values[seen][order], codes[seen][order]
-    return not np.any((c[1:] == c[:-1]) & (v[1:] != v[:-1]))
+    if lowest == 0:
+        return 0
+    level = columns.response_level(values, units, highest=levels[lowest])
+    if level != levels[lowest] and diagram.style == "lavaan":
+        raise DataError(
+            f"'{name}' varies within '{levels[lowest]}' although it is named at that level only",
+            remedy="Name it at level 1 as well.",
+        )
+    return 0 if level is None else levels.index(level)

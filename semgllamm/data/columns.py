@@ -189,8 +189,8 @@ def unit_value(values: np.ndarray, units: Units, level: str, name: str) -> np.nd
         inside = np.unique(values[seen & (codes == unit)])
         shown = ", ".join(f"{value:g}" for value in inside[:4]) + (", ..." if len(inside) > 4 else "")
         raise DataError(
-            f"column '{name}' varies within {units.label(level, unit)}: {shown}",
-            remedy=f"At level '{level}' a column has one value a unit: use it at the level below, or its mean.",
+            f"column '{name}' is used at level '{level}' but varies within {units.label(level, unit)}: {shown}",
+            remedy=f"Use it at the level where it varies, or its mean over each {level}.",
         )
     return found
 

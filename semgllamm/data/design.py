@@ -105,11 +105,13 @@ def design(model: Model, diagram: PathDiagram, binding: Binding, missing: str = 
             continue
         array, names = columns.covariate(frame, base)
         for k, label in enumerate(names):
-            values[label] = array[order, k]
+            values[label] = array[:, k]
     for level, names in used.items():
         if level > 0:
             for part in {part for whole in names for part in _parts(whole)}:
-                values[part] = _by_unit(values[part], codes[level], part, level, binding)
+                where = binding.levels[level]
+                values[part] = columns.unit_value(values[part], binding.units, where, part)[binding.units.codes[where]]
+    values = {name: array[order] for name, array in values.items()}
     roles = {(role.kind, role.target): role for role in diagram.columns}
     offsets = {}
     for response in binding.responses:
@@ -196,22 +198,3 @@ def _covariates_by_level(model: Model) -> dict[int, set[str]]:
             if name and name != "1":
                 used.setdefault(latent_level[cell.row], set()).add(name)
     return used
-
-
-def _by_unit(values: np.ndarray, codes: np.ndarray, name: str, level: int, binding: Binding) -> np.ndarray:
-    """A covariate of units: constant within each (missing values aside), and filled in where some rows lack it."""
-    n_units = int(codes.max()) + 1
-    seen = ~np.isnan(values)
-    out = np.full(n_units, np.nan)
-    out[codes[seen]] = values[seen]
-    wrong = np.flatnonzero(seen & (out[codes] != values))
-    if wrong.size:
-        unit = int(codes[wrong[0]])
-        found = sorted(set(values[seen & (codes == unit)].tolist()))[:4]
-        where = binding.levels[level]
-        raise DataError(
-            f"covariate '{name}' predicts at level '{where}' but varies within {binding.units.label(where, unit)}: "
-            + ", ".join(f"{v:g}" for v in found),
-            remedy=f"Use it at the level where it varies, or its mean over each {where}.",
-        )
-    return out[codes]

@@ -2,93 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import replace
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
-from semgllamm.diagram.defaults import complete
 from semgllamm.diagram.diagram import PathDiagram
 from semgllamm.diagram.equalities import automatic_name, level_numbers
 from semgllamm.diagram.expressions import Binary, Call, Expression, Name, Negative, Number
 from semgllamm.diagram.families import family_in
-from semgllamm.diagram.parts import FamilySpec, Parameter
+from semgllamm.diagram.parts import Parameter
 
 if TYPE_CHECKING:
     import pandas as pd
 
-__all__ = ["COLUMNS", "frame", "parameter_table", "written"]
+__all__ = ["COLUMNS", "frame", "written"]
 
 COLUMNS = ("lhs", "op", "rhs", "user", "block", "group", "level", "free", "fixed", "label", "start", "exo")
-
-
-def parameter_table(
-    model: str | PathDiagram,
-    like: str = "sem",
-    n_groups: int = 1,
-    fixed_x: bool = True,
-    ordered: Iterable[str] = (),
-    cluster: Sequence[str] | str | None = None,
-    family: Mapping[str, str | FamilySpec] | str | None = None,
-    constraints: str | None = None,
-    **switches,
-) -> pd.DataFrame:
-    """lavaan's completed parameter table of a model, without data.
-
-    Parameters
-    ----------
-    model : str or PathDiagram
-        Model text, or its diagram before completion.
-    like : {"sem", "cfa", "growth", "lavaan", "fit"}
-        The fitting function whose switches hold where none is given.
-    n_groups : int
-    fixed_x : bool
-        Whether exogenous covariates are conditioned on.
-    ordered : iterable of str
-        Ordinal responses; their thresholds are there if `categories` counts them.
-    cluster : str or sequence of str, optional
-        Cluster columns, lowest first.
-    family : mapping of str to str, or str, optional
-        As in ``"bernoulli(logit)"``.
-    constraints : str, optional
-        More model text, for constraints and definitions.
-    **switches
-        As for `semgllamm.diagram.defaults.complete`.
-
-    Returns
-    -------
-    DataFrame
-        lhs, op, rhs, user (1 written, 0 completed, 2 a constraint that completion added), block, group, level, free
-        (numbers, equal where parameters are equal; 0 for none), fixed, label, start, exo.
-
-    Examples
-    --------
-    >>> parameter_table("f =~ y1 + y2 + y3")[["lhs", "op", "rhs", "free"]].head(3)
-      lhs  op rhs  free
-    0   f  =~  y1     0
-    1   f  =~  y2     1
-    2   f  =~  y3     2
-    """
-    diagram = _read(model)
-    if constraints is not None:
-        more = _read(constraints)
-        diagram = replace(
-            diagram,
-            constraints=(*diagram.constraints, *more.constraints),
-            definitions=(*diagram.definitions, *more.definitions),
-        )
-    clusters = (cluster,) if isinstance(cluster, str) else tuple(cluster or ())
-    completed = complete(
-        diagram, like, n_groups=n_groups, cluster=clusters, ordered=ordered, family=family, fixed_x=fixed_x, **switches
-    )
-    return frame(completed, switches.get("conditional_x"), like != "fit")
-
-
-def _read(model: str | PathDiagram) -> PathDiagram:
-    if isinstance(model, PathDiagram):
-        return model
-    from semgllamm.syntax.build import read  # the one place where the diagram calls for its reader
-
-    return read(model)
 
 
 def frame(diagram: PathDiagram, conditional_x: bool | None = None, outside: bool = True) -> pd.DataFrame:

@@ -177,7 +177,7 @@ CLUSTERED = pd.DataFrame({"school": ["a", "a", "a", "b", "b"], "class": [1, 1, 2
 def test_values_of_units():
     units = nest(CLUSTERED, ["class", "school"])
     same(unit_value(np.array([5, nan, 5, nan, nan]), units, "school", "size"), [5, nan])
-    with pytest.raises(DataError, match="column 'size' varies within school a: 5, 6"):
+    with pytest.raises(DataError, match="column 'size' is used at level 'school' but varies within school a: 5, 6"):
         unit_value(np.array([5, 5, 6, 7, 7.0]), units, "school", "size")
 
 

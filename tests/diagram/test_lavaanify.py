@@ -7,7 +7,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from semgllamm.diagram.table import parameter_table
+from semgllamm.api import parameter_table
 
 FOLDER = Path(__file__).parents[1] / "reference" / "lavaanify"
 CASES = {case["name"]: case for case in json.loads((FOLDER / "cases.json").read_text())}
