@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
+
 import numpy as np
 
 from semgllamm.diagram.diagram import PathDiagram
+from semgllamm.diagram.expressions import evaluate, gradient
+from semgllamm.diagram.parts import Constraint
 from semgllamm.errors import ModelError
 
 __all__ = ["equality_map"]
@@ -25,48 +29,41 @@ def equality_map(diagram: PathDiagram, number: dict[str, int], q: int) -> tuple[
     ModelError
         If a constraint is not linear, contradicts the others, or names a fixed parameter only.
     """
-    from semgllamm.diagram.expressions import evaluate, gradient
-
     rng = np.random.default_rng(1)
     equations, constants = [], []
     for constraint in diagram.constraints:
         if constraint.op != "==":
             continue
-        points = []
-        for _ in range(3):
-            values = rng.uniform(0.5, 2.0, q)
-            by_name = {name: values[k] for name, k in number.items()}
-            by_name.update(_definitions(diagram, by_name))
-            row = np.zeros(q)
-            level = 0.0
-            for side, sign in ((constraint.left, 1.0), (constraint.right, -1.0)):
-                level += sign * evaluate(side, by_name)
-                for name, slope in gradient(side, by_name).items():
-                    if name in number:
-                        row[number[name]] += sign * slope
-            points.append((row, level - row @ values))
-        if any(not np.allclose(row, points[0][0], atol=1e-9) for row, _ in points):
+        points = [_tangent(constraint, diagram, number, rng.uniform(0.5, 2.0, q)) for _ in range(3)]
+        row, constant = points[0]
+        if any(not np.allclose(other, row, atol=1e-9) or abs(c - constant) > 1e-9 for other, c in points):
             raise ModelError(
                 "a non-linear equality constraint cannot be fitted yet", text=diagram.text, span=constraint.span,
                 remedy="Linear equality constraints can: a == b, a == 2*b, a + b == 1.",
             )  # fmt: skip
-        equations.append(points[0][0])
-        constants.append(-points[0][1])
+        equations.append(row)
+        constants.append(constant)
     if not equations:
         return None
     return _solve(np.array(equations), np.array(constants), diagram)
 
 
-def _definitions(diagram: PathDiagram, values: dict[str, float]) -> dict[str, float]:
-    from semgllamm.diagram.expressions import evaluate
+def _tangent(constraint: Constraint, diagram: PathDiagram, number: dict[str, int], cells: np.ndarray):
+    """(row, constant) of the equation row · cells = constant that touches the constraint at these cells."""
+    values = {row.label or row.name: row.fixed for row in diagram.parameters if row.fixed is not None}
+    values |= {name: cells[k] for name, k in number.items()}
+    slopes = {name: np.eye(len(cells))[k] for name, k in number.items()}
 
-    out: dict[str, float] = {}
+    def slope(expression) -> np.ndarray:
+        found = gradient(expression, values)
+        return sum((s * slopes[name] for name, s in found.items() if name in slopes), np.zeros(len(cells)))
+
     for definition in diagram.definitions:
-        try:
-            out[definition.name] = evaluate(definition.expression, {**values, **out})
-        except ModelError:
-            continue
-    return out
+        with suppress(ModelError):  # one without a value here matters only if the constraint names it
+            values[definition.name] = evaluate(definition.expression, values)
+            slopes[definition.name] = slope(definition.expression)
+    row = slope(constraint.left) - slope(constraint.right)
+    return row, row @ cells - evaluate(constraint.left, values) + evaluate(constraint.right, values)
 
 
 def _solve(R: np.ndarray, r: np.ndarray, diagram: PathDiagram) -> tuple[np.ndarray, np.ndarray]:
