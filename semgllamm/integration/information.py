@@ -26,15 +26,26 @@ import numba
 import numpy as np
 
 from semgllamm.integration.arrays import DEPTH, END, FIRST, LAST, RULE, TRIALS, WEIGHT, Y, examples
+from semgllamm.integration.recursion import (
+    G1,
+    G2,
+    H11,
+    H12,
+    H22,
+    S1,
+    S2,
+    SECOND_DERIVATIVES,
+    SLACK,
+    S,
+    W,
+    leaf_cells,
+    leaf_points,
+    to_probabilities,
+)
 from semgllamm.responses import registry
 from semgllamm.responses.jit import kernel
 
 __all__ = ["louis_units"]
-
-# how much a point may exceed the one that scales its node's sums before they are rescaled
-SLACK = 50.0
-# where a cell keeps, at each point, its terms
-S, W, S1, S2, G1, G2, H11, H12, H22 = range(9)
 
 
 class Sums(NamedTuple):
@@ -48,9 +59,9 @@ class Sums(NamedTuple):
     ES: np.ndarray  # (P, p)
     VS: np.ndarray  # (P, p, p) lower triangle
     at: np.ndarray  # (points, p) t_k of all points of a leaf
-    log: np.ndarray  # (points,)
-    terms: np.ndarray  # (cells, 9, points)
-    own: np.ndarray  # (P, cells, 9)
+    own: np.ndarray  # (P, own cells, 9) derivatives of the cells of a node at one point
+    leaf: np.ndarray  # (own cells, 9, points) the same at all points of a leaf
+    points: np.ndarray  # (3, points) u, log integrand, factors under its logarithm
     place: np.ndarray  # (p,) number of a parameter among those of the tree, −1 if it is not
     number: np.ndarray  # (p,) the other way round
 
@@ -60,8 +71,8 @@ def layers(P: int, cells: int, own: int, points: int, p: int) -> Sums:
     width = (P + 1) * (P + 2) // 2 + 2 * (P + 1) + 3
     return Sums(
         np.zeros(P), np.zeros(P), np.zeros((P, cells, width)), np.zeros((P, p)), np.zeros((P, p, p)), np.zeros((P, p)),
-        np.zeros((P, p, p)), np.zeros((points, p)), np.zeros(points), np.zeros((own, 9, points)),
-        np.zeros((P, own, 9)), np.full(p, -1), np.zeros(p, dtype=np.int64),
+        np.zeros((P, p, p)), np.zeros((points, p)), np.zeros((P, own, 9)),
+        np.zeros((own, 9, points)), np.zeros((3, points)), np.full(p, -1), np.zeros(p, dtype=np.int64),
     )  # fmt: skip
 
 
@@ -128,47 +139,26 @@ def leaf(n, r0, cells, trees, places, rules, jacobian, sums, q):
     o = trees.node[n, DEPTH]
     first = trees.node[n, FIRST]
     last = trees.node[n, LAST]
-    rule = trees.node[n, RULE]
-    K = rules.count[rule]
+    K = rules.count[trees.node[n, RULE]]
     P = cells.D.shape[1]
-    centre = places.m[n]
-    for b in range(o):
-        centre += places.G[n, b] * sums.du[b]
-    T = places.T[n]
+    leaf_points(n, trees, places, rules, sums.du, sums.points)
+    leaf_cells(n, cells, trees, rules, sums.u, sums.points, sums.leaf, SECOND_DERIVATIVES)
+    u, p = sums.points[0], sums.points[1]
+    logF = to_probabilities(p, K)
+    if not logF > -math.inf:
+        return logF
     for k in range(K):
-        u = centre + T * rules.z[rule, k]
-        sums.log[k] = rules.logw[rule, k] + math.log(T) - 0.5 * u * u
         for a in range(q):
             sums.at[k, a] = 0.0
     for i in range(first, last):
-        nu = cells.lin[i, 0]
-        for b in range(o):
-            nu += cells.D[i, b] * sums.u[b]
-        w = cells.data[i, WEIGHT]
-        terms = sums.terms[i - first]
-        for k in range(K):
-            t = registry.terms(
-                cells.code[i], cells.data[i, Y], cells.data[i, TRIALS],
-                nu + cells.D[i, o] * (centre + T * rules.z[rule, k]), cells.lin[i, 1], cells.lin[i, 2],
-            )  # fmt: skip
-            sums.log[k] += w * t[0]
-            terms[S, k] = t[1]
-            terms[W, k] = t[2]
-            if cells.own[cells.code[i]] > 0:
-                terms[G1, k] = t[4]
-                terms[G2, k] = t[5]
-                terms[S1, k] = t[6]
-                terms[S2, k] = t[7]
-                terms[H11, k] = t[10]
-                terms[H12, k] = t[11]
-                terms[H22, k] = t[12]
+        terms = sums.leaf[i - first]
         for e in range(jacobian.ptr[i], jacobian.ptr[i + 1]):
             x = jacobian.feature[e]
             a = sums.place[jacobian.par[e]]
-            scale = w * jacobian.value[e]
+            scale = cells.data[i, WEIGHT] * jacobian.value[e]
             if x == o + 1:
                 for k in range(K):
-                    sums.at[k, a] += scale * terms[S, k] * (centre + T * rules.z[rule, k])
+                    sums.at[k, a] += scale * terms[S, k] * u[k]
             elif x <= P:
                 if x > 0:
                     scale *= sums.u[x - 1]
@@ -177,15 +167,14 @@ def leaf(n, r0, cells, trees, places, rules, jacobian, sums, q):
             else:
                 for k in range(K):
                     sums.at[k, a] += scale * terms[G1 + x - P - 1, k]
-    top = -math.inf
-    for k in range(K):
-        top = max(top, sums.log[k])
-    if not top > -math.inf:
-        return -math.inf
-    mass = 0.0
-    for k in range(K):
-        sums.log[k] = math.exp(sums.log[k] - top)
-        mass += sums.log[k]
+        H = sums.H[o, i - r0]
+        for b in range(len(H)):
+            H[b] = 0.0
+        for k in range(K):
+            add_moments(
+                H, P, o + 1, p[k], u[k], terms[W, k], terms[S1, k], terms[S2, k], terms[H11, k], terms[H12, k],
+                terms[H22, k], cells.own[cells.code[i]],
+            )  # fmt: skip
     ES = sums.ES[o]
     VS = sums.VS[o]
     for a in range(q):
@@ -193,27 +182,16 @@ def leaf(n, r0, cells, trees, places, rules, jacobian, sums, q):
         for b in range(a + 1):
             VS[a, b] = 0.0
     for k in range(K):
-        sums.log[k] /= mass
         for a in range(q):
-            ES[a] += sums.log[k] * sums.at[k, a]
+            ES[a] += p[k] * sums.at[k, a]
     for k in range(K):
         for a in range(q):
             sums.at[k, a] -= ES[a]
         for a in range(q):
-            x = sums.log[k] * sums.at[k, a]
+            x = p[k] * sums.at[k, a]
             for b in range(a + 1):
                 VS[a, b] += x * sums.at[k, b]
-    for i in range(first, last):
-        H = sums.H[o, i - r0]
-        terms = sums.terms[i - first]
-        for b in range(len(H)):
-            H[b] = 0.0
-        for k in range(K):
-            add_moments(
-                H, P, o + 1, sums.log[k], centre + T * rules.z[rule, k], terms[W, k], terms[S1, k], terms[S2, k],
-                terms[H11, k], terms[H12, k], terms[H22, k], cells.own[cells.code[i]],
-            )  # fmt: skip
-    return top + math.log(mass)
+    return logF
 
 
 def _signature():

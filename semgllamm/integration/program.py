@@ -24,6 +24,7 @@ from semgllamm.integration.gauss_hermite import rules
 __all__ = ["Evaluation", "Program", "Workspace", "build"]
 
 WORTH_A_THREAD = 20_000  # terms of cells; fewer take less than some 200 microseconds
+WORTH_A_PART = 10_000
 PARTS = 16  # ranges of roots that threads take in turn: units differ in size, and threads in luck
 
 
@@ -293,7 +294,8 @@ class Program:
         """
         work = self.work(points)
         total = work[-1] if len(work) else 0.0
-        cuts = np.searchsorted(work, total * np.arange(1, PARTS) / PARTS)
+        parts = min(PARTS, 1 + int(total / WORTH_A_PART))
+        cuts = np.searchsorted(work, total * np.arange(1, parts) / parts)
         cuts = np.unique(np.concatenate([[0], cuts, [len(self.roots)]]))
         tasks = [(int(lo), int(hi), part) for part, (lo, hi) in enumerate(pairwise(cuts))]
         threads = min(workspace.threads, int(total / WORTH_A_THREAD), len(tasks))

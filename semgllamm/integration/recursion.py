@@ -34,7 +34,9 @@ FACTORS = 500  # factors 1 + e ≤ 2 multiplied before a logarithm is taken
 SLACK = 50.0  # by how much the log of a point may exceed that of the one its node's sums are scaled by
 
 # what the points of a node are asked for
-VALUE, FIXED_POINTS, MOVING_POINTS = range(3)
+VALUE, FIXED_POINTS, MOVING_POINTS, SECOND_DERIVATIVES = range(4)
+# what a cell keeps at a point: s, then in own parameters; ω and the other second derivatives
+S, G1, G2, W, S1, S2, H11, H12, H22 = range(9)
 # rows of Sums.A, for a on the path: ∂ log F/∂u_a with the points of the node fixed, and moving; and at one point
 FIXED, MOVING, FIXED_HERE, MOVING_HERE = range(4)
 
@@ -47,7 +49,7 @@ class Sums(NamedTuple):
     B: np.ndarray  # (P, cells, P + 3)
     N: np.ndarray  # (P, nodes, P + 2)
     A: np.ndarray  # (P, 4, P)
-    own: np.ndarray  # (P, own cells, 3) s, g1, g2 of the cells of the node at one point
+    own: np.ndarray  # (P, own cells, 3) s, g1, g2 of the cells of a node at one point
     leaf: np.ndarray  # (own cells, 3, points) the same at all points of a leaf
     points: np.ndarray  # (3, points) u, log integrand, factors under its logarithm
 
@@ -73,54 +75,89 @@ def bernoulli_logit(y, nu):
 
 
 @kernel
-def leaf_integrand(n, cells, trees, rules, sums, moments):
-    """Add the cells of a leaf to the log integrand at its points, and keep their scores."""
+def leaf_points(n, trees, places, rules, du, points):
+    """Points of a leaf, and the log integrand there without its cells; returns where they are centred."""
+    rule = trees.node[n, RULE]
+    T = places.T[n]
+    centre = places.m[n]
+    for b in range(trees.node[n, DEPTH]):
+        centre += places.G[n, b] * du[b]
+    scale = math.log(T)
+    for k in range(rules.count[rule]):
+        u = centre + T * rules.z[rule, k]
+        points[0, k] = u
+        points[1, k] = rules.logw[rule, k] + scale - 0.5 * u * u
+        points[2, k] = 1.0
+    return centre
+
+
+@kernel
+def leaf_cells(n, cells, trees, rules, up, points, kept, moments):
+    """Add the cells of a leaf to the log integrand at its points, and keep their derivatives."""
     o = trees.node[n, DEPTH]
     first = trees.node[n, FIRST]
     K = rules.count[trees.node[n, RULE]]
-    u, log, factor = sums.points[0], sums.points[1], sums.points[2]
+    u, log, factor = points[0], points[1], points[2]
     factors = 0
     for i in range(first, trees.node[n, LAST]):
         nu = cells.lin[i, 0]
         for b in range(o):
-            nu += cells.D[i, b] * sums.u[b]
+            nu += cells.D[i, b] * up[b]
         d = cells.D[i, o]
         w = cells.data[i, WEIGHT]
         y = cells.data[i, Y]
-        s = sums.leaf[i - first, 0]
+        terms = kept[i - first]
         if cells.code[i] == binomial.LOGIT and cells.data[i, TRIALS] == 1.0:
-            if w == 1.0:
-                for k in range(K):
-                    x, e, s[k], _, _ = bernoulli_logit(y, nu + d * u[k])
+            for k in range(K):
+                x, e, terms[S, k], curvature, _ = bernoulli_logit(y, nu + d * u[k])
+                if w == 1.0:
                     log[k] -= x
                     factor[k] *= 1.0 + e
-                factors += 1
-                if factors == FACTORS:
-                    factors = 0
-                    for k in range(K):
-                        log[k] -= math.log(factor[k])
-                        factor[k] = 1.0
-            else:
-                for k in range(K):
-                    x, e, s[k], _, _ = bernoulli_logit(y, nu + d * u[k])
+                else:
                     log[k] -= w * (x + math.log1p(e))
-        elif moments > VALUE and cells.own[cells.code[i]] > 0:
-            g1 = sums.leaf[i - first, 1]
-            g2 = sums.leaf[i - first, 2]
+                if moments == SECOND_DERIVATIVES:
+                    terms[W, k] = curvature
+            factors += 1
+            if factors == FACTORS:
+                factors = 0
+                for k in range(K):
+                    log[k] -= math.log(factor[k])
+                    factor[k] = 1.0
+        elif moments == SECOND_DERIVATIVES or (moments > VALUE and cells.own[cells.code[i]] > 0):
             for k in range(K):
                 t = registry.terms(
                     cells.code[i], y, cells.data[i, TRIALS], nu + d * u[k], cells.lin[i, 1], cells.lin[i, 2]
                 )
                 log[k] += w * t[0]
-                s[k], g1[k], g2[k] = t[1], t[4], t[5]
+                terms[S, k], terms[G1, k], terms[G2, k] = t[1], t[4], t[5]
+                if moments == SECOND_DERIVATIVES:
+                    terms[W, k], terms[S1, k], terms[S2, k] = t[2], t[6], t[7]
+                    terms[H11, k], terms[H12, k], terms[H22, k] = t[10], t[11], t[12]
         else:
             for k in range(K):
-                v, s[k] = registry.value(
+                v, terms[S, k] = registry.value(
                     cells.code[i], y, cells.data[i, TRIALS], nu + d * u[k], cells.lin[i, 1], cells.lin[i, 2]
                 )
                 log[k] += w * v
     for k in range(K):
         log[k] -= math.log(factor[k])
+
+
+@kernel
+def to_probabilities(log, K):
+    """Turn logs into probabilities that sum to one; returns the log of their sum, −∞ if there is none."""
+    top = -math.inf
+    for k in range(K):
+        top = max(top, log[k])
+    if not top > -math.inf:
+        return -math.inf
+    mass = 0.0
+    for k in range(K):
+        log[k] = math.exp(log[k] - top)
+        mass += log[k]
+    for k in range(K):
+        log[k] /= mass
+    return top + math.log(mass)
 
 
 @kernel
@@ -133,34 +170,17 @@ def leaf(n, r0, n0, cells, trees, places, rules, sums, moments):
     T = places.T[n]
     z = rules.z[rule]
     u, p = sums.points[0], sums.points[1]
-    centre = places.m[n]
-    for b in range(o):
-        centre += places.G[n, b] * sums.du[b]
-    scale = math.log(T)
-    for k in range(K):
-        u[k] = centre + T * z[k]
-        p[k] = rules.logw[rule, k] + scale - 0.5 * u[k] * u[k]
-        sums.points[2, k] = 1.0
-    leaf_integrand(n, cells, trees, rules, sums, moments)
-    top = -math.inf
-    for k in range(K):
-        top = max(top, p[k])
-    if not top > -math.inf:
-        return -math.inf
-    mass = 0.0
-    for k in range(K):
-        p[k] = math.exp(p[k] - top)
-        mass += p[k]
-    if moments == VALUE:
-        return top + math.log(mass)
-    for k in range(K):
-        p[k] /= mass
+    centre = leaf_points(n, trees, places, rules, sums.du, sums.points)
+    leaf_cells(n, cells, trees, rules, sums.u, sums.points, sums.leaf, moments)
+    logF = to_probabilities(p, K)
+    if moments == VALUE or not logF > -math.inf:
+        return logF
     A = sums.A[o]
     for b in range(o + 1):
         A[FIXED, b] = 0.0
     pull = 0.0
     for i in range(first, trees.node[n, LAST]):
-        s = sums.leaf[i - first, 0]
+        s = sums.leaf[i - first, S]
         e0 = 0.0
         ez = 0.0
         for k in range(K):
@@ -174,8 +194,8 @@ def leaf(n, r0, n0, cells, trees, places, rules, sums, moments):
             g1 = 0.0
             g2 = 0.0
             for k in range(K):
-                g1 += p[k] * sums.leaf[i - first, 1, k]
-                g2 += p[k] * sums.leaf[i - first, 2, k]
+                g1 += p[k] * sums.leaf[i - first, G1, k]
+                g2 += p[k] * sums.leaf[i - first, G2, k]
             B[len(B) - 2] = g1
             B[len(B) - 1] = g2
         w = cells.data[i, WEIGHT]
@@ -195,7 +215,83 @@ def leaf(n, r0, n0, cells, trees, places, rules, sums, moments):
         for b in range(o):
             N[2 + b] = A[FIXED, o] * sums.du[b]
             A[MOVING, b] = A[FIXED, b] + places.G[n, b] * A[FIXED, o]
-    return top + math.log(mass)
+    return logF
+
+
+@kernel
+def scale_sums(n, r0, n0, trees, sums, x, moments):
+    """Multiply what the points of a node have added up by x; 0 clears it, whatever was there."""
+    o = trees.node[n, DEPTH]
+    end = trees.node[n, END]
+    for i in range(trees.node[n, FIRST] - r0, trees.node[end - 1, LAST] - r0):
+        for b in range(sums.B.shape[2]):
+            sums.B[o, i, b] = x * sums.B[o, i, b] if x > 0.0 else 0.0
+    if moments == MOVING_POINTS:
+        for j in range(n - n0, end - n0):
+            for b in range(sums.N.shape[2]):
+                sums.N[o, j, b] = x * sums.N[o, j, b] if x > 0.0 else 0.0
+        for b in range(o + 1):
+            sums.A[o, FIXED, b] = x * sums.A[o, FIXED, b] if x > 0.0 else 0.0
+            sums.A[o, MOVING, b] = x * sums.A[o, MOVING, b] if x > 0.0 else 0.0
+
+
+@kernel
+def own_cells(n, cells, trees, sums):
+    """log density of the cells of an inner node at one point; their scores are kept, and their pull on the path."""
+    o = trees.node[n, DEPTH]
+    first = trees.node[n, FIRST]
+    A = sums.A[o, FIXED_HERE]
+    for b in range(o):
+        A[b] = 0.0
+    A[o] = -sums.u[o]
+    total = 0.0
+    for i in range(first, trees.node[n, LAST]):
+        nu = cells.lin[i, 0]
+        for b in range(o + 1):
+            nu += cells.D[i, b] * sums.u[b]
+        t = registry.terms(cells.code[i], cells.data[i, Y], cells.data[i, TRIALS], nu, cells.lin[i, 1], cells.lin[i, 2])
+        w = cells.data[i, WEIGHT]
+        total += w * t[0]
+        kept = sums.own[o, i - first]
+        kept[S], kept[G1], kept[G2] = t[1], t[4], t[5]
+        for b in range(o + 1):
+            A[b] += w * t[1] * cells.D[i, b]
+    return total
+
+
+@kernel
+def add_point(n, r0, n0, w, z, trees, sums, moments):
+    """Add a point of an inner node, times w, to the sums of its subtree, which gain its coordinate."""
+    o = trees.node[n, DEPTH]
+    first = trees.node[n, FIRST]
+    last = trees.node[n, LAST]
+    end = trees.node[n, END]
+    P = len(sums.u)
+    u = sums.u[o]
+    for i in range(first, last):
+        kept = sums.own[o, i - first]
+        B = sums.B[o, i - r0]
+        B[0] += w * kept[S]
+        B[1 + o] += w * kept[S] * u
+        B[P + 1] += w * kept[G1]
+        B[P + 2] += w * kept[G2]
+    for i in range(last - r0, trees.node[end - 1, LAST] - r0):
+        B = sums.B[o, i]
+        below = sums.B[o + 1, i]
+        B[0] += w * below[0]
+        B[1 + o] += w * below[0] * u
+        for b in range(o + 2, P + 3):
+            B[b] += w * below[b]
+    if moments == MOVING_POINTS:
+        A = sums.A[o]
+        for j in range(n + 1 - n0, end - n0):
+            for b in range(P + 2):
+                sums.N[o, j, b] += w * sums.N[o + 1, j, b]
+        sums.N[o, n - n0, 0] += w * A[FIXED_HERE, o]
+        sums.N[o, n - n0, 1] += w * A[MOVING_HERE, o] * z
+        for b in range(o + 1):
+            A[FIXED, b] += w * A[FIXED_HERE, b]
+            A[MOVING, b] += w * A[MOVING_HERE, b]
 
 
 def _signature():
@@ -211,22 +307,10 @@ def node(n, r0, n0, cells, trees, places, rules, sums, moments):
     if end == n + 1:
         return leaf(n, r0, n0, cells, trees, places, rules, sums, moments)
     o = trees.node[n, DEPTH]
-    first = trees.node[n, FIRST]
-    last = trees.node[n, LAST]
-    final = trees.node[end - 1, LAST]
     rule = trees.node[n, RULE]
-    P = len(sums.u)
     A = sums.A[o]
     if moments > VALUE:
-        for i in range(first - r0, final - r0):
-            for b in range(P + 3):
-                sums.B[o, i, b] = 0.0
-        for j in range(n - n0, end - n0):
-            for b in range(P + 2):
-                sums.N[o, j, b] = 0.0
-        for b in range(o + 1):
-            A[FIXED, b] = 0.0
-            A[MOVING, b] = 0.0
+        scale_sums(n, r0, n0, trees, sums, 0.0, moments)
     drift = 0.0
     for b in range(o):
         drift += places.G[n, b] * sums.du[b]
@@ -234,92 +318,38 @@ def node(n, r0, n0, cells, trees, places, rules, sums, moments):
     top = -math.inf
     mass = 0.0
     for k in range(rules.count[rule]):
-        sums.du[o] = drift + places.T[n] * rules.z[rule, k]
-        u = places.m[n] + sums.du[o]
-        sums.u[o] = u
-        total = rules.logw[rule, k] + scale - 0.5 * u * u
-        for b in range(o + 1):
-            A[FIXED_HERE, b] = 0.0
-        for i in range(first, last):
-            nu = cells.lin[i, 0]
-            for b in range(o + 1):
-                nu += cells.D[i, b] * sums.u[b]
-            t = registry.terms(
-                cells.code[i], cells.data[i, Y], cells.data[i, TRIALS], nu, cells.lin[i, 1], cells.lin[i, 2]
-            )
-            w = cells.data[i, WEIGHT]
-            total += w * t[0]
-            own = sums.own[o, i - first]
-            own[0], own[1], own[2] = t[1], t[4], t[5]
-            for b in range(o + 1):
-                A[FIXED_HERE, b] += w * t[1] * cells.D[i, b]
-        A[FIXED_HERE, o] -= u
+        z = rules.z[rule, k]
+        sums.du[o] = drift + places.T[n] * z
+        sums.u[o] = places.m[n] + sums.du[o]
+        log = rules.logw[rule, k] + scale - 0.5 * sums.u[o] ** 2 + own_cells(n, cells, trees, sums)
         for b in range(o + 1):
             A[MOVING_HERE, b] = A[FIXED_HERE, b]
         child = n + 1
         while child < end:
             w = trees.weight[child]
-            total += w * node(child, r0, n0, cells, trees, places, rules, sums, moments)
+            log += w * node(child, r0, n0, cells, trees, places, rules, sums, moments)
             if moments == MOVING_POINTS:
                 for b in range(o + 1):
                     A[FIXED_HERE, b] += w * sums.A[o + 1, FIXED, b]
                     A[MOVING_HERE, b] += w * sums.A[o + 1, MOVING, b]
             child = trees.node[child, END]
-        if not total > -math.inf:
+        if not log > -math.inf:
             continue
-        if not total < top + SLACK:
-            shrink = math.exp(top - total)
+        if not log < top + SLACK:
+            shrink = math.exp(top - log)
             mass *= shrink
-            top = total
             if moments > VALUE:
-                for i in range(first - r0, final - r0):
-                    for b in range(P + 3):
-                        sums.B[o, i, b] *= shrink
-                for j in range(n - n0, end - n0):
-                    for b in range(P + 2):
-                        sums.N[o, j, b] *= shrink
-                for b in range(o + 1):
-                    A[FIXED, b] *= shrink
-                    A[MOVING, b] *= shrink
-        w = math.exp(total - top)
+                scale_sums(n, r0, n0, trees, sums, shrink, moments)
+            top = log
+        w = math.exp(log - top)
         mass += w
         if moments > VALUE:
-            for i in range(first, last):
-                own = sums.own[o, i - first]
-                B = sums.B[o, i - r0]
-                B[0] += w * own[0]
-                B[1 + o] += w * own[0] * u
-                B[P + 1] += w * own[1]
-                B[P + 2] += w * own[2]
-            for i in range(last - r0, final - r0):
-                B = sums.B[o, i]
-                below = sums.B[o + 1, i]
-                x = w * below[0]
-                B[0] += x
-                B[1 + o] += x * u
-                for b in range(o + 2, P + 3):
-                    B[b] += w * below[b]
-        if moments == MOVING_POINTS:
-            for j in range(n + 1 - n0, end - n0):
-                for b in range(P + 2):
-                    sums.N[o, j, b] += w * sums.N[o + 1, j, b]
-            sums.N[o, n - n0, 0] += w * A[FIXED_HERE, o]
-            sums.N[o, n - n0, 1] += w * A[MOVING_HERE, o] * rules.z[rule, k]
-            for b in range(o + 1):
-                A[FIXED, b] += w * A[FIXED_HERE, b]
-                A[MOVING, b] += w * A[MOVING_HERE, b]
+            add_point(n, r0, n0, w, z, trees, sums, moments)
     if not mass > 0.0:
         return -math.inf
     if moments > VALUE:
-        for i in range(first - r0, final - r0):
-            for b in range(P + 3):
-                sums.B[o, i, b] /= mass
-        for j in range(n - n0, end - n0):
-            for b in range(P + 2):
-                sums.N[o, j, b] /= mass
-        for b in range(o + 1):
-            A[FIXED, b] /= mass
-            A[MOVING, b] /= mass
+        scale_sums(n, r0, n0, trees, sums, 1.0 / mass, moments)
+    if moments == MOVING_POINTS:
         for b in range(o):
             sums.N[o, n - n0, 2 + b] = A[MOVING, o] * sums.du[b]
             A[MOVING, b] += places.G[n, b] * A[MOVING, o]
