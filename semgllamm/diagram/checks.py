@@ -434,10 +434,6 @@ def _not_estimated(diagram: PathDiagram) -> Iterator[Refusal]:
             remedy = "Families: " + "; ".join(f"{name}({', '.join(links)})" for name, links in LINKS.items()) + "."
             yield f"The family {_family(family)} of '{choice.response}'", choice.span or choice.family.span, remedy
     yield from _constraints_not_estimated(diagram)
-    for cycle, span in _response_cycles(diagram):
-        if all(family_in(diagram, name).name == "gaussian" for name in cycle):
-            remedy = "Let latent variables cause each other: f =~ 1*y, f ~ g."
-            yield f"The cycle {' -> '.join((*cycle, cycle[0]))} of observed responses", span, remedy
 
 
 def _path_not_estimated(diagram: PathDiagram, path: Path) -> Iterator[Refusal]:

@@ -42,7 +42,7 @@ class Likelihood:
         self.levels = predictor.rule_levels
         self.signed = working.signed()
         self.exact = not ordinary and all(r.family.name == "gaussian" for r in predictor.model.responses)
-        self.has_louis = not predictor.whitening
+        self.has_louis = not predictor.whitening and not predictor.feedback
         self.depth = predictor.P
         self.blocks = self._cholesky_blocks()
         self.K = working.K
@@ -104,8 +104,10 @@ class Likelihood:
         state, result = self._evaluate(free, points, 2)
         program = self.predictor.program
         R = result.R
-        if self.predictor.whitening:
-            raise EstimationError("scores of single units are not available for models with residual covariances")
+        if not self.has_louis:
+            raise EstimationError(
+                "scores of single units are not available for models with residual covariances or cycles"
+            )
         ptr, par, feature, value = self.predictor.jacobian(state)
         cell = np.repeat(np.arange(len(program.code)), np.diff(ptr))
         root = np.zeros(len(program.code), dtype=np.int64)

@@ -17,6 +17,7 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from semgllamm.data.design import CellBlock, Design
+from semgllamm.estimation.feedback import Feedback
 from semgllamm.estimation.measurement import Measurement, OwnParameters
 from semgllamm.integration.collapse import mix
 from semgllamm.integration.program import Program, build
@@ -385,6 +386,7 @@ class Predictor:
         self.by_block = np.argsort(owner, kind="stable")
         self.block_start = np.searchsorted(owner[self.by_block], np.arange(len(self.blocks)))
         self._bind_whitening(coupled)
+        self.feedback = Feedback(model, design)
         self._bind_tables()
         q = model.n_parameters
         curved = np.zeros(q, dtype=bool)
@@ -491,6 +493,8 @@ class Predictor:
             state.possible = False
             return state
         self._fill(state)
+        if self.feedback:
+            state.constant += self.feedback.log_volume(inner)
         self._whiten(state)
         if not (np.isfinite(state.lin[:, 0]).all() and np.isfinite(state.D).all()):
             state.possible = False
@@ -512,10 +516,9 @@ class Predictor:
 
     def _fill(self, state: State) -> None:
         """f, d and τ of every cell."""
-        of_cells = state.table[self.owner]
-        state.lin = of_cells[:, [0, -2, -1]]
+        state.lin = np.take(state.table[:, [0, -2, -1]], self.owner, axis=0)
         state.lin[:, 0] += self.base
-        state.D = of_cells[:, 1:-2]
+        state.D = np.take(state.table[:, 1:-2], self.owner, axis=0)
         for b in self.sloped:
             state.lin[b.cells, 0] += b.X @ state.inner[b.beta]
         for b in self.uneven:
@@ -628,6 +631,8 @@ class Predictor:
     def pull_back(self, state: State, R: np.ndarray) -> np.ndarray:
         """Gradient in the inner parameters from the adjoints R of (f, d, τ): rows as the engine's."""
         gradient = np.zeros(self.model.n_parameters)
+        if self.feedback:
+            self.feedback.add_slope(state.inner, gradient)
         R = self._unwhiten(state, R, gradient)
         sums = self._sums(R)
         row, number = self.intercepts

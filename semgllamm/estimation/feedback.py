@@ -1,0 +1,81 @@
+"""Observed Gaussian responses that cause each other: y = B y + … + ε has the density of ε times |det(I − B)|.
+
+Each response's own density conditions on the observed values of the others, so a unit's log-likelihood gains
+log |det(I − B)|, which vanishes where no response is its own cause (Bollen 1989, chapter 4).
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from semgllamm.data.design import Design
+from semgllamm.model.matrices import Cell, Model
+
+__all__ = ["Feedback"]
+
+
+class Feedback:
+    """log |det(I − B)| over the units of a design, and its derivatives.
+
+    Parameters
+    ----------
+    model : Model
+    design : Design
+
+    Attributes
+    ----------
+    loops : list of (names, units, cells)
+        For each group with a cycle: the responses on cycles, the number of units that have them, and the cells of B.
+    """
+
+    def __init__(self, model: Model, design: Design):
+        self.loops: list[tuple[list[str], int, list[Cell]]] = []
+        responses = {response.name for response in model.responses}
+        for g, group in enumerate(model.groups):
+            cells = [c for c in group.beta if c.column in responses and (c.is_free or c.value != 0.0)]
+            names = sorted(_on_cycles(cells))
+            if names:
+                units = max(len(b.rows) for b in design.blocks if b.group == g and b.response.name == names[0])
+                self.loops.append((names, units, [c for c in cells if c.row in names and c.column in names]))
+
+    def __bool__(self) -> bool:
+        return bool(self.loops)
+
+    def log_volume(self, inner: np.ndarray) -> float:
+        """Σ over units of log |det(I − B)|; −inf where I − B is singular."""
+        logs = [np.linalg.slogdet(self._matrix(names, cells, inner))[1] for names, _, cells in self.loops]
+        return sum(units * log for (_, units, _), log in zip(self.loops, logs))
+
+    def add_slope(self, inner: np.ndarray, gradient: np.ndarray) -> None:
+        """Add its derivative in the inner parameters to `gradient`: ∂ log |det(I − B)| / ∂b_rc = −[(I − B)⁻¹]_cr."""
+        for names, units, cells in self.loops:
+            inverse = np.linalg.inv(self._matrix(names, cells, inner))
+            for cell in cells:
+                if cell.is_free:
+                    gradient[cell.number] -= units * inverse[names.index(cell.column), names.index(cell.row)]
+
+    @staticmethod
+    def _matrix(names, cells, inner) -> np.ndarray:
+        out = np.eye(len(names))
+        for cell in cells:
+            out[names.index(cell.row), names.index(cell.column)] -= cell.at(inner)
+        return out
+
+
+def _on_cycles(cells: list[Cell]) -> set[str]:
+    """Responses that are among their own causes."""
+    causes: dict[str, set[str]] = {}
+    for cell in cells:
+        causes.setdefault(cell.row, set()).add(cell.column)
+    out = set()
+    for name in causes:
+        seen: set[str] = set()
+        todo = list(causes[name])
+        while todo:
+            cause = todo.pop()
+            if cause not in seen:
+                seen.add(cause)
+                todo += causes.get(cause, ())
+        if name in seen:
+            out.add(name)
+    return out
