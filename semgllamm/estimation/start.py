@@ -182,6 +182,7 @@ def _fixed_part(predictor: Predictor, inner: np.ndarray) -> np.ndarray:
             column[moving] = np.arange(len(moving))
             keep = (feature == 0) & (column[par] >= 0)
             X = csr_matrix((value[keep], (row[keep], column[par[keep]])), shape=(len(program.code), len(moving)))
+            transposed, entries = X.T.tocsr(), np.diff(X.indptr)
             share = predictor.share_of_cells
             for _ in range(NEWTON_STEPS):
                 state = predictor.at(inner)
@@ -189,14 +190,16 @@ def _fixed_part(predictor: Predictor, inner: np.ndarray) -> np.ndarray:
                 if not np.isfinite(out).all():
                     break
                 w = share * np.maximum(out[:, 2], 1e-6)
-                H = (X.T @ X.multiply(w[:, None])).toarray()
+                weighted = csr_matrix((X.data * np.repeat(w, entries), X.indices, X.indptr), shape=X.shape)
+                H = (transposed @ weighted).toarray()
+                score = transposed @ (share * out[:, 1])
                 H[np.diag_indices_from(H)] += 1e-8 * (1.0 + np.diag(H))
-                step = np.linalg.solve(H, X.T @ (share * out[:, 1]))
+                step = np.linalg.solve(H, score)
                 size = np.abs(X @ step)
                 limit = np.max(size[~gaussian], initial=0.0)
                 inner[moving] += step * min(1.0, 3.0 / limit if limit > 0 else 1.0)
                 # to go on would hide from the optimiser that a maximum lies at infinity
-                if step @ (X.T @ (share * out[:, 1])) < ENOUGH:
+                if step @ score < ENOUGH:
                     break
             state = predictor.at(inner)
         _scale_up(predictor, state, inner)
