@@ -12,6 +12,8 @@ __all__ = ["Cells", "Jacobian", "Places", "Rules", "Trees", "examples"]
 DEPTH, PARENT, FIRST, LAST, END, RULE = range(6)
 # columns of the table of responses
 Y, TRIALS, WEIGHT = range(3)
+# what is kept of a cell at a point: s, the first derivatives in τ; ω and the other second derivatives
+S, G1, G2, W, S1, S2, H11, H12, H22 = range(9)
 
 
 class Cells(NamedTuple):

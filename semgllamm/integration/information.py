@@ -25,23 +25,27 @@ from typing import NamedTuple
 import numba
 import numpy as np
 
-from semgllamm.integration.arrays import DEPTH, END, FIRST, LAST, RULE, TRIALS, WEIGHT, Y, examples
-from semgllamm.integration.recursion import (
+from semgllamm.integration.arrays import (
+    DEPTH,
+    END,
+    FIRST,
     G1,
     G2,
     H11,
     H12,
     H22,
+    LAST,
+    RULE,
     S1,
     S2,
-    SECOND_DERIVATIVES,
-    SLACK,
+    TRIALS,
+    WEIGHT,
     S,
     W,
-    leaf_cells,
-    leaf_points,
-    to_probabilities,
-)
+    Y,
+    examples,
+)  # fmt: skip
+from semgllamm.integration.recursion import SECOND_DERIVATIVES, SLACK, leaf_cells, leaf_points, to_probabilities
 from semgllamm.responses import registry
 from semgllamm.responses.jit import kernel
 
@@ -83,21 +87,51 @@ def row(a):
 
 
 @kernel
-def add_moments(H, P, c, x, u, w, s1, s2, h11, h12, h22, own):
-    """H += x H_i, as far as it concerns 1 and the coordinate c, whose value is u."""
-    H[0] += x * w
-    H[row(c)] += x * u * w
-    H[row(c) + c] += x * u * u * w
+def power_means(p, x, u, K):
+    """Means of x, x u and x u² over points with probabilities p."""
+    e0, e1, e2 = 0.0, 0.0, 0.0
+    for k in range(K):
+        e = p[k] * x[k]
+        e0 += e
+        e *= u[k]
+        e1 += e
+        e2 += e * u[k]
+    return e0, e1, e2
+
+
+@kernel
+def leaf_moments(H, P, c, p, u, K, terms, own):
+    """H = E[H_i] over the points of a leaf, as far as it concerns 1 and the leaf's coordinate c."""
+    for b in range(len(H)):
+        H[b] = 0.0
+    H[0], H[row(c)], H[row(c) + c] = power_means(p, terms[W], u, K)
     if own > 0:
         a = row(P + 1)
-        H[a] -= x * s1
-        H[a + c] -= x * u * s1
-        H[a + P + 1] -= x * s2
-        H[a + P + 1 + c] -= x * u * s2
-        b = a + 2 * P + 2
-        H[b] -= x * h11
-        H[b + 1] -= x * h12
-        H[b + 2] -= x * h22
+        for x in (S1, S2):
+            e0, e1, _ = power_means(p, terms[x], u, K)
+            H[a] = -e0
+            H[a + c] = -e1
+            a += P + 1
+        for b in range(3):
+            e0, _, _ = power_means(p, terms[H11 + b], u, K)
+            H[a + b] = -e0
+
+
+@kernel
+def add_moments(H, P, c, x, u, terms, own):
+    """H += x H_i at one point, as far as it concerns 1 and the coordinate c, whose value is u."""
+    w = x * terms[W]
+    H[0] += w
+    H[row(c)] += u * w
+    H[row(c) + c] += u * u * w
+    if own > 0:
+        a = row(P + 1)
+        for y in (S1, S2):
+            H[a] -= x * terms[y]
+            H[a + c] -= x * u * terms[y]
+            a += P + 1
+        for b in range(3):
+            H[a + b] -= x * terms[H11 + b]
 
 
 @kernel
@@ -167,14 +201,7 @@ def leaf(n, r0, cells, trees, places, rules, jacobian, sums, q):
             else:
                 for k in range(K):
                     sums.at[k, a] += scale * terms[G1 + x - P - 1, k]
-        H = sums.H[o, i - r0]
-        for b in range(len(H)):
-            H[b] = 0.0
-        for k in range(K):
-            add_moments(
-                H, P, o + 1, p[k], u[k], terms[W, k], terms[S1, k], terms[S2, k], terms[H11, k], terms[H12, k],
-                terms[H22, k], cells.own[cells.code[i]],
-            )  # fmt: skip
+        leaf_moments(sums.H[o, i - r0], P, o + 1, p, u, K, terms, cells.own[cells.code[i]])
     ES = sums.ES[o]
     VS = sums.VS[o]
     for a in range(q):
@@ -194,6 +221,67 @@ def leaf(n, r0, cells, trees, places, rules, jacobian, sums, q):
     return logF
 
 
+@kernel
+def scale_sums(n, r0, trees, sums, x, q):
+    """Multiply what the points of a node have added up by x; 0 clears it, whatever was there."""
+    o = trees.node[n, DEPTH]
+    for a in range(q):
+        sums.ES[o, a] = x * sums.ES[o, a] if x > 0.0 else 0.0
+        for b in range(a + 1):
+            sums.VS[o, a, b] = x * sums.VS[o, a, b] if x > 0.0 else 0.0
+    for i in range(trees.node[n, FIRST] - r0, trees.node[trees.node[n, END] - 1, LAST] - r0):
+        for b in range(sums.H.shape[2]):
+            sums.H[o, i, b] = x * sums.H[o, i, b] if x > 0.0 else 0.0
+
+
+@kernel
+def own_cells(n, cells, trees, jacobian, sums):
+    """log density of the cells of an inner node at one point; their derivatives are kept, their score added to t."""
+    o = trees.node[n, DEPTH]
+    first = trees.node[n, FIRST]
+    P = cells.D.shape[1]
+    t = sums.t[o]
+    total = 0.0
+    for i in range(first, trees.node[n, LAST]):
+        nu = cells.lin[i, 0]
+        for b in range(o + 1):
+            nu += cells.D[i, b] * sums.u[b]
+        c = registry.terms(cells.code[i], cells.data[i, Y], cells.data[i, TRIALS], nu, cells.lin[i, 1], cells.lin[i, 2])
+        w = cells.data[i, WEIGHT]
+        total += w * c[0]
+        terms = sums.own[o, i - first]
+        terms[S], terms[W], terms[G1], terms[G2], terms[S1], terms[S2] = c[1], c[2], c[4], c[5], c[6], c[7]
+        terms[H11], terms[H12], terms[H22] = c[10], c[11], c[12]
+        for e in range(jacobian.ptr[i], jacobian.ptr[i + 1]):
+            x = jacobian.feature[e]
+            r = terms[S] if x <= P else terms[G1 + x - P - 1]
+            if 0 < x <= P:
+                r *= sums.u[x - 1]
+            t[sums.place[jacobian.par[e]]] += w * jacobian.value[e] * r
+    return total
+
+
+@kernel
+def add_point(n, r0, w, cells, trees, sums, q):
+    """Add a point of an inner node, times w, to the sums of its subtree, whose moments gain its coordinate."""
+    o = trees.node[n, DEPTH]
+    first = trees.node[n, FIRST]
+    P = cells.D.shape[1]
+    u = sums.u[o]
+    for a in range(q):
+        x = w * sums.t[o, a]
+        sums.ES[o, a] += x
+        for b in range(a + 1):
+            sums.VS[o, a, b] += w * sums.W[o, a, b] + x * sums.t[o, b]
+    for i in range(first, trees.node[n, LAST]):
+        add_moments(sums.H[o, i - r0], P, o + 1, w, u, sums.own[o, i - first], cells.own[cells.code[i]])
+    for j in range(n + 1, trees.node[n, END]):
+        deepest = trees.node[j, DEPTH] + 1
+        for i in range(trees.node[j, FIRST], trees.node[j, LAST]):
+            own = cells.own[cells.code[i]]
+            lift_moments(sums.H[o, i - r0], sums.H[o + 1, i - r0], P, o + 1, deepest, w, u, own)
+
+
 def _signature():
     cells, trees, places, rules, jacobian = examples()
     arguments = (0, 0, cells, trees, places, rules, jacobian, layers(0, 0, 0, 0, 0), 0)
@@ -207,106 +295,47 @@ def node(n, r0, cells, trees, places, rules, jacobian, sums, q):
     if end == n + 1:
         return leaf(n, r0, cells, trees, places, rules, jacobian, sums, q)
     o = trees.node[n, DEPTH]
-    first = trees.node[n, FIRST]
-    last = trees.node[n, LAST]
     rule = trees.node[n, RULE]
-    P = cells.D.shape[1]
-    t = sums.t[o]
-    inner = sums.W[o]
-    ES = sums.ES[o]
-    VS = sums.VS[o]
-    for a in range(q):
-        ES[a] = 0.0
-        for b in range(a + 1):
-            VS[a, b] = 0.0
-    for i in range(first - r0, trees.node[end - 1, LAST] - r0):
-        for b in range(sums.H.shape[2]):
-            sums.H[o, i, b] = 0.0
+    scale_sums(n, r0, trees, sums, 0.0, q)
+    drift = 0.0
+    for b in range(o):
+        drift += places.G[n, b] * sums.du[b]
+    scale = math.log(places.T[n])
     top = -math.inf
     mass = 0.0
     for k in range(rules.count[rule]):
-        step = places.T[n] * rules.z[rule, k]
-        for b in range(o):
-            step += places.G[n, b] * sums.du[b]
-        sums.du[o] = step
-        u = places.m[n] + step
-        sums.u[o] = u
-        total = rules.logw[rule, k] + math.log(places.T[n]) - 0.5 * u * u
+        sums.du[o] = drift + places.T[n] * rules.z[rule, k]
+        sums.u[o] = places.m[n] + sums.du[o]
         for a in range(q):
-            t[a] = 0.0
+            sums.t[o, a] = 0.0
             for b in range(a + 1):
-                inner[a, b] = 0.0
-        for i in range(first, last):
-            nu = cells.lin[i, 0]
-            for b in range(o + 1):
-                nu += cells.D[i, b] * sums.u[b]
-            c = registry.terms(
-                cells.code[i], cells.data[i, Y], cells.data[i, TRIALS], nu, cells.lin[i, 1], cells.lin[i, 2]
-            )
-            w = cells.data[i, WEIGHT]
-            total += w * c[0]
-            terms = sums.own[o, i - first]
-            terms[S], terms[W], terms[G1], terms[G2], terms[S1], terms[S2] = c[1], c[2], c[4], c[5], c[6], c[7]
-            terms[H11], terms[H12], terms[H22] = c[10], c[11], c[12]
-            for e in range(jacobian.ptr[i], jacobian.ptr[i + 1]):
-                x = jacobian.feature[e]
-                scale = w * jacobian.value[e]
-                if x == 0:
-                    t[sums.place[jacobian.par[e]]] += scale * c[1]
-                elif x <= P:
-                    t[sums.place[jacobian.par[e]]] += scale * c[1] * sums.u[x - 1]
-                else:
-                    t[sums.place[jacobian.par[e]]] += scale * terms[G1 + x - P - 1]
+                sums.W[o, a, b] = 0.0
+        log = rules.logw[rule, k] + scale - 0.5 * sums.u[o] ** 2 + own_cells(n, cells, trees, jacobian, sums)
         child = n + 1
         while child < end:
             w = trees.weight[child]
-            total += w * node(child, r0, cells, trees, places, rules, jacobian, sums, q)
+            log += w * node(child, r0, cells, trees, places, rules, jacobian, sums, q)
             for a in range(q):
-                t[a] += w * sums.ES[o + 1, a]
+                sums.t[o, a] += w * sums.ES[o + 1, a]
                 for b in range(a + 1):
-                    inner[a, b] += w * sums.VS[o + 1, a, b]
+                    sums.W[o, a, b] += w * sums.VS[o + 1, a, b]
             child = trees.node[child, END]
-        if not total > -math.inf:
+        if not log > -math.inf:
             continue
-        if not total < top + SLACK:
-            shrink = math.exp(top - total)
+        if not log < top + SLACK:
+            shrink = math.exp(top - log)
             mass *= shrink
-            top = total
-            for a in range(q):
-                ES[a] *= shrink
-                for b in range(a + 1):
-                    VS[a, b] *= shrink
-            for i in range(first - r0, trees.node[end - 1, LAST] - r0):
-                for b in range(sums.H.shape[2]):
-                    sums.H[o, i, b] *= shrink
-        w = math.exp(total - top)
+            scale_sums(n, r0, trees, sums, shrink, q)
+            top = log
+        w = math.exp(log - top)
         mass += w
-        for a in range(q):
-            x = w * t[a]
-            ES[a] += x
-            for b in range(a + 1):
-                VS[a, b] += w * inner[a, b] + x * t[b]
-        for i in range(first, last):
-            terms = sums.own[o, i - first]
-            add_moments(
-                sums.H[o, i - r0], P, o + 1, w, u, terms[W], terms[S1], terms[S2], terms[H11], terms[H12], terms[H22],
-                cells.own[cells.code[i]],
-            )  # fmt: skip
-        for j in range(n + 1, end):
-            for i in range(trees.node[j, FIRST], trees.node[j, LAST]):
-                lift_moments(
-                    sums.H[o, i - r0], sums.H[o + 1, i - r0], P, o + 1, trees.node[j, DEPTH] + 1, w, u,
-                    cells.own[cells.code[i]],
-                )  # fmt: skip
+        add_point(n, r0, w, cells, trees, sums, q)
     if not mass > 0.0:
         return -math.inf
+    scale_sums(n, r0, trees, sums, 1.0 / mass, q)
     for a in range(q):
-        ES[a] /= mass
         for b in range(a + 1):
-            VS[a, b] = VS[a, b] / mass - ES[a] * ES[b]
-    for i in range(first - r0, trees.node[end - 1, LAST] - r0):
-        for b in range(sums.H.shape[2]):
-            sums.H[o, i, b] /= mass
+            sums.VS[o, a, b] -= sums.ES[o, a] * sums.ES[o, b]
     return top + math.log(mass)
 
 

@@ -24,7 +24,26 @@ from typing import NamedTuple
 import numba
 import numpy as np
 
-from semgllamm.integration.arrays import DEPTH, END, FIRST, LAST, RULE, TRIALS, WEIGHT, Y, examples
+from semgllamm.integration.arrays import (
+    DEPTH,
+    END,
+    FIRST,
+    G1,
+    G2,
+    H11,
+    H12,
+    H22,
+    LAST,
+    RULE,
+    S1,
+    S2,
+    TRIALS,
+    WEIGHT,
+    S,
+    W,
+    Y,
+    examples,
+)  # fmt: skip
 from semgllamm.responses import binomial, registry
 from semgllamm.responses.jit import kernel
 
@@ -35,8 +54,6 @@ SLACK = 50.0  # by how much the log of a point may exceed that of the one its no
 
 # what the points of a node are asked for
 VALUE, FIXED_POINTS, MOVING_POINTS, SECOND_DERIVATIVES = range(4)
-# what a cell keeps at a point: s, then in own parameters; ω and the other second derivatives
-S, G1, G2, W, S1, S2, H11, H12, H22 = range(9)
 # rows of Sums.A, for a on the path: ∂ log F/∂u_a with the points of the node fixed, and moving; and at one point
 FIXED, MOVING, FIXED_HERE, MOVING_HERE = range(4)
 
