@@ -24,35 +24,41 @@ class Feedback:
 
     Attributes
     ----------
-    loops : list of (names, units, cells)
+    loops : list of (group, names, units, cells)
         For each group with a cycle: the responses on cycles, the number of units that have them, and the cells of B.
     """
 
     def __init__(self, model: Model, design: Design):
-        self.loops: list[tuple[list[str], int, list[Cell]]] = []
+        self.loops: list[tuple[int, list[str], int, list[Cell]]] = []
         responses = {response.name for response in model.responses}
         for g, group in enumerate(model.groups):
             cells = [c for c in group.beta if c.column in responses and (c.is_free or c.value != 0.0)]
             names = sorted(_on_cycles(cells))
             if names:
                 units = max(len(b.rows) for b in design.blocks if b.group == g and b.response.name == names[0])
-                self.loops.append((names, units, [c for c in cells if c.row in names and c.column in names]))
+                self.loops.append((g, names, units, [c for c in cells if c.row in names and c.column in names]))
 
     def __bool__(self) -> bool:
         return bool(self.loops)
 
     def log_volume(self, inner: np.ndarray) -> float:
         """Σ over units of log |det(I − B)|; −inf where I − B is singular."""
-        logs = [np.linalg.slogdet(self._matrix(names, cells, inner))[1] for names, _, cells in self.loops]
-        return sum(units * log for (_, units, _), log in zip(self.loops, logs))
+        logs = [np.linalg.slogdet(self._matrix(names, cells, inner))[1] for _, names, _, cells in self.loops]
+        return sum(units * log for (_, _, units, _), log in zip(self.loops, logs))
 
     def add_slope(self, inner: np.ndarray, gradient: np.ndarray) -> None:
-        """Add its derivative in the inner parameters to `gradient`: ∂ log |det(I − B)| / ∂b_rc = −[(I − B)⁻¹]_cr."""
-        for names, units, cells in self.loops:
+        """Add its derivative in the inner parameters to `gradient`."""
+        units = {group: units for group, _, units, _ in self.loops}
+        for number, slope, group, _ in self.slopes(inner):
+            gradient[number] += units[group] * slope
+
+    def slopes(self, inner: np.ndarray):
+        """(parameter, ∂ log |det(I − B)| / ∂b_rc = −[(I − B)⁻¹]_cr, group, a response of its units) of free cells."""
+        for group, names, _, cells in self.loops:
             inverse = np.linalg.inv(self._matrix(names, cells, inner))
             for cell in cells:
                 if cell.is_free:
-                    gradient[cell.number] -= units * inverse[names.index(cell.column), names.index(cell.row)]
+                    yield cell.number, -inverse[names.index(cell.column), names.index(cell.row)], group, names[0]
 
     @staticmethod
     def _matrix(names, cells, inner) -> np.ndarray:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import numpy as np
 
-from semgllamm.errors import EstimationError
 from semgllamm.estimation.predictor import Predictor
 from semgllamm.integration.program import Workspace
 
@@ -100,23 +99,11 @@ class Likelihood:
         return gradient if self.identity else self.K.T @ gradient
 
     def unit_scores(self, free, points) -> np.ndarray:
-        """Fisher scores of the integration tree's roots, (roots, n_free), each weighted by its multiplicity."""
+        """Total-derivative scores of the integration trees' roots, (roots, n_free), each times its multiplicity."""
         state, result = self._evaluate(free, points, 2)
-        program = self.predictor.program
-        R = result.R
-        if not self.has_louis:
-            raise EstimationError(
-                "scores of single units are not available for models with residual covariances or cycles"
-            )
-        ptr, par, feature, value = self.predictor.jacobian(state)
-        cell = np.repeat(np.arange(len(program.code)), np.diff(ptr))
-        root = np.zeros(len(program.code), dtype=np.int64)
-        for r, n in enumerate(program.roots):
-            first, last = program.tree[n, 2], program.tree[program.tree[n, 4] - 1, 3]
-            root[first:last] = r
-        scores = np.zeros((len(program.roots), self.predictor.model.n_parameters))
-        np.add.at(scores, (root[cell], par), value * R[cell, feature])
-        return scores @ self.K
+        if result is None or result.R is None:
+            return np.full((len(self.predictor.program.roots), self.n_free), np.nan)
+        return self.predictor.unit_scores(state, result.R) @ self.K
 
     def louis(self, free, points) -> tuple[float, np.ndarray, np.ndarray]:
         """log L, its total derivative and the observed information of the likelihood with fixed points (Louis 1982)."""

@@ -19,9 +19,9 @@ import numpy as np
 from semgllamm.data.design import CellBlock, Design
 from semgllamm.estimation.feedback import Feedback
 from semgllamm.estimation.measurement import Measurement, OwnParameters
+from semgllamm.integration.arrays import FIRST, LAST, WEIGHT
 from semgllamm.integration.collapse import mix
 from semgllamm.integration.program import Program, build
-from semgllamm.integration.recursion import FIRST, LAST, WEIGHT
 from semgllamm.integration.tree import Tree, plan
 from semgllamm.model.matrices import Cell, Model
 from semgllamm.model.transforms import LOG_VARIANCE, Working
@@ -713,6 +713,24 @@ class Predictor:
                 value[start + k + j] = values
         return ptr, par, feature, value
 
+    def unit_scores(self, state: State, R: np.ndarray) -> np.ndarray:
+        """The gradient's parts in the inner parameters by root of the integration trees, (roots, q)."""
+        program, q = self.program, self.model.n_parameters
+        first = program.tree[program.roots, FIRST]
+        root = np.searchsorted(first, np.arange(len(program.code)), side="right") - 1
+        scores = np.zeros((len(program.roots), q))
+        for number, cells, parts in self._residual_scores(state, R):
+            np.add.at(scores, (root[cells], number), parts)
+        for number, slope, g, name in self.feedback.slopes(state.inner):
+            for b in self.blocks:
+                if b.source.group == g and b.source.response.name == name:
+                    np.add.at(scores, (root[b.at], number), slope * self.share_of_cells[b.at])
+        R = self._unwhiten(state, R, np.zeros(q))
+        ptr, par, feature, value = self.jacobian(state)
+        cell = np.repeat(np.arange(len(program.code)), np.diff(ptr))
+        np.add.at(scores, (root[cell], par), value * R[cell, feature])
+        return scores
+
     # ---- latent variables ----------------------------------------------------------------------------------------
 
     def latent(self, name: str, inner: np.ndarray):
@@ -876,6 +894,19 @@ class Predictor:
                 gradient[number] += (np.tril(Lbar) * (L @ inside)).sum()
             R[at] = np.einsum("ba,nbc->nac", inverse, r)
         return R
+
+    def _residual_scores(self, state: State, R: np.ndarray):
+        """(parameter of Θ, a cell of each unit, the unit's part of the gradient) of each missing pattern."""
+        for (_, _, at, _), (L, inverse, change, _) in zip(self.whitening, state.whitening):
+            r, D = R[at], state.D[at]
+            outer = np.einsum("na,nb->nab", r[:, :, 0], state.lin[at, 0])
+            outer += np.einsum("nap,nbp->nab", r[:, :, 1 : 1 + self.P], D)
+            Lbar = -np.einsum("ca,nab->ncb", inverse.T, outer)
+            Lbar -= self.share_of_cells[at[:, 0], None, None] * np.diag(1 / np.diag(L))
+            for number, dTheta in change.items():
+                inside = np.tril(inverse @ dTheta @ inverse.T)
+                inside[np.diag_indices_from(inside)] *= 0.5
+                yield number, at[:, 0], np.einsum("nab,ab->n", Lbar, np.tril(L @ inside))
 
     # ---- identical cells -----------------------------------------------------------------------------------------
 

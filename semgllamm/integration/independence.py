@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from semgllamm.integration.recursion import TRIALS, Y
+from semgllamm.integration.arrays import TRIALS, Y
 from semgllamm.responses import registry
 from semgllamm.responses.jit import kernel
 

@@ -29,3 +29,28 @@ def test_zoo(name, rule):
     free = point_near_the_start(found, np.random.default_rng(len(name)))
     numbers = [int(k) for k in rule.replace(" ordinary", "").split(" x ")]
     assert_score(found, free, found.points(*numbers))
+
+
+@pytest.mark.parametrize("name", ZOO)
+def test_scores_of_units_add_up_to_the_score(name):
+    example = ZOO[name]
+    found = walk(example.text, example.data(), **example.arguments)
+    free = point_near_the_start(found, np.random.default_rng(2))
+    points = found.points(3)
+    scores = found.likelihood.unit_scores(free, points)
+    assert len(scores) == len(found.likelihood.predictor.program.roots)
+    np.testing.assert_allclose(scores.sum(axis=0), found.score(free, points), rtol=1e-8, atol=1e-8)
+
+
+@pytest.mark.parametrize("name", [
+    "residual covariances and missing cells", "observed responses that cause each other", "one factor, every family",
+])  # fmt: skip
+def test_score_of_a_unit_is_lost_with_the_unit(name):
+    text, data = ZOO[name].text, ZOO[name].data()
+    found = walk(text, data)
+    free, points = point_near_the_start(found, np.random.default_rng(2)), found.points(3)
+    scores, total = found.likelihood.unit_scores(free, points), found.score(free, points)
+    kept = found.likelihood.predictor.design.kept
+    for row in (0, 3, len(kept) - 1):
+        others = walk(text, data.drop(index=data.index[kept[row]]))
+        np.testing.assert_allclose(scores[row], total - others.score(free, points), rtol=1e-7, atol=1e-7)

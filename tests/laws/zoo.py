@@ -111,6 +111,12 @@ ZOO = {
     """),
     "three occasions": Example(f"f =~ b1 + b2\ng =~ b3 + b4\nh =~ b5 + b6\ng ~ f\nh ~ g\n{BINARY}"),
     "mutual causes": Example(f"f =~ b1 + b2 + b3\ng =~ b4 + b5 + b6\nf ~ g + w\ng ~ f + v\n{BINARY}"),
+    "observed responses that cause each other": Example("""
+        f =~ g1 + g2 + g3
+        g4 ~ g5 + f + w
+        g5 ~ g4 + v
+        g4 ~~ g6
+    """),
     "latent means and intercepts": Example("""
         f =~ 1*g1 + g2 + g3
         f ~ 1 + w
