@@ -99,10 +99,10 @@ class Likelihood:
         return gradient if self.identity else self.K.T @ gradient
 
     def unit_scores(self, free, points) -> np.ndarray:
-        """Total-derivative scores of the integration trees' roots, (roots, n_free), each times its multiplicity."""
+        """Total-derivative scores of the independent units, (units, n_free), identical ones added up."""
         state, result = self._evaluate(free, points, 2)
         if result is None or result.R is None:
-            return np.full((len(self.predictor.program.roots), self.n_free), np.nan)
+            return np.full((1, self.n_free), np.nan)
         return self.predictor.unit_scores(state, result.R) @ self.K
 
     def louis(self, free, points) -> tuple[float, np.ndarray, np.ndarray]:

@@ -714,22 +714,38 @@ class Predictor:
         return ptr, par, feature, value
 
     def unit_scores(self, state: State, R: np.ndarray) -> np.ndarray:
-        """The gradient's parts in the inner parameters by root of the integration trees, (roots, q)."""
-        program, q = self.program, self.model.n_parameters
-        first = program.tree[program.roots, FIRST]
-        root = np.searchsorted(first, np.arange(len(program.code)), side="right") - 1
-        scores = np.zeros((len(program.roots), q))
+        """The gradient's parts in the inner parameters by independent units, (units, q).
+
+        The units are the roots of the integration trees, and then the rows of responses without latent variables.
+        """
+        unit = self._unit_of_cells()
+        q = self.model.n_parameters
+        scores = np.zeros((unit.max(initial=-1) + 1, q))
         for number, cells, parts in self._residual_scores(state, R):
-            np.add.at(scores, (root[cells], number), parts)
+            np.add.at(scores, (unit[cells], number), parts)
         for number, slope, g, name in self.feedback.slopes(state.inner):
             for b in self.blocks:
                 if b.source.group == g and b.source.response.name == name:
-                    np.add.at(scores, (root[b.at], number), slope * self.share_of_cells[b.at])
+                    np.add.at(scores, (unit[b.at], number), slope * self.share_of_cells[b.at])
         R = self._unwhiten(state, R, np.zeros(q))
         ptr, par, feature, value = self.jacobian(state)
-        cell = np.repeat(np.arange(len(program.code)), np.diff(ptr))
-        np.add.at(scores, (root[cell], par), value * R[cell, feature])
+        cell = np.repeat(np.arange(len(unit)), np.diff(ptr))
+        np.add.at(scores, (unit[cell], par), value * R[cell, feature])
         return scores
+
+    def _unit_of_cells(self) -> np.ndarray:
+        tree, roots = self.program.tree, self.program.roots
+        unit = np.searchsorted(tree[roots, FIRST], np.arange(len(self.program.code)), side="right") - 1
+        row = np.full(len(unit), -1)
+        for b in self.blocks:
+            if not b.path:
+                row[b.at] = b.source.rows[b.keep]
+        alone = row >= 0
+        if alone.any():
+            # the node that all of these hang on is no unit
+            unit[~alone] = np.unique(unit[~alone], return_inverse=True)[1]
+            unit[alone] = unit[~alone].max(initial=-1) + 1 + np.unique(row[alone], return_inverse=True)[1]
+        return unit
 
     # ---- latent variables ----------------------------------------------------------------------------------------
 
