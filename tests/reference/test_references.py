@@ -5,6 +5,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from reference import Reference
 from walk import walk
 
 from semgllamm import Adaptive, Ordinary
@@ -89,3 +90,24 @@ def test_score_is_the_derivative_of_the_loglikelihood(reference, points):
         value = [found.value(free + k * h * direction, points) for k in (-2, -1, 1, 2)]
         slope = (value[0] - 8 * value[1] + 8 * value[2] - value[3]) / (12 * h)
         assert slope == pytest.approx(score @ direction, rel=1e-6, abs=1e-5)
+
+
+def test_published_one_parameter_logistic_model():
+    """Rizopoulos (2006): common slope with its standard error, and difficulties."""
+    reference = Reference("lsat6_1pl")
+    published, fit = reference.values["published"], reference.fit()
+    slope = fit.coef["a"]
+    assert fit.loglik == pytest.approx(published["loglik"], abs=1e-3)
+    assert slope == pytest.approx(published["slope"], abs=1e-4)
+    assert np.sqrt(fit.vcov().loc["a", "a"]) == pytest.approx(published["slope_se"], abs=1e-4)
+    difficulties = [-fit.coef[f"y{k}~1"] / slope for k in range(1, 6)]
+    assert difficulties == pytest.approx(published["difficulties"], abs=1e-3)
+
+
+def test_published_three_level_logit():
+    """Rodríguez & Goldman (2001) print standard deviations of mothers and communities to two decimals."""
+    reference = Reference("guatemala")
+    fit = reference.fit(Adaptive((21, 7)))
+    found = [np.sqrt(fit.coef[f"{level}.intercept~~{level}.intercept"]) for level in ("mom", "comm")]
+    assert found == pytest.approx([reference.values["published"][f"sd_{level}"] for level in ("mom", "comm")], abs=0.01)
+    assert (fit.loglik, *found) == pytest.approx((-1323.9524, 2.3172, 1.0249), abs=1e-4)
