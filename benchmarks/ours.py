@@ -48,10 +48,13 @@ def main(name: str, method: str, budget: float, threads: int) -> dict:
 
 
 def version() -> str:
-    """The version of the installed package."""
-    from importlib.metadata import version
+    """The version of the package, if it is installed."""
+    from importlib.metadata import PackageNotFoundError, version
 
-    return version("semgllamm")
+    try:
+        return version("semgllamm")
+    except PackageNotFoundError:
+        return "(a checkout)"
 
 
 if __name__ == "__main__":

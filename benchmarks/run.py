@@ -24,9 +24,11 @@ from time import perf_counter
 from models import MODELS, data
 from tabulate import tabulate
 
-HERE = Path(__file__).parent
+HERE = Path(__file__).resolve().parent
 PAGE = HERE.parent / "docs" / "explanation" / "speed.md"
 BEGIN, END = "<!-- measured: written by benchmarks/run.py -->", "<!-- end of measured -->"
+# the checkout is what is measured, installed or not
+CHECKOUT = {**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, [str(HERE.parent), os.environ.get("PYTHONPATH")]))}
 LONG = 0.3  # seconds of the fastest peer from which semgllamm is to be TIMES as fast
 TIMES = 10
 LIKELIHOODS = {"laplace": "Laplace", "converged": "converged adaptive", "exact": "exact (Gaussian)"}
@@ -44,6 +46,7 @@ def main() -> None:
     options.add_argument("--models", nargs="*", choices=sorted(MODELS), help="only these, and leave the page alone")
     options.add_argument("--seconds", type=float, default=3.0, help="time to repeat each fit for (at least thrice)")
     chosen = options.parse_args()
+    sys.path.insert(0, str(HERE.parent))
     load = os.getloadavg()[0]
     rows, notes = [], []
     for key in chosen.models or MODELS:
@@ -110,7 +113,7 @@ def peer(key: str, package: str, method: str, file: Path, seconds: float) -> dic
 def answer(command: list[str]) -> dict:
     """The JSON object that a process prints last; a program that is missing or fails is told, not skipped."""
     try:
-        done = subprocess.run(command, capture_output=True, text=True, check=False)
+        done = subprocess.run(command, capture_output=True, text=True, check=False, env=CHECKOUT)
     except FileNotFoundError:
         return {"missing": command[0]}
     lines = done.stdout.strip().splitlines()
@@ -132,7 +135,7 @@ def distance(reference: dict, found: dict) -> float:
 def startup() -> str:
     """Import, first fit on a fresh machine, and later processes, as a table."""
 
-    def wall(code: str, environment=None) -> float:
+    def wall(code: str, environment=CHECKOUT) -> float:
         begun = perf_counter()
         subprocess.run([sys.executable, "-c", code], check=True, capture_output=True, env=environment)
         return perf_counter() - begun
@@ -140,7 +143,7 @@ def startup() -> str:
     fit = LSAT6.format(text=MODELS["lsat6_1pl"].text)
     imports = {name: median([wall(f"import {name}") for _ in range(11)]) for name in ("pandas", "semgllamm")}
     with tempfile.TemporaryDirectory() as cache:
-        environment = {**os.environ, "NUMBA_CACHE_DIR": cache}
+        environment = {**CHECKOUT, "NUMBA_CACHE_DIR": cache}
         first = wall(fit, environment)
         later = median([wall(fit, environment) for _ in range(7)])
     rows = [
