@@ -115,7 +115,7 @@ def report(fit: Fit, ci: bool = False) -> Report:
         problems=fit.problems,
         iterations=fit.convergence.iterations,
         method=fit.method,
-        optimizer=getattr(fit.convergence, "method", "Newton"),
+        optimizer=_optimizer(fit),
         npar=fit.npar,
         n_constraints=model.n_parameters - fit.npar,
         nobs=fit.nobs,
@@ -147,6 +147,11 @@ def report(fit: Fit, ci: bool = False) -> Report:
         level_style=fit.diagram.style,
         ci=ci,
     )
+
+
+def _optimizer(fit: Fit) -> str:
+    """Newton's steps take an information each; where quasi-Newton steps went before, there are one or two at the end."""
+    return "Newton" if fit.convergence.evaluations.informations > 2 else "BFGS, then Newton"
 
 
 def _flags(fit: Fit):
