@@ -150,7 +150,7 @@ def report(fit: Fit, ci: bool = False) -> Report:
 
 
 def _optimizer(fit: Fit) -> str:
-    """Newton's steps take an information each; where quasi-Newton steps went before, there are one or two at the end."""
+    """Newton's steps take an information each; after quasi-Newton steps there are one or two at the end."""
     return "Newton" if fit.convergence.evaluations.informations > 2 else "BFGS, then Newton"
 
 
