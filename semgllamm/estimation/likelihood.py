@@ -118,13 +118,14 @@ class Likelihood:
             state.lin, state.D, (*points, 1), J, q, ordinary=self.ordinary, workspace=self.workspace
         )
         if predictor.bending.any():
-            information = information - self._map_curvature(state, points)
+            information = information - predictor.curvature(state, self._held(state, result, points))
         return self._loglik(state, result), gradient, self.K.T @ information @ self.K
 
-    def _map_curvature(self, state, points) -> np.ndarray:
-        """Σ E[s_i u_m] ∂²d_im + E[s_i] ∂²f_i: differences of the pull-back J(θ)'r with r held."""
-        predictor = self.predictor
-        fixed = predictor.program.evaluate(
+    def _held(self, state, result, points) -> np.ndarray:
+        """E[s_i] and E[s_i u], the adjoints of f and d with the points held."""
+        if self.exact:
+            # where the points are exact, moving them changes nothing
+            return result.R
+        return self.predictor.program.evaluate(
             state.lin, state.D, (*points, 1), ordinary=self.ordinary, moments=1, workspace=self.workspace
         ).R
-        return predictor.curvature(state, fixed)
