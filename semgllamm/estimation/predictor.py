@@ -17,6 +17,7 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from semgllamm.data.design import CellBlock, Design
+from semgllamm.errors import ModelError
 from semgllamm.estimation.feedback import Feedback
 from semgllamm.estimation.measurement import Measurement, OwnParameters
 from semgllamm.integration.arrays import FIRST, LAST, WEIGHT
@@ -177,6 +178,8 @@ class Predictor:
     """
 
     def __init__(self, model: Model, working: Working, tree: Tree, design: Design):
+        if any(group.Omega for group in model.groups):
+            raise ModelError("a covariance of a residual with a disturbance cannot be fitted yet")
         self.model, self.working, self.tree, self.design = model, working, tree, design
         self.index = {name: k for k, name in enumerate(model.eta)}
         self.column = {k: j for j, k in enumerate(tree.order)}

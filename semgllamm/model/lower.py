@@ -4,7 +4,8 @@ f =~ y        Λ[y, f]                 f =~ g, g ~ f      B[g, f]
 y ~ x         β[y, x]                 g ~ w              Γ[g, w]
 y ~ f:x       Λ[y, f] times x         y ~ 1, g ~ 1       β[y, 1], Γ[g, 1]
 y ~~ y        Θ[y, y] at y's own level; at a higher level a random intercept of y with this variance in Ψ
-f ~~ g        Ψ[f, g]                 u | t1             κ[u, t1]
+f ~~ g        Ψ[f, g]                 f ~~ y             Ω[y, f]
+u | t1        κ[u, t1]
 """
 
 from __future__ import annotations
@@ -59,6 +60,7 @@ class _Lowering:
         self.by_name = {response.name: response for response in responses}
         self.level = {name: level_index(diagram.latent_level(name), levels) for name in diagram.latent_names}
         self.hidden: list[str] = []
+        self.shared: list[tuple[Parameter, str]] = []
         n_groups = len(group_labels)
         self.cells = [{name: [] for name in Matrices.__dataclass_fields__} for _ in range(n_groups)]
         self.names: list[str] = []
@@ -66,6 +68,7 @@ class _Lowering:
 
     def run(self) -> Model:
         rows = [self._row(row) for row in self.diagram.parameters]
+        self._check_shared()
         groups = tuple(Matrices(**{name: tuple(cells) for name, cells in group.items()}) for group in self.cells)
         eta = tuple(self.level)
         return Model(
@@ -140,23 +143,27 @@ class _Lowering:
         names = []
         for name, at in zip((row.lhs, row.rhs), own):
             names.append(name if at == level else self._between(name, level, row.group))
-        if all(name in self.by_name for name in names):
-            for name in names:
-                if not self.by_name[name].family.has_residual:
-                    self._refuse(
-                        row,
-                        f"{name} is {self.by_name[name].family.name}: it has no residual variance or covariance",
-                        f"Write a factor instead: shared =~ 1*{row.lhs} + 1*{row.rhs}.",
-                    )
-            return "Theta", *names, None
-        if any(name in self.by_name for name in names):
-            who = "" if row.source == "user" else " (added by completion: both are final dependents)"
-            self._refuse(
-                row,
-                f"{row.lhs} ~~ {row.rhs}{who} joins a latent variable and a response's residual: not available yet",
-                f"Write {row.lhs} ~~ 0*{row.rhs}, or fit with auto_cov_y=False.",
-            )
-        return "Psi", *names, None
+        observed = [name for name in names if name in self.by_name]
+        for name in observed:
+            if not self.by_name[name].family.has_residual:
+                self._refuse(
+                    row,
+                    f"{name} is {self.by_name[name].family.name}: it has no residual variance or covariance",
+                    f"Write a factor instead: shared =~ 1*{row.lhs} + 1*{row.rhs}.",
+                )
+        if len(observed) == 1:
+            latent = names[0] if names[1] in observed else names[1]
+            self.shared.append((row, latent))
+            return "Omega", observed[0], latent, None
+        return ("Theta" if observed else "Psi"), *names, None
+
+    def _check_shared(self):
+        """A residual can only covary with a disturbance that is there."""
+        for row, latent in self.shared:
+            Psi = self.cells[row.group - 1]["Psi"]
+            if not any(c.row == latent == c.column and (c.is_free or c.value != 0.0) for c in Psi):
+                remedy = f"Free its variance: {latent} ~~ {latent}."
+                self._refuse(row, f"{latent} has no disturbance to covary with", remedy)
 
     def _between(self, name: str, level: int, group: int) -> str:
         """The random intercept of a lower-level variable at a higher level, made when first named."""

@@ -1,7 +1,8 @@
 """The GLLAMM of a path diagram: its matrices, cell by cell, with a constant or a parameter number in each.
 
     ν_i = x_i'β + o_i + Σ_m λ_m z_mi η_m,        η = Bη + Γw + α + ζ,   ζ^(l) ~ N(0, Ψ^(l)),
-    Gaussian responses have residual covariances Θ, ordinal ones thresholds κ.
+    Gaussian responses have residual covariances Θ, and covariances Ω of their residuals with ζ; ordinal ones have
+    thresholds κ.
 
 (Skrondal & Rabe-Hesketh 2004, equations 4.1 to 4.3, with Muthén's intercepts written out.)
 """
@@ -41,7 +42,8 @@ class Cell:
 @dataclass(frozen=True)
 class Matrices:
     """The matrices of one group. ``beta`` holds intercepts in column "1", ``Gamma`` latent intercepts likewise;
-    ``kappa`` has one row a response and columns t1, t2, …; ``Psi`` and ``Theta`` hold their lower triangles."""
+    ``kappa`` has one row a response and columns t1, t2, …; ``Psi`` and ``Theta`` hold their lower triangles; ``Omega``
+    has the covariance of a response's residual (row) with the disturbance of a latent variable (column)."""
 
     beta: tuple[Cell, ...] = ()
     Lambda: tuple[Cell, ...] = ()
@@ -49,11 +51,12 @@ class Matrices:
     Gamma: tuple[Cell, ...] = ()
     Psi: tuple[Cell, ...] = ()
     Theta: tuple[Cell, ...] = ()
+    Omega: tuple[Cell, ...] = ()
     kappa: tuple[Cell, ...] = ()
 
     def items(self):
         """(name, cells) of every matrix."""
-        return [(name, getattr(self, name)) for name in ("beta", "Lambda", "B", "Gamma", "Psi", "Theta", "kappa")]
+        return [(name, getattr(self, name)) for name in self.__dataclass_fields__]
 
 
 @dataclass(frozen=True, slots=True)

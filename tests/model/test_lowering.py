@@ -101,10 +101,21 @@ def test_thresholds_of_an_ordinal_response_stand_in_kappa():
 
 @pytest.mark.parametrize("text, message", [
     ("f =~ y1 + y2 + y3  @family(bernoulli)\ny1 ~~ y2", "no residual"),
-    ("f =~ y1 + y2 + y3\nf ~~ y1", "latent variable and a response's residual"),
+    ("f =~ y1 + y2 + y3\nf ~~ 0*f + z\nz ~ x", "f has no disturbance"),
+    ("f =~ y1 + y2 + y3\nf ~~ z\nz ~ x  @family(poisson)", "no residual"),
+    ("z ~ x + h\nz ~~ h\n@level(class)\nh =~ k1 + k2 + k3", "varies over units of 'class'"),
     ("f =~ y1 + y2 + y3\nh =~ y4 + y5\ny1 ~ f:h", "product"),
 ])  # fmt: skip
 def test_what_has_no_place_in_the_matrices_is_refused(text, message):
     with pytest.raises(ModelError, match=message) as error:
         lowered(text)
     assert error.value.span is not None
+
+
+def test_a_residual_covaries_with_a_disturbance():
+    text = "f =~ u1 + u2 + u3  @family(bernoulli)\nf ~ x\nz ~ x"
+    assert cells(text, "Omega") == {("z", "f"): "f~~z"}
+    assert cells(text, "Psi") == {("f", "f"): "f~~f"}
+    assert cells(text, "Theta") == {("z", "z"): "z~~z"}
+    assert cells(text + "\nz ~~ 0.3*f", "Omega") == {("z", "f"): 0.3}
+    assert cells(text + "\nf ~~ 0*z", "Omega") == {}
