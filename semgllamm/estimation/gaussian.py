@@ -1,0 +1,293 @@
+"""The closed-form likelihood of a Gaussian model bound to data, behind the interface of `Likelihood`.
+
+Its free parameters are the cells themselves, without bounds: a variance may be negative as long as the covariance
+matrix of the responses is positive definite.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from semgllamm.data.design import Design
+from semgllamm.integration.gaussian import (
+    COVARIANCE,
+    PATH,
+    REGRESSION,
+    Cells,
+    Evaluation,
+    Graph,
+    Moments,
+    moments_of,
+)
+from semgllamm.model.matrices import FIXED, Matrices, Model
+from semgllamm.model.transforms import CELL, Working
+
+__all__ = ["GaussianLikelihood", "Sample", "has_closed_form"]
+
+NEAR = 1.0  # decrement of the expected information below which the observed one is Newton's matrix
+
+
+@dataclass(frozen=True)
+class Sample:
+    """The rows of one group, and their moments.
+
+    Attributes
+    ----------
+    y : (n, p) array
+        Responses in the order of the model, NaN where missing; in clusters, the rows' deviations from their cluster's
+        mean (NaN for the responses of clusters), then the clusters' means.
+    x : (n, m) array
+        Covariates, the constant last if there is a mean structure.
+    pattern : (n,) int array
+        The pattern of the moments that a row belongs to.
+    unit : (n,) int array
+        The independent unit, over all groups, that a row belongs to.
+    share : (n,) array or None
+        How much of log|Σ| is a row's.
+    weight : (n,) array or None
+    """
+
+    y: np.ndarray
+    x: np.ndarray
+    pattern: np.ndarray
+    unit: np.ndarray
+    moments: Moments
+    share: np.ndarray | None = None
+    weight: np.ndarray | None = None
+
+
+def has_closed_form(model: Model, design: Design) -> bool:
+    """Whether all is Gaussian and linear with constant coefficients, in rows of one level or in complete clusters."""
+    if any(r.family.name != "gaussian" for r in model.responses) or not model.responses:
+        return False
+    if any(cell.times is not None for group in model.groups for cell in (*group.Lambda, *group.B)):
+        return False
+    used = {*model.eta_level, *(r.level for r in model.responses)}
+    if used == {min(used)}:
+        return min(used) == 0
+    if used != {0, 1}:
+        return False
+    low = [r.name for r in model.responses if r.level == 0]
+    high = [r.name for r in model.responses if r.level == 1]
+    rows, units = design.n_rows, design.unit_counts[1]
+    counts = design.response_counts
+    if any(counts.get(name, 0) != rows for name in low) or any(counts.get(name, 0) != units for name in high):
+        return False
+    # a cluster lies in one group
+    first = design.group_of[design.first_row[1]]
+    return bool((first[design.codes[1]] == design.group_of).all())
+
+
+class GaussianLikelihood:
+    """log L(free) of a Gaussian model in closed form, its score, and its information.
+
+    Parameters
+    ----------
+    model : Model
+    design : Design
+    constraint : (K, c), optional
+        Linear equality constraints, cells = c + K free.
+    weight : (n_rows,) array, optional
+        Sampling weights.
+
+    Attributes
+    ----------
+    samples : tuple of Sample
+    graphs : tuple of Graph
+        One a group.
+    working : Working
+        The map from free parameters to cells, which is affine.
+    has_means : bool
+    """
+
+    levels: tuple[str, ...] = ()
+    exact, ordinary, has_louis, depth = True, False, True, 0
+    blocks: tuple = ()
+
+    def __init__(self, model: Model, design: Design, constraint=None, weight: np.ndarray | None = None):
+        self.model, self.design = model, design
+        q = model.n_parameters
+        K, c = (np.eye(q), np.zeros(q)) if constraint is None else constraint
+        names = tuple(model.names[np.flatnonzero(column)[0]] for column in K.T)
+        self.working = Working(np.full(q, CELL), tuple(() for _ in model.groups), K, c, names)
+        self.K, self.n_free, self.names = K, K.shape[1], names
+        self.identity = constraint is None
+        self.signed = np.zeros(self.n_free, dtype=bool)
+        self.has_means = any(cell.column == "1" for g in model.groups for cell in (*g.beta, *g.Gamma))
+        self.responses = tuple(r.name for r in model.responses)
+        self.covariates = tuple(_covariates(group, set(self.responses)) for group in model.groups)
+        self.n_levels = 2 if len({*model.eta_level, *(r.level for r in model.responses)}) > 1 else 1
+        self.samples = tuple(self._sample(g, weight) for g in range(len(model.groups)))
+        self.graphs = tuple(self._graph(g) for g in range(len(model.groups)))
+        self.evaluations = 0
+        self._last: tuple[bytes, list[Evaluation]] | None = None
+
+    # ---- binding -------------------------------------------------------------------------------------------------
+
+    def _graph(self, g: int) -> Graph:
+        model, group = self.model, self.model.groups[g]
+        nodes = {name: k for k, name in enumerate((*self.responses, *model.eta))}
+        place = {name: k for k, name in enumerate(self.covariates[g])}
+        if self.has_means:
+            place["1"] = len(place)
+        height = [*(r.level for r in model.responses), *model.eta_level]
+        found = []
+
+        def add(kind, cell, row, column):
+            level = height[row] if kind == COVARIANCE and self.n_levels > 1 else 0
+            found.append((kind, row, column, level, cell.number, cell.value if cell.number == FIXED else 0.0))
+
+        for cell in (*group.Lambda, *group.B):
+            add(PATH, cell, nodes[cell.row], nodes[cell.column])
+        for cell in (*group.beta, *group.Gamma):
+            if cell.column in nodes:
+                add(PATH, cell, nodes[cell.row], nodes[cell.column])
+            else:
+                add(REGRESSION, cell, nodes[cell.row], place[cell.column])
+        for cell in (*group.Psi, *group.Theta, *group.Omega):
+            ends = nodes[cell.row], nodes[cell.column]
+            add(COVARIANCE, cell, max(ends), min(ends))
+        kind, row, column, level, number, value = (np.array(part) for part in zip(*found))
+        cells = Cells(kind, row, column, level, number, value.astype(float))
+        m = len(place)
+        return Graph(cells, len(nodes), len(self.responses), m, self.n_levels, model.n_parameters)
+
+    def _sample(self, g: int, weight) -> Sample:
+        design, model = self.design, self.model
+        rows = np.flatnonzero(design.group_of == g)
+        place = np.full(design.n_rows, -1)
+        place[rows] = np.arange(len(rows))
+        y = np.full((len(rows), len(self.responses)), np.nan)
+        for block in design.blocks:
+            if block.group == g:
+                y[place[block.rows], self.responses.index(block.response.name)] = block.y - block.offset
+        columns = [design.column(name)[rows] for name in self.covariates[g]]
+        if self.has_means:
+            columns.append(np.ones(len(rows)))
+        x = np.stack(columns, axis=1) if columns else np.zeros((len(rows), 0))
+        w = None if weight is None else weight[rows]
+        if self.n_levels > 1:
+            return self._clusters(y, x, design.codes[1][rows], [r.level for r in model.responses])
+        if not self.has_means:
+            total = np.ones(len(rows)) if w is None else w
+            y = y - (total @ y) / total.sum()
+            x = x - (total @ x) / total.sum()
+        moments, pattern = moments_of(y, x, w, self.has_means)
+        return Sample(y, x, pattern, rows, moments, weight=w)
+
+    def _clusters(self, y, x, code, level) -> Sample:
+        """Deviations from the clusters' means as one pattern, and the means as one for each size of a cluster."""
+        units, code = np.unique(code, return_inverse=True)
+        size = np.bincount(code)
+        low = np.array(level) == 0
+        sums = np.zeros((len(units), y.shape[1]))
+        np.add.at(sums, code, np.nan_to_num(y))
+        mean_y = sums / np.where(low, size[:, None], 1)
+        mean_x = np.zeros((len(units), x.shape[1]))
+        np.add.at(mean_x, code, x)
+        mean_x /= size[:, None]
+        inside, inside_x = y - mean_y[code], x - mean_x[code]
+        inside[:, ~low] = np.nan
+        sizes, which = np.unique(size, return_inverse=True)
+        k, p, m = 1 + len(sizes), y.shape[1], x.shape[1]
+        n = np.concatenate([[len(y) - len(units)], np.bincount(which)]).astype(float)
+        shift_y, shift_x = mean_y.mean(axis=0), mean_x.mean(axis=0)
+        shift_x[-1] = 0.0
+        M = np.zeros((k, p + m, p + m))
+        z = np.concatenate([np.nan_to_num(inside), inside_x], axis=1)
+        if n[0]:
+            M[0] = z.T @ z / n[0]
+        z = np.concatenate([mean_y - shift_y, mean_x - shift_x], axis=1)
+        for j in range(len(sizes)):
+            M[1 + j] = z[which == j].T @ z[which == j] / n[1 + j]
+        scale = np.stack([np.r_[1.0, 1 / sizes], np.r_[0.0, np.ones(len(sizes))]], axis=1)
+        seen = np.ones((k, p), dtype=bool)
+        seen[0] = low
+        constant = -0.5 * low.sum() * float(np.log(size).sum())
+        moments = Moments(n, seen, scale, M[:, :p, :p], M[:, :p, p:], M[:, p:, p:], shift_y, shift_x, True, constant)
+        if not n[0]:
+            keep = slice(1, None)
+            moments = replace(
+                moments, n=n[keep], seen=seen[keep], scale=scale[keep], yy=moments.yy[keep], yx=moments.yx[keep],
+                xx=moments.xx[keep],
+            )  # fmt: skip
+        pattern = np.concatenate([np.zeros(len(y), np.int64), which + (1 if n[0] else 0)])
+        share = np.concatenate([1 - 1 / size[code], np.ones(len(units))])
+        return Sample(
+            np.concatenate([inside, mean_y]), np.concatenate([inside_x, mean_x]), pattern,
+            np.concatenate([units[code], units]), moments, share,
+        )  # fmt: skip
+
+    # ---- evaluation ----------------------------------------------------------------------------------------------
+
+    def cold(self) -> None:
+        """There is nothing to forget."""
+
+    def at(self, free: np.ndarray) -> list[Evaluation]:
+        """The evaluation of each group.
+
+        Raises
+        ------
+        LinAlgError
+            Where Σ is not positive definite or I − B singular.
+        """
+        key = np.asarray(free, dtype=float).tobytes()
+        if self._last is None or self._last[0] != key:
+            self.evaluations += 1
+            inner = self.working.inner(np.asarray(free, dtype=float))
+            self._last = key, [graph.at(inner, s.moments) for graph, s in zip(self.graphs, self.samples)]
+        return self._last[1]
+
+    def value(self, free, points=()) -> float:
+        """log L; −inf where the covariance matrix of the responses is not positive definite."""
+        try:
+            return sum(here.loglik for here in self.at(free))
+        except np.linalg.LinAlgError:
+            return -np.inf
+
+    def score(self, free, points=()) -> tuple[float, np.ndarray]:
+        """log L and its derivative."""
+        try:
+            here = self.at(free)
+        except np.linalg.LinAlgError:
+            return -np.inf, np.full(self.n_free, np.nan)
+        return sum(e.loglik for e in here), self._to_free(sum(e.score() for e in here))
+
+    def information(self, free, expected: bool = False) -> np.ndarray:
+        """The observed or expected information about the free parameters."""
+        total = sum(e.information(expected) for e in self.at(free))
+        return total if self.identity else self.K.T @ total @ self.K
+
+    def louis(self, free, points=()) -> tuple[float, np.ndarray, np.ndarray]:
+        """log L, its derivative, and Newton's matrix: the expected information far from the maximum, near it the
+        observed one."""
+        loglik, gradient = self.score(free)
+        if not np.isfinite(loglik):
+            return loglik, gradient, np.full((self.n_free, self.n_free), np.nan)
+        matrix = self.information(free, expected=True)
+        try:
+            decrement = gradient @ np.linalg.solve(matrix, gradient)
+        except np.linalg.LinAlgError:
+            decrement = 0.0
+        return loglik, gradient, self.information(free) if decrement < NEAR else matrix
+
+    def unit_scores(self, free, points=()) -> np.ndarray:
+        """The derivatives of the independent units' log-likelihoods, (units, n_free)."""
+        out = np.zeros((self.design.unit_counts[self.n_levels - 1], self.model.n_parameters))
+        for here, sample in zip(self.at(free), self.samples):
+            parts = here.row_scores(sample.y, sample.x, sample.pattern, sample.share)
+            if sample.weight is not None:
+                parts = parts * sample.weight[:, None]
+            np.add.at(out, sample.unit, parts)
+        return out @ self.K
+
+    def _to_free(self, slope: np.ndarray) -> np.ndarray:
+        return slope if self.identity else self.K.T @ slope
+
+
+def _covariates(group: Matrices, responses: set[str]) -> tuple[str, ...]:
+    """Columns that a group's regressions condition on, the constant aside."""
+    names = (cell.column for cell in (*group.beta, *group.Gamma))
+    return tuple(dict.fromkeys(name for name in names if name != "1" and name not in responses))

@@ -1,0 +1,436 @@
+"""The exact likelihood of Gaussian responses with linear paths, from moments.
+
+All variables of a group, observed or latent, are the nodes v of one graph, with paths B among them, covariances S of
+what the paths leave over, and regressions Γ on covariates x (the constant 1 is the last of them):
+
+    v = Bv + Γx + ε,   cov ε = Σ_l c_l S_l,   E = (I − B)⁻¹,   y = Fv  ~  N(Πx, Σ),
+    Π = FEΓ,   P = E(Σ_l c_l S_l)E',   Σ = FPF'
+
+(McArdle & McDonald 1984, equation 4). Rows with the same observed responses are one pattern o, known by its moments;
+with W = Σ_o⁻¹ and T the mean of (y − Πx)(y − Πx)' over its n_o rows,
+
+    log L = −½ Σ_o n_o (p_o log 2π + log|Σ_o| + tr WT) + constant.
+
+The c_l are 1 for rows of one level. In clusters of size s with complete rows the deviations from the cluster's mean,
+of which s − 1 are independent, have c = (1, 0), and the mean has c = (1/s, 1) (McDonald & Goldstein 1989), so that two
+levels are patterns too.
+
+Every cell j of B and S changes Σ by κ_j(a_j b_j' + b_j a_j'), a = FE_r and b = FP_c (B) or FE_c (S), κ = 1 or, on the
+diagonal of S, ½; every cell of B and Γ changes Π by a_j h_j'. The derivatives below are sums of products of such forms.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+
+__all__ = ["COVARIANCE", "PATH", "REGRESSION", "Cells", "Evaluation", "Graph", "Moments", "moments_of"]
+
+PATH, COVARIANCE, REGRESSION = range(3)
+LOG_2PI = float(np.log(2 * np.pi))
+
+
+@dataclass(frozen=True)
+class Cells:
+    """The cells of B, S and Γ of a group.
+
+    Attributes
+    ----------
+    kind : (c,) int array
+        PATH, COVARIANCE or REGRESSION.
+    row, column : (c,) int arrays
+        Nodes; for REGRESSION the column is a covariate. S holds its lower triangle.
+    level : (c,) int array
+        Which S_l a COVARIANCE belongs to.
+    number : (c,) int array
+        Parameter number, −1 where fixed.
+    value : (c,) array
+        The value of a fixed cell.
+    """
+
+    kind: np.ndarray
+    row: np.ndarray
+    column: np.ndarray
+    level: np.ndarray
+    number: np.ndarray
+    value: np.ndarray
+
+
+@dataclass(frozen=True)
+class Moments:
+    """What a group's data say: the moments of each pattern, of responses and covariates less their `shift`.
+
+    Attributes
+    ----------
+    n : (k,) array
+        Rows, or their total weight, of each pattern.
+    seen : (k, p) bool array
+        Which responses a pattern has.
+    scale : (k, levels) array
+        c_l.
+    yy, yx, xx : (k, p, p), (k, p, m), (k, m, m) arrays
+        Means of products, 0 where a response is not seen. Without a mean structure they are central, and there is no
+        constant among the covariates.
+    shift_y, shift_x : (p,) and (m,) arrays
+    has_means : bool
+        The last covariate is the constant 1.
+    constant : float
+        Added to the log-likelihood.
+    """
+
+    n: np.ndarray
+    seen: np.ndarray
+    scale: np.ndarray
+    yy: np.ndarray
+    yx: np.ndarray
+    xx: np.ndarray
+    shift_y: np.ndarray
+    shift_x: np.ndarray
+    has_means: bool
+    constant: float = 0.0
+
+    @cached_property
+    def both(self) -> np.ndarray:
+        """(k, p, p): whether both responses are seen."""
+        return self.seen[:, :, None] & self.seen[:, None, :]
+
+    @cached_property
+    def complete(self) -> bool:
+        return bool(self.seen.all())
+
+    @cached_property
+    def turn(self) -> np.ndarray:
+        """(m, m): Π of the covariates as they are, times it, is Π of the shifted ones, up to shift_y."""
+        C = np.eye(len(self.shift_x))
+        if self.has_means:
+            C[:-1, -1] = self.shift_x[:-1]
+        return C
+
+
+def moments_of(
+    y: np.ndarray, x: np.ndarray, weight: np.ndarray | None = None, has_means: bool = True
+) -> tuple[Moments, np.ndarray]:
+    """Moments of the rows of one level, by missing pattern.
+
+    Parameters
+    ----------
+    y : (n, p) array
+        NaN where missing.
+    x : (n, m) array
+        The constant last if `has_means`; without it the rows must be complete.
+    weight : (n,) array, optional
+
+    Returns
+    -------
+    moments : Moments
+    pattern : (n,) int array
+        The pattern of each row.
+    """
+    w = np.ones(len(y)) if weight is None else weight
+    total = w.sum()
+    observed = ~np.isnan(y)
+    filled = np.where(observed, y, 0.0)
+    if observed.all():
+        patterns, pattern = np.ones((1, y.shape[1]), dtype=bool), np.zeros(len(y), dtype=np.int64)
+    else:
+        patterns, pattern = np.unique(observed, axis=0, return_inverse=True)
+        pattern = pattern.ravel()
+    with np.errstate(invalid="ignore", divide="ignore"):
+        shift_y = np.nan_to_num((w @ filled) / (w @ observed))
+    shift_x = (w @ x) / total
+    if has_means:
+        shift_x[-1] = 0.0
+    z = np.concatenate([np.where(observed, y - shift_y, 0.0), x - shift_x], axis=1)
+    p = y.shape[1]
+    n = np.bincount(pattern, w, minlength=len(patterns))
+    M = np.empty((len(patterns), z.shape[1], z.shape[1]))
+    if len(patterns) == 1:
+        M[0] = (z.T * w) @ z / total
+    else:
+        order = np.argsort(pattern, kind="stable")
+        ends = np.searchsorted(pattern[order], np.arange(len(patterns) + 1))
+        for k in range(len(patterns)):
+            mine = order[ends[k] : ends[k + 1]]
+            M[k] = (z[mine].T * w[mine]) @ z[mine] / n[k]
+    scale = np.ones((len(patterns), 1))
+    return Moments(n, patterns, scale, M[:, :p, :p], M[:, :p, p:], M[:, p:, p:], shift_y, shift_x, has_means), pattern
+
+
+class Graph:
+    """The graph of a group: E, P, Σ, Π and the forms of their derivatives.
+
+    Parameters
+    ----------
+    cells : Cells
+    n_nodes, n_responses, n_covariates, n_levels : int
+        The responses are the first nodes.
+    n_parameters : int
+    """
+
+    def __init__(self, cells: Cells, n_nodes: int, n_responses: int, n_covariates: int, n_levels: int, n_parameters: int):
+        self.v, self.p, self.m, self.n_levels = n_nodes, n_responses, n_covariates, n_levels
+        self.q = n_parameters
+        self.cells = cells
+        free = np.flatnonzero(cells.number >= 0)
+        # paths, covariances, regressions: the free cells in this order
+        self.free = free[np.argsort(cells.kind[free], kind="stable")]
+        kind = cells.kind[self.free]
+        self.row, self.column = cells.row[self.free], cells.column[self.free]
+        self.number, self.level = cells.number[self.free], cells.level[self.free]
+        self.n_path = int((kind == PATH).sum())
+        self.n_moving = self.n_path + int((kind == COVARIANCE).sum())  # cells that change Σ
+        self.paths, self.covariances = slice(0, self.n_path), slice(self.n_path, self.n_moving)
+        self.regressions = slice(self.n_moving, len(self.free))
+        self.kappa = np.ones(self.n_moving)
+        same = self.row[self.covariances] == self.column[self.covariances]
+        self.kappa[self.covariances][same] = 0.5
+        self.distinct = len(np.unique(self.number)) == len(self.number)
+        fixed = cells.number < 0
+        self.B = self._filled(fixed & (cells.kind == PATH))
+        self.S = np.stack([self._filled(fixed & (cells.kind == COVARIANCE) & (cells.level == l)) for l in range(n_levels)])
+        self.S += np.tril(self.S, -1).swapaxes(1, 2)
+        self.Gamma = np.zeros((n_nodes, n_covariates))
+        where = fixed & (cells.kind == REGRESSION)
+        np.add.at(self.Gamma, (cells.row[where], cells.column[where]), cells.value[where])
+
+    def _filled(self, where: np.ndarray) -> np.ndarray:
+        out = np.zeros((self.v, self.v))
+        np.add.at(out, (self.cells.row[where], self.cells.column[where]), self.cells.value[where])
+        return out
+
+    def matrices(self, parameters: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        """B (v, v), S (levels, v, v) and Γ (v, m)."""
+        values = parameters[self.number]
+        B, S, Gamma = self.B.copy(), self.S.copy(), self.Gamma.copy()
+        np.add.at(B, (self.row[self.paths], self.column[self.paths]), values[self.paths])
+        here = self.covariances
+        np.add.at(S, (self.level[here], self.row[here], self.column[here]), values[here])
+        off = self.row[here] != self.column[here]
+        np.add.at(S, (self.level[here][off], self.column[here][off], self.row[here][off]), values[here][off])
+        here = self.regressions
+        np.add.at(Gamma, (self.row[here], self.column[here]), values[here])
+        return B, S, Gamma
+
+    def to_parameters(self, slope: np.ndarray) -> np.ndarray:
+        """Sum the derivatives in the free cells, on the last axis, over the cells of each parameter."""
+        out = np.zeros((*slope.shape[:-1], self.q))
+        if self.distinct:
+            out[..., self.number] = slope
+        else:
+            np.add.at(np.moveaxis(out, -1, 0), self.number, np.moveaxis(slope, -1, 0))
+        return out
+
+    def at(self, parameters: np.ndarray, moments: Moments) -> Evaluation:
+        """Everything at one parameter vector.
+
+        Raises
+        ------
+        LinAlgError
+            If I − B is singular or Σ not positive definite.
+        """
+        return Evaluation(self, parameters, moments)
+
+
+class Evaluation:
+    """A group's likelihood at one parameter vector, computed no further than asked.
+
+    Attributes
+    ----------
+    E : (v, v) array
+    P : (k or 1, v, v) array
+        Covariances of all nodes.
+    Pi : (p, m) array
+    W : (k, p, p) array
+        Σ_o⁻¹, 0 where a response is not seen.
+    """
+
+    def __init__(self, graph: Graph, parameters: np.ndarray, moments: Moments):
+        self.graph, self.moments = graph, moments
+        p = graph.p
+        B, S, Gamma = graph.matrices(parameters)
+        self.E = np.linalg.inv(np.eye(graph.v) - B) if B.any() else np.eye(graph.v)
+        parts = self.E @ S @ self.E.T
+        one = moments.scale.shape[1] == 1
+        self.P = parts if one else np.einsum("kl,lab->kab", moments.scale, parts)
+        self.Sigma = self.P[:, :p, :p]
+        self.nu = self.E @ Gamma  # (v, m)
+        self.Pi = self.nu[:p]
+        shown = self.Sigma if moments.complete else np.where(moments.both, self.Sigma, np.eye(p))
+        half = np.linalg.cholesky(shown)
+        self.log_det = 2 * np.log(np.diagonal(half, axis1=1, axis2=2)).sum(axis=1)
+        inverse = np.linalg.inv(half)
+        W = inverse.swapaxes(1, 2) @ inverse
+        self.W = W if moments.complete else W * moments.both
+        # of the shifted variables
+        self.nu_shifted = self.nu @ moments.turn
+        Pi = self.nu_shifted[:p].copy()
+        if moments.has_means:
+            Pi[:, -1] -= moments.shift_y
+        self.A = moments.yx - Pi @ moments.xx  # mean of (y − Πx)x'
+        if not moments.complete:
+            self.A = self.A * moments.seen[:, :, None]
+        T = moments.yy - self.A @ Pi.T - Pi @ moments.yx.swapaxes(1, 2)
+        self.T = T if moments.complete else T * moments.both
+
+    @cached_property
+    def loglik(self) -> float:
+        moments = self.moments
+        seen = moments.seen.sum(axis=1)
+        distance = (self.W * self.T).sum(axis=(1, 2))
+        return float(-0.5 * (moments.n @ (seen * LOG_2PI + self.log_det + distance)) + moments.constant)
+
+    @cached_property
+    def U(self) -> np.ndarray:
+        """WTW."""
+        return self.W @ self.T @ self.W
+
+    @cached_property
+    def forms(self) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        """a (p, moving + regressions), b (k or 1, p, moving), h (m, all): the vectors of the free cells."""
+        g, p = self.graph, self.graph.p
+        a = self.E[:p][:, g.row]
+        b = np.empty((len(self.P), p, g.n_moving))
+        b[:, :, g.paths] = self.P[:, :p][:, :, g.column[g.paths]]
+        b[:, :, g.covariances] = self.E[:p][:, g.column[g.covariances]]
+        scale = self.cell_scale
+        h = np.zeros((g.m, len(g.free)))
+        h[:, g.paths] = self.nu_shifted[g.column[g.paths]].T
+        h[:, g.regressions] = self.moments.turn[g.column[g.regressions]].T
+        return a, b if scale is None else b * scale[:, None, :], h
+
+    @cached_property
+    def cell_scale(self) -> np.ndarray | None:
+        """(k, moving): the c_l of cells of S, 1 for those of B."""
+        g = self.graph
+        if g.n_levels == 1:
+            return None
+        scale = np.ones((len(self.P), g.n_moving))
+        scale[:, g.covariances] = self.moments.scale[:, g.level[g.covariances]]
+        return scale
+
+    def score(self) -> np.ndarray:
+        """∂ log L in the parameters, (q,)."""
+        g, n = self.graph, self.moments.n
+        a, b, h = self.forms
+        slope = np.zeros(len(g.free))
+        Q = self.W - self.U
+        if len(b) == 1:
+            Q = (n @ Q.reshape(len(n), -1)).reshape(1, g.p, g.p)
+            weight = np.ones(1)
+        else:
+            weight = n
+        moving = a[:, : g.n_moving]
+        slope[: g.n_moving] = -g.kappa * np.einsum("k,pj,kpj->j", weight, moving, Q @ b)
+        if h.size:
+            J = np.einsum("k,kpm->pm", n, self.W @ self.A)
+            slope += (a * (J @ h)).sum(axis=0)
+        return g.to_parameters(slope)
+
+    def information(self, expected: bool = False) -> np.ndarray:
+        """−∂² log L in the parameters, or its expectation given which responses are seen, (q, q)."""
+        g, moments = self.graph, self.moments
+        a, b, h = self.forms
+        c = g.n_moving
+        moving = a[:, :c]
+        out = np.zeros((len(g.free), len(g.free)))
+        G = self.W @ self.A
+        for k, n in enumerate(moments.n):
+            W, bk = self.W[k], b[k if len(b) > 1 else 0]
+            Z = W if expected else 2 * self.U[k] - W
+            Wa, Wb = W @ a, W @ bk
+            aWa, aWb, bWb = a.T @ Wa, moving.T @ Wb, bk.T @ Wb
+            aZa, aZb, bZb = moving.T @ (Z @ moving), moving.T @ (Z @ bk), bk.T @ (Z @ bk)
+            inner = aWa[:c, :c]
+            both = aZb * aWb.T + 0.5 * (bZb * inner + aZa * bWb)
+            out[:c, :c] += n * 0.5 * (np.outer(g.kappa, g.kappa) * (both + both.T))
+            if h.size:
+                out += n * aWa * (h.T @ moments.xx[k] @ h)
+                if not expected:
+                    # Σ moves with i, Π with j
+                    Gh = G[k] @ h
+                    cross = g.kappa[:, None] * (aWa[:c] * (bk.T @ Gh) + (Wb.T @ a) * (moving.T @ Gh))
+                    out[:c] += n * cross
+                    out[:, :c] += n * cross.T
+        if not expected:
+            out -= self._bending()
+        if g.distinct:
+            total = np.zeros((g.q, g.q))
+            total[np.ix_(g.number, g.number)] = out
+            return total
+        return g.to_parameters(g.to_parameters(out).T)
+
+    def _bending(self) -> np.ndarray:
+        """Σ ∂ℓ/∂Σ ∂²Σ + ∂ℓ/∂Π ∂²Π over the free cells."""
+        g, moments, E = self.graph, self.moments, self.E
+        out = np.zeros((len(g.free), len(g.free)))
+        if g.n_path == 0:
+            return out
+        p = g.p
+        Ey, n = E[:p], moments.n
+        Q = self.W - self.U
+        r, c = g.row[g.paths], g.column[g.paths]
+        sums = np.einsum("k,kab->ab", n, Q)
+        EQE = Ey.T @ sums @ Ey
+        if len(self.P) == 1:
+            EQP = Ey.T @ sums @ self.P[0, :p]
+            twice = self.P[0][np.ix_(c, c)] * EQE[np.ix_(r, r)]
+        else:
+            EQP = Ey.T @ np.einsum("k,kab,kbc->ac", n, Q, self.P[:, :p])
+            weighted = Ey.T @ (n[:, None, None] * Q) @ Ey
+            twice = (self.P[:, c[:, None], c] * weighted[:, r[:, None], r]).sum(axis=0)
+        J = np.einsum("k,kpm->pm", n, self.W @ self.A)
+        EJ = Ey.T @ J
+        slope = EJ @ self.nu_shifted.T - EQP  # (v, v): ∂ℓ along E_r and ν_c or P_c
+        once = E[c[None, :], r[:, None]] * slope[r[None, :], c[:, None]]
+        out[g.paths, g.paths] = once + once.T - twice
+        s = g.covariances
+        if g.n_moving > g.n_path:
+            left, right = g.row[s], g.column[s]
+            if g.n_levels == 1:
+                by_level = EQE[None]
+            else:
+                by_level = np.einsum("kl,k,kab->lab", moments.scale, n, Ey.T @ Q @ Ey)
+            one = by_level[g.level[s][None, :], r[:, None], left[None, :]] * E[c[:, None], right[None, :]]
+            other = by_level[g.level[s][None, :], r[:, None], right[None, :]] * E[c[:, None], left[None, :]]
+            mixed = -g.kappa[s] * (one + other)
+            out[g.paths, s] = mixed
+            out[s, g.paths] = mixed.T
+        if len(g.free) > g.n_moving:
+            to_x = EJ @ moments.turn.T
+            mixed = E[c[:, None], g.row[g.regressions][None, :]] * to_x[r[:, None], g.column[g.regressions][None, :]]
+            out[g.paths, g.regressions] = mixed
+            out[g.regressions, g.paths] = mixed.T
+        return out
+
+    def row_scores(self, y: np.ndarray, x: np.ndarray, pattern: np.ndarray, share: np.ndarray | None = None) -> np.ndarray:
+        """∂ log L of single rows in the parameters, (n, q).
+
+        Parameters
+        ----------
+        y : (n, p) array
+            NaN where not seen.
+        x : (n, m) array
+        pattern : (n,) int array
+        share : (n,) array, optional
+            How much of log|Σ| is a row's: 1, but 1 − 1/s for deviations from the mean of s rows.
+        """
+        g, moments = self.graph, self.moments
+        a, b, h = self.forms
+        residual = np.nan_to_num(y - x @ self.Pi.T)
+        out = np.empty((len(y), len(g.free)))
+        for k in np.unique(pattern):
+            mine = np.flatnonzero(pattern == k)
+            W, bk = self.W[k], b[k if len(b) > 1 else 0]
+            r = residual[mine] @ W
+            along_a, along_b = r @ a, r @ bk
+            width = (a[:, : g.n_moving] * (W @ bk)).sum(axis=0)
+            part = np.zeros((len(mine), len(g.free)))
+            portion = np.ones(len(mine)) if share is None else share[mine]
+            part[:, : g.n_moving] = g.kappa * (along_a[:, : g.n_moving] * along_b - portion[:, None] * width)
+            if h.size:
+                z = x[mine] - moments.shift_x
+                part += along_a * (z @ h)
+            out[mine] = part
+        return g.to_parameters(out)
