@@ -16,6 +16,10 @@ from semgllamm.errors import (
 # public names and the modules they load from when first used: numba, SciPy, pandas and lark are not needed to import
 _LAZY = {
     "fit": "semgllamm.api",
+    "sem": "semgllamm.api",
+    "cfa": "semgllamm.api",
+    "growth": "semgllamm.api",
+    "lavaan": "semgllamm.api",
     "parse": "semgllamm.api",
     "explain": "semgllamm.explain",
     "parameter_table": "semgllamm.api",
@@ -29,7 +33,8 @@ _LAZY = {
 
 __all__ = [
     "Adaptive", "DataError", "EstimationError", "Fit", "ModelError", "ModelSyntaxError", "Ordinary", "PathDiagram",
-    "SemgllammError", "SemgllammWarning", "Settings", "explain", "fit", "load_dataset", "parameter_table", "parse",
+    "SemgllammError", "SemgllammWarning", "Settings", "cfa", "explain", "fit", "growth", "lavaan", "load_dataset",
+    "parameter_table", "parse", "sem",
 ]  # fmt: skip
 
 

@@ -7,6 +7,7 @@ import warnings as python_warnings
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from difflib import get_close_matches
+from functools import wraps
 from math import isfinite
 from numbers import Real
 from pathlib import Path
@@ -15,15 +16,17 @@ from typing import Any
 from semgllamm.diagram.diagram import PathDiagram
 from semgllamm.errors import DataError, EstimationError, ModelError, SemgllammWarning
 
-__all__ = ["fit", "lowered", "parameter_table", "parse"]
+__all__ = ["cfa", "fit", "growth", "lavaan", "lowered", "parameter_table", "parse", "sem"]
 
 COMPLETION = (
     "std_lv", "auto_fix_first", "auto_fix_single", "auto_cov_lv_x", "auto_cov_y", "auto_var", "auto_th", "auto_delta",
     "orthogonal", "orthogonal_x", "orthogonal_y",
-    "int_ov_free", "int_lv_free", "group_equal", "group_partial", "effect_coding", "parameterization",
+    "int_ov_free", "int_lv_free", "fixed_x", "meanstructure", "group_equal", "group_partial", "effect_coding",
+    "parameterization",
 )  # fmt: skip
 ARGUMENTS = (
-    "family", "cluster", "group", "ordered", "constraints", "missing", "quadrature", "start", "settings", "progress",
+    "family", "cluster", "group", "ordered", "constraints", "missing", "estimator", "information", "likelihood",
+    "quadrature", "start", "settings", "progress",
 )  # fmt: skip
 
 
@@ -50,6 +53,8 @@ def fit(
     ordered: Sequence[str] = (),
     constraints: str | None = None,
     missing: str = "ml",
+    estimator: str = "ML",
+    information: str | None = None,
     quadrature: Any = "auto",
     start: Mapping[str, float] | None = None,
     settings: Any = None,
@@ -75,6 +80,10 @@ def fit(
         More model text, for constraints and definitions.
     missing : {"ml", "listwise"}
         "ml" uses every observed response (missing at random).
+    estimator : str
+        "ML".
+    information : {"observed", "expected"}, optional
+        Which information matrix gives the standard errors; by default the observed one.
     quadrature : "auto", "laplace", Adaptive or Ordinary
     start : mapping of label or automatic name to value, optional
     settings : Settings, optional
@@ -92,42 +101,144 @@ def fit(
     ModelSyntaxError, ModelError, DataError, EstimationError
         Each names the place and what to try.
     """
-    from semgllamm.estimation.settings import Ordinary, Settings, parse_quadrature
+    return _fitted("fit", model, data, family=family, cluster=cluster, group=group, ordered=ordered,
+                   constraints=constraints, missing=missing, estimator=estimator, information=information,
+                   quadrature=quadrature, start=start, settings=settings, progress=progress, **switches)  # fmt: skip
+
+
+def sem(
+    model: str | PathDiagram | Path,
+    data: Any = None,
+    *,
+    family: str | Mapping[str, str] | None = None,
+    cluster: str | Sequence[str] | None = None,
+    group: str | None = None,
+    ordered: Sequence[str] = (),
+    constraints: str | None = None,
+    missing: str = "listwise",
+    estimator: str = "ML",
+    information: str | None = None,
+    likelihood: str = "normal",
+    quadrature: Any = "auto",
+    start: Mapping[str, float] | None = None,
+    settings: Any = None,
+    progress: str | bool = "auto",
+    **switches: Any,
+):
+    """Fit a structural equation model with the defaults of R's lavaan (Rosseel 2012).
+
+    `cfa`, `growth` and `lavaan` are the same with the completion of their namesakes.
+
+    Parameters
+    ----------
+    model, data, family, cluster, group, ordered, constraints, quadrature, start, settings, progress
+        As for `fit`.
+    missing : {"listwise", "ml"}
+        Whether rows with a missing value are left out, or used as far as they go ("fiml" and "direct" are the same).
+    estimator : str
+        "ML".
+    information : {"expected", "observed"}, optional
+        By default expected for complete data of Gaussian responses, else observed.
+    likelihood : {"normal", "wishart"}
+        Whether sample covariances are divided by n or n − 1.
+    **switches
+        Completion switches: std_lv, orthogonal, meanstructure, fixed_x, group_equal, group_partial, …
+
+    Returns
+    -------
+    Fit
+
+    Raises
+    ------
+    ModelSyntaxError, ModelError, DataError, EstimationError
+        Each names the place and what to try.
+    """
+    return _fitted("sem", model, data, family=family, cluster=cluster, group=group, ordered=ordered,
+                   constraints=constraints, missing=missing, estimator=estimator, information=information,
+                   likelihood=likelihood, quadrature=quadrature, start=start, settings=settings, progress=progress,
+                   **switches)  # fmt: skip
+
+
+def _named_like(name: str):
+    """`sem` under another of lavaan's names, and with its completion."""
+
+    @wraps(sem)
+    def function(model, data=None, **arguments):
+        return _fitted(name, model, data, **{"missing": "listwise", **arguments})
+
+    function.__name__ = function.__qualname__ = name
+    return function
+
+
+cfa = _named_like("cfa")
+growth = _named_like("growth")
+lavaan = _named_like("lavaan")
+
+
+def _fitted(
+    like, model, data, *, family=None, cluster=None, group=None, ordered=(), constraints=None, missing=None,
+    estimator=None, information=None, likelihood=None, quadrature="auto", start=None, settings=None, progress="auto",
+    **switches,
+):  # fmt: skip
+    """The walk from a text to a fit."""
+    from semgllamm.estimation.maximum import maximum_likelihood
+    from semgllamm.estimation.settings import Request, Settings
+    from semgllamm.model.constraints import equality_map
+    from semgllamm.results.fit import Fit
 
     settings = Settings() if settings is None else settings
     if not isinstance(settings, Settings):
         raise EstimationError(
             f"settings cannot be {settings!r}", remedy="Write settings=Settings(iterations=500), for example."
         )
-    diagram, lowered_model, design, binding, messages = _bound(
-        model, data, family=family, cluster=cluster, group=group, ordered=ordered, constraints=constraints,
-        missing=missing, switches=switches, start=start,
+    request = Request.of(
+        like, estimator=estimator, information=information, likelihood=likelihood, missing=missing
     )  # fmt: skip
-    _announce_compilation()
-    from semgllamm.estimation.likelihood import Likelihood
-    from semgllamm.estimation.maximum import maximum_likelihood
-    from semgllamm.estimation.predictor import Predictor, plan_tree
-    from semgllamm.model.constraints import equality_map
-    from semgllamm.model.transforms import working_parameters
-    from semgllamm.results.fit import Fit
-
-    tree = plan_tree(lowered_model, design)
-    order = tuple(lowered_model.eta[k] for k in tree.order)
+    diagram, lowered_model, design, binding, messages = _bound(
+        model, data, like=like, family=family, cluster=cluster, group=group, ordered=ordered, constraints=constraints,
+        missing=request.missing, switches=switches, start=start, joint=_is_auto(quadrature),
+    )  # fmt: skip
     numbers = {name: number for name, number in _names(diagram, lowered_model).items() if number >= 0}
     constraint = equality_map(diagram, numbers, lowered_model.n_parameters)
-    working = working_parameters(lowered_model, order, constraint)
-    predictor = Predictor(lowered_model, working, tree, design)
-    wanted = parse_quadrature(quadrature, predictor.rule_levels)
-    likelihood = Likelihood(predictor, ordinary=isinstance(wanted, Ordinary), threads=settings.threads)
-    found = maximum_likelihood(likelihood, diagram, wanted, settings, _progress(progress))
+    bound, tree, rule = _likelihood(diagram, lowered_model, design, constraint, quadrature, settings, request)
+    found = maximum_likelihood(bound, diagram, rule, settings, request, _progress(progress))
+    used_as_they_are = "used as they are (maximum likelihood, missing at random)"
     result = Fit(
-        diagram=diagram, model=lowered_model, binding=binding, design=design, likelihood=likelihood, tree=tree,
-        missing="used as they are (maximum likelihood, missing at random)" if missing == "ml" else "listwise deletion",
-        warnings=messages, **found,
+        diagram=diagram, model=lowered_model, binding=binding, design=design, likelihood=bound, tree=tree,
+        request=request, missing=used_as_they_are if request.missing == "ml" else "listwise deletion",
+        warnings=(*messages, *found.pop("warnings")), **found,
     )  # fmt: skip
-    for message in messages:
-        python_warnings.warn(message, SemgllammWarning, stacklevel=2)
+    for message in result.warnings:
+        python_warnings.warn(message, SemgllammWarning, stacklevel=3)
     return result
+
+
+def _is_auto(quadrature) -> bool:
+    return isinstance(quadrature, str) and quadrature == "auto"
+
+
+def _likelihood(diagram, model, design, constraint, quadrature, settings, request):
+    """(likelihood, integration tree, quadrature rule): the closed form where there is one and no rule is asked for."""
+    from semgllamm.estimation.gaussian import GaussianLikelihood, has_closed_form
+
+    if _is_auto(quadrature) and has_closed_form(model, design, diagram):
+        return GaussianLikelihood(model, design, constraint, divisor=request.likelihood), None, None
+    with_means = {cell.row for group in model.groups for cell in group.beta if cell.column == "1"}
+    if any(r.family.name == "gaussian" and r.name not in with_means for r in model.responses):
+        raise ModelError("a model without means is fitted in closed form only", remedy="Use meanstructure=True.")
+    if request.likelihood != "normal":
+        raise ModelError("likelihood='wishart' is for Gaussian models of one level")
+    _announce_compilation()
+    from semgllamm.estimation.likelihood import Likelihood
+    from semgllamm.estimation.predictor import Predictor, plan_tree
+    from semgllamm.estimation.settings import Ordinary, parse_quadrature
+    from semgllamm.model.transforms import working_parameters
+
+    tree = plan_tree(model, design)
+    working = working_parameters(model, tuple(model.eta[k] for k in tree.order), constraint)
+    predictor = Predictor(model, working, tree, design)
+    rule = parse_quadrature(quadrature, predictor.rule_levels)
+    return Likelihood(predictor, ordinary=isinstance(rule, Ordinary), threads=settings.threads), tree, rule
 
 
 def parameter_table(
@@ -192,8 +303,8 @@ def lowered(model, data=None, *, family=None, cluster=None, group=None, ordered=
     """(completed diagram, Model, Design or None): the walk as far as the matrices, with or without data."""
     if data is not None:
         diagram, model, design, *_ = _bound(
-            model, data, family=family, cluster=cluster, group=group, ordered=ordered, constraints=None, missing="ml",
-            switches=switches, start=None,
+            model, data, like="fit", family=family, cluster=cluster, group=group, ordered=ordered, constraints=None,
+            missing="ml", switches=switches, start=None,
         )  # fmt: skip
         return diagram, model, design
     from semgllamm.data.binding import ROW
@@ -225,37 +336,43 @@ def lowered(model, data=None, *, family=None, cluster=None, group=None, ordered=
     return completed, lower(completed, levels, responses), None
 
 
-def _bound(model, data, *, family, cluster, group, ordered, constraints, missing, switches, start):
+def _bound(model, data, *, like, family, cluster, group, ordered, constraints, missing, switches, start, joint=False):
+    """(completed diagram, Model, Design, Binding, warnings): a model text and its data, bound to each other."""
     from semgllamm.data.binding import bind
     from semgllamm.data.design import design as bind_cells
     from semgllamm.data.frames import to_frame
     from semgllamm.diagram.checks import check, check_against_columns, check_estimable
     from semgllamm.diagram.defaults import complete
     from semgllamm.diagram.families import settle_families
+    from semgllamm.estimation.gaussian import has_closed_form, is_gaussian
     from semgllamm.model.lower import lower
 
     _check_switches(switches)
-    if missing not in ("ml", "listwise"):
-        raise ModelError(f"missing='{missing}' is unknown", remedy='Use missing="ml" or missing="listwise".')
     diagram = _diagram(model, constraints)
     if data is None:
-        raise DataError("fit() needs data", remedy="Pass a DataFrame: fit(model, data).")
+        raise DataError(f"{like}() needs data", remedy=f"Pass a DataFrame: {like}(model, data).")
     frame = to_frame(data)
     messages = list(check_against_columns(diagram, tuple(frame.columns), also=_listed(group)))
     check_estimable(diagram)
     diagram = settle_families(diagram, _listed(ordered, "ordered"), family)
-    binding = bind(diagram, frame, cluster=_listed(cluster), group=group)
+    random_x = diagram.covariates if switches.get("fixed_x") is False else ()
+    binding = bind(diagram, frame, cluster=_listed(cluster), group=group, also=random_x)
+    if like != "fit" and missing == "ml":
+        switches = {"meanstructure": True, **switches}
     completed = complete(
-        diagram, like="fit", n_groups=len(binding.group_labels), group_labels=binding.group_labels,
-        cluster=binding.levels[1:], family=dict(binding.families), categories=dict(binding.categories),
-        dummies=dict(binding.dummies),
+        diagram, like=like, fitted=True, n_groups=len(binding.group_labels), group_labels=binding.group_labels,
+        cluster=binding.levels[1:], categories=dict(binding.categories), dummies=dict(binding.dummies),
+        family={name: chosen for name, chosen in binding.families.items() if name not in random_x},
         response_levels={r.name: binding.levels[r.level] if r.level else None for r in binding.responses}, **switches,
     )  # fmt: skip
     messages += check(completed)
     if start:
         completed = _with_starts(completed, start)
     model = lower(completed, binding.levels, binding.responses, binding.group_labels)
-    cells = bind_cells(model, completed, binding, missing)
+    # where responses have a joint normal density, one that causes another may be missing
+    cells = bind_cells(model, completed, binding, missing, joint=joint and is_gaussian(model))
+    if joint and not has_closed_form(model, cells, completed):
+        cells = bind_cells(model, completed, binding, missing)
     return completed, model, cells, binding, [*messages, *binding.warnings]
 
 

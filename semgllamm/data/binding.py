@@ -57,9 +57,15 @@ class Binding:
 
 
 def bind(
-    diagram: PathDiagram, frame: pd.DataFrame, *, cluster: Sequence[str] = (), group: str | None = None
-) -> Binding:
+    diagram: PathDiagram, frame: pd.DataFrame, *, cluster: Sequence[str] = (), group: str | None = None,
+    also: Sequence[str] = (),
+) -> Binding:  # fmt: skip
     """Look up every name of a diagram, its families settled, in the data.
+
+    Parameters
+    ----------
+    also : sequence of str
+        Covariates that are responses too: their density counts.
 
     Raises
     ------
@@ -73,7 +79,7 @@ def bind(
     levels = (ROW, *units.levels)
     notes, warnings = list(units.notes), []
     responses, values, categories, chosen = [], {}, {}, {}
-    for name in diagram.responses:
+    for name in (*diagram.responses, *also):
         spec = family_in(diagram, name)
         found = registry.lookup(spec.name, spec.link)
         declared = diagram.family_of(name) is not None
@@ -94,6 +100,8 @@ def bind(
         chosen[name] = f"{found.name}({found.link})"
     dummies = {}
     for name in diagram.covariates:
+        if name in also:
+            continue
         labels = columns.covariate_levels(frame, name)
         warnings += columns.covariate_warnings(frame, name)
         if labels:

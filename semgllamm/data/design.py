@@ -83,8 +83,16 @@ class Design:
         return tuple(len(rows) for rows in self.first_row)
 
 
-def design(model: Model, diagram: PathDiagram, binding: Binding, missing: str = "ml") -> Design:
+def design(
+    model: Model, diagram: PathDiagram, binding: Binding, missing: str = "ml", joint: bool = False
+) -> Design:
     """Bind a lowered model to the data.
+
+    Parameters
+    ----------
+    missing : {"ml", "listwise"}
+    joint : bool
+        The responses have a joint density: one that causes another is no covariate, and may be missing.
 
     Raises
     ------
@@ -98,6 +106,8 @@ def design(model: Model, diagram: PathDiagram, binding: Binding, missing: str = 
     )
     codes = [np.arange(n), *(binding.units.codes[level][order] for level in binding.levels[1:])]
     used = _covariates_by_level(model)
+    if joint:
+        used = {level: names.difference(r.name for r in model.responses) for level, names in used.items()}
     values: dict[str, np.ndarray] = {}
     for name in sorted({part for names in used.values() for whole in names for part in _parts(whole)}):
         base = name.split("[")[0] if name.split("[")[0] in binding.dummies else name

@@ -30,6 +30,7 @@ def complete(
     diagram: PathDiagram,
     like: str = "fit",
     *,
+    fitted: bool = False,
     n_groups: int = 1,
     group_labels: Sequence[str] | None = None,
     cluster: Sequence[str] = (),
@@ -48,6 +49,8 @@ def complete(
         As written.
     like : {"fit", "sem", "cfa", "growth", "lavaan"}
         The fitting function whose switches hold where none is given.
+    fitted : bool
+        Whether the diagram is to be fitted: then latent variables of one name at several levels are told apart.
     n_groups : int
     group_labels : sequence of str, optional
         The groups in the order of the data; without them the order of the text's blocks.
@@ -78,7 +81,7 @@ def complete(
     """
     chosen = Switches.of(like, switches)
     diagram = replace(call_levels_by_cluster(diagram, tuple(cluster)), levels=tuple(cluster))
-    if chosen.as_fitted and diagram.style == "lavaan":
+    if (chosen.as_fitted or fitted) and diagram.style == "lavaan":
         diagram = told_apart(diagram)
     diagram = settle_families(diagram, (*ordered, *_ordinal_by_count(diagram, categories)), family)
     levels_of = {name: tuple(map(str, levels)) for name, levels in (dummies or {}).items()}

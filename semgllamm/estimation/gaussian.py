@@ -11,6 +11,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from semgllamm.data.design import Design
+from semgllamm.diagram.diagram import PathDiagram
 from semgllamm.integration.gaussian import (
     COVARIANCE,
     PATH,
@@ -24,7 +25,7 @@ from semgllamm.integration.gaussian import (
 from semgllamm.model.matrices import FIXED, Matrices, Model
 from semgllamm.model.transforms import CELL, Working
 
-__all__ = ["GaussianLikelihood", "Sample", "has_closed_form"]
+__all__ = ["GaussianLikelihood", "Sample", "has_closed_form", "is_gaussian"]
 
 NEAR = 1.0  # decrement of the expected information below which the observed one is Newton's matrix
 
@@ -42,6 +43,8 @@ class Sample:
         Covariates, the constant last if there is a mean structure.
     pattern : (n,) int array
         The pattern of the moments that a row belongs to.
+    rows : (r,) int array
+        The group's rows of the design.
     unit : (n,) int array
         The independent unit, over all groups, that a row belongs to.
     share : (n,) array or None
@@ -52,17 +55,26 @@ class Sample:
     y: np.ndarray
     x: np.ndarray
     pattern: np.ndarray
+    rows: np.ndarray
     unit: np.ndarray
     moments: Moments
     share: np.ndarray | None = None
     weight: np.ndarray | None = None
 
 
-def has_closed_form(model: Model, design: Design) -> bool:
-    """Whether all is Gaussian and linear with constant coefficients, in rows of one level or in complete clusters."""
-    if any(r.family.name != "gaussian" for r in model.responses) or not model.responses:
-        return False
-    if any(cell.times is not None for group in model.groups for cell in (*group.Lambda, *group.B)):
+def is_gaussian(model: Model) -> bool:
+    """Whether the responses have a joint normal density with the same coefficients in every row."""
+    varying = (cell.times is not None for group in model.groups for cell in (*group.Lambda, *group.B))
+    gaussian = all(r.family.name == "gaussian" for r in model.responses)
+    return gaussian and bool(model.responses) and not any(varying)
+
+
+def has_closed_form(model: Model, design: Design, diagram: PathDiagram) -> bool:
+    """Whether all is Gaussian and linear with constant coefficients, in rows of one level or in complete clusters.
+
+    Models with random terms are left to the engine, where the variance of a random effect ends at zero.
+    """
+    if not is_gaussian(model) or diagram.random_terms:
         return False
     used = {*model.eta_level, *(r.level for r in model.responses)}
     if used == {min(used)}:
@@ -91,6 +103,8 @@ class GaussianLikelihood:
         Linear equality constraints, cells = c + K free.
     weight : (n_rows,) array, optional
         Sampling weights.
+    divisor : {"normal", "wishart"}
+        Whether covariances are divided by n, or by n − 1 and n − 1 stands for the number of rows.
 
     Attributes
     ----------
@@ -106,8 +120,10 @@ class GaussianLikelihood:
     exact, ordinary, has_louis, depth = True, False, True, 0
     blocks: tuple = ()
 
-    def __init__(self, model: Model, design: Design, constraint=None, weight: np.ndarray | None = None):
-        self.model, self.design = model, design
+    def __init__(
+        self, model: Model, design: Design, constraint=None, weight: np.ndarray | None = None, divisor: str = "normal"
+    ):
+        self.model, self.design, self.divisor = model, design, divisor
         q = model.n_parameters
         K, c = (np.eye(q), np.zeros(q)) if constraint is None else constraint
         names = tuple(model.names[np.flatnonzero(column)[0]] for column in K.T)
@@ -155,7 +171,7 @@ class GaussianLikelihood:
         return Graph(cells, len(nodes), len(self.responses), m, self.n_levels, model.n_parameters)
 
     def _sample(self, g: int, weight) -> Sample:
-        design, model = self.design, self.model
+        design = self.design
         rows = np.flatnonzero(design.group_of == g)
         place = np.full(design.n_rows, -1)
         place[rows] = np.arange(len(rows))
@@ -169,19 +185,23 @@ class GaussianLikelihood:
         x = np.stack(columns, axis=1) if columns else np.zeros((len(rows), 0))
         w = None if weight is None else weight[rows]
         if self.n_levels > 1:
-            return self._clusters(y, x, design.codes[1][rows], [r.level for r in model.responses])
+            return self._clusters(y, x, rows)
         if not self.has_means:
             total = np.ones(len(rows)) if w is None else w
             y = y - (total @ y) / total.sum()
             x = x - (total @ x) / total.sum()
         moments, pattern = moments_of(y, x, w, self.has_means)
-        return Sample(y, x, pattern, rows, moments, weight=w)
+        if self.divisor == "wishart":
+            moments = replace(moments, n=moments.n - 1, **{
+                name: getattr(moments, name) * len(rows) / (len(rows) - 1) for name in ("yy", "yx", "xx")
+            })  # fmt: skip
+        return Sample(y, x, pattern, rows, rows, moments, weight=w)
 
-    def _clusters(self, y, x, code, level) -> Sample:
+    def _clusters(self, y, x, rows) -> Sample:
         """Deviations from the clusters' means as one pattern, and the means as one for each size of a cluster."""
-        units, code = np.unique(code, return_inverse=True)
+        units, code = np.unique(self.design.codes[1][rows], return_inverse=True)
         size = np.bincount(code)
-        low = np.array(level) == 0
+        low = np.array([r.level for r in self.model.responses]) == 0
         sums = np.zeros((len(units), y.shape[1]))
         np.add.at(sums, code, np.nan_to_num(y))
         mean_y = sums / np.where(low, size[:, None], 1)
@@ -216,7 +236,7 @@ class GaussianLikelihood:
         pattern = np.concatenate([np.zeros(len(y), np.int64), which + (1 if n[0] else 0)])
         share = np.concatenate([1 - 1 / size[code], np.ones(len(units))])
         return Sample(
-            np.concatenate([inside, mean_y]), np.concatenate([inside_x, mean_x]), pattern,
+            np.concatenate([inside, mean_y]), np.concatenate([inside_x, mean_x]), pattern, rows,
             np.concatenate([units[code], units]), moments, share,
         )  # fmt: skip
 
@@ -282,6 +302,22 @@ class GaussianLikelihood:
                 parts = parts * sample.weight[:, None]
             np.add.at(out, sample.unit, parts)
         return out @ self.K
+
+    def posterior(self, free) -> list[tuple[np.ndarray, np.ndarray]]:
+        """For each group the means of all nodes (responses, then latent variables) given the data, of each of its rows,
+        and their variances, both (rows, nodes)."""
+        out = []
+        for here, sample in zip(self.at(free), self.samples):
+            mean, covariance = here.posterior(sample.y, sample.x, sample.pattern)
+            variance = np.diagonal(covariance, axis1=1, axis2=2)[sample.pattern]
+            if sample.share is not None:
+                # a row's node is its deviation from the cluster's mean, and that mean
+                r = len(sample.rows)
+                cluster = r + np.searchsorted(sample.unit[r:], sample.unit[:r])
+                mean = mean[:r] + mean[cluster]
+                variance = variance[:r] * sample.share[:r, None] + variance[cluster]
+            out.append((mean, variance))
+        return out
 
     def _to_free(self, slope: np.ndarray) -> np.ndarray:
         return slope if self.identity else self.K.T @ slope

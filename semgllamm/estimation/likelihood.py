@@ -36,7 +36,7 @@ class Likelihood:
 
     def __init__(self, predictor: Predictor, ordinary: bool = False, threads: int | None = None):
         self.predictor, self.ordinary = predictor, ordinary
-        working = predictor.working
+        self.working = working = predictor.working
         self.n_free, self.names = working.n_free, working.names
         self.levels = predictor.rule_levels
         self.signed = working.signed()
@@ -52,7 +52,7 @@ class Likelihood:
 
     def _cholesky_blocks(self) -> list[np.ndarray]:
         """Positions of the cells of each Cholesky factor among the free parameters, −1 above the diagonal."""
-        working = self.predictor.working
+        working = self.working
         position = {int(np.flatnonzero(row)[0]): k for k, row in enumerate(working.K.T)}
         out = {}
         for group in working.blocks:

@@ -7,12 +7,14 @@ from typing import Any
 import numpy as np
 
 from semgllamm.diagram.diagram import PathDiagram
+from semgllamm.estimation.admissible import improper
 from semgllamm.estimation.automatic import estimate
+from semgllamm.estimation.gaussian import GaussianLikelihood
 from semgllamm.estimation.identification import identification
 from semgllamm.estimation.information import covariance
 from semgllamm.estimation.likelihood import Likelihood
-from semgllamm.estimation.settings import Adaptive, Ordinary, Settings
-from semgllamm.estimation.start import start_values
+from semgllamm.estimation.settings import Adaptive, Ordinary, Request, Settings
+from semgllamm.estimation.start import moment_start_values, start_values
 
 __all__ = ["maximum_likelihood"]
 
@@ -22,8 +24,9 @@ MOST_NODES = 10_000  # a unit, to look for what is not identified
 
 
 def maximum_likelihood(
-    likelihood: Likelihood, diagram: PathDiagram, rule: Adaptive | Ordinary, settings: Settings, progress=None
-) -> dict[str, Any]:
+    likelihood: Likelihood | GaussianLikelihood, diagram: PathDiagram, rule: Adaptive | Ordinary | None,
+    settings: Settings, request: Request, progress=None,
+) -> dict[str, Any]:  # fmt: skip
     """Maximise, choose the points if they are free, and invert the information.
 
     Returns
@@ -31,7 +34,8 @@ def maximum_likelihood(
     dict
         The arguments of `Fit` that estimation supplies.
     """
-    start = start_values(likelihood.predictor, diagram)
+    closed = isinstance(likelihood, GaussianLikelihood)
+    start = moment_start_values(likelihood, diagram) if closed else start_values(likelihood.predictor, diagram)
     points = (1,) * len(likelihood.levels) if likelihood.exact else rule.points
     solution = estimate(likelihood, start, points, settings, progress)
     optimum, error = solution.optimum, solution.error
@@ -41,9 +45,13 @@ def maximum_likelihood(
     notes: list[str] = []
     vcov, kind = None, ""
     if solution.information is not None:
-        trusted = bool(error is not None and error.met and optimum.by_louis)
-        kind = "Observed (Louis)" if trusted else "Observed (differences of the score)"
-        vcov, null = covariance(solution.information, likelihood.names, convergence.boundary, likelihood.blocks)
+        if closed:
+            kind, information = _closed_information(likelihood, optimum.free, request)
+        else:
+            trusted = bool(error is not None and error.met and optimum.by_louis)
+            kind = "Observed (Louis)" if trusted else "Observed (differences of the score)"
+            information = solution.information
+        vcov, null = covariance(information, likelihood.names, convergence.boundary, likelihood.blocks)
         if null:
             vcov = None
             problems += [f"the information matrix cannot be inverted (is the model identified?): {d}" for d in null]
@@ -59,8 +67,20 @@ def maximum_likelihood(
         "boundary": convergence.boundary,
         "method": _method(likelihood, optimum.points),
         "quadrature_error": None if error is None or likelihood.exact else (error.estimates, error.loglik),
-        "notes": notes,
+        "notes": notes, "warnings": improper(likelihood, optimum.free) if closed and not problems else (),
     }  # fmt: skip
+
+
+def _closed_information(
+    likelihood: GaussianLikelihood, free: np.ndarray, request: Request
+) -> tuple[str, np.ndarray]:
+    """Which information gives the standard errors, and the matrix."""
+    complete = all(sample.moments.complete for sample in likelihood.samples)
+    # as lavaan does: the expectation is at hand where rows are complete and of one level
+    plain = request.like != "fit" and complete and likelihood.n_levels == 1
+    default = "expected" if plain else "observed"
+    kind = request.information or default
+    return kind.capitalize(), likelihood.information(free, expected=kind == "expected")
 
 
 def _not_identified(likelihood: Likelihood, free: np.ndarray) -> list[str]:
@@ -74,7 +94,7 @@ def _not_identified(likelihood: Likelihood, free: np.ndarray) -> list[str]:
 
 def _singular_covariances(likelihood: Likelihood, free: np.ndarray) -> list[str]:
     """Blocks of Ψ kept in their cells (fixed or labelled ones among them) that have ended on the edge of their cone."""
-    working = likelihood.predictor.working
+    working = likelihood.working
     inner = working.inner(np.asarray(free))
     out = []
     for group in working.blocks:
@@ -93,7 +113,9 @@ def _singular_covariances(likelihood: Likelihood, free: np.ndarray) -> list[str]
     return out
 
 
-def _method(likelihood: Likelihood, points: tuple[int, ...]) -> str:
+def _method(likelihood: Likelihood | GaussianLikelihood, points: tuple[int, ...]) -> str:
+    if isinstance(likelihood, GaussianLikelihood):
+        return "closed form (Gaussian responses)"
     if not likelihood.levels:
         return "closed form (no latent variables)"
     if likelihood.exact:
@@ -105,6 +127,8 @@ def _method(likelihood: Likelihood, points: tuple[int, ...]) -> str:
 
 def _top_units(likelihood: Likelihood) -> int:
     """Units of the highest level with latent variables; rows if there are none."""
+    if isinstance(likelihood, GaussianLikelihood):
+        return likelihood.design.unit_counts[likelihood.n_levels - 1]
     predictor = likelihood.predictor
     highest = max((predictor.model.eta_level[k] for k in predictor.tree.order), default=0)
     return predictor.design.unit_counts[highest]

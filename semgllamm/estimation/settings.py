@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, fields, replace
 from difflib import get_close_matches
 from operator import index
 
 from semgllamm.errors import EstimationError
 
-__all__ = ["Adaptive", "Ordinary", "Settings", "parse_quadrature"]
+__all__ = ["Adaptive", "Ordinary", "Request", "Settings", "parse_quadrature"]
 
 
 MOST_POINTS = 300  # beyond, the weights of the outermost points leave the range of double precision
@@ -83,6 +83,64 @@ class Settings:
         """The points, one number a level, with which a fit starts."""
         lowest, above = self.first_points
         return tuple(lowest if level == 0 else above for level in range(levels))
+
+
+# how lavaan's names of estimators are made up: standard errors, test, information
+ESTIMATORS = {
+    "ML": ("standard", "standard", None),
+}
+INFORMATION = ("observed", "expected")
+LIKELIHOODS = ("normal", "wishart")
+MISSING = {"ml": "ml", "fiml": "ml", "direct": "ml", "listwise": "listwise"}
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """What was asked of a fit beside its model.
+
+    Parameters
+    ----------
+    like : {"fit", "sem", "cfa", "growth", "lavaan"}
+        The fitting function.
+    estimator : str
+        One of `ESTIMATORS`.
+    information : {"observed", "expected"}, optional
+        By default expected for complete Gaussian data under lavaan's functions, else observed.
+    likelihood : {"normal", "wishart"}
+        Whether covariances are divided by n or n − 1.
+    missing : {"ml", "listwise"}
+    """
+
+    like: str = "fit"
+    estimator: str = "ML"
+    information: str | None = None
+    likelihood: str = "normal"
+    missing: str = "ml"
+
+    @classmethod
+    def of(cls, like: str, **given) -> Request:
+        """A request with its words checked; None stands for the default.
+
+        Raises
+        ------
+        EstimationError
+            For an unknown word; the nearest known one is named.
+        """
+        given = {name: value for name, value in given.items() if value is not None}
+        if "estimator" in given:
+            given["estimator"] = _word(str(given["estimator"]).upper(), ESTIMATORS, "estimator")
+        if "missing" in given:
+            given["missing"] = MISSING[_word(given["missing"], MISSING, "missing")]
+        for name, known in (("information", INFORMATION), ("likelihood", LIKELIHOODS)):
+            if name in given:
+                _word(given[name], known, name)
+        return cls(like, **given)
+
+
+def _word(value, known: Iterable[str], argument: str) -> str:
+    if value not in known:
+        raise EstimationError(f"{argument}={value!r} is unknown", remedy=_suggestion(str(value), tuple(known), "Known"))
+    return value
 
 
 @dataclass(frozen=True, slots=True)

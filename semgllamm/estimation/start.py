@@ -241,8 +241,8 @@ def _residual_variances(predictor, state, cell, inner) -> None:
 def moment_start_values(likelihood: GaussianLikelihood, diagram: PathDiagram) -> np.ndarray:
     """Free parameters of a Gaussian model to start from, by the covariances of the measures of each factor.
 
-    With r the sum of a factor's other standardised measures, a loading is cov(y, r) over that of the marker (a method of
-    instruments; Hägglund 1982); half of each variance is residual.
+    With r the weighted sum of a factor's other standardised measures, a loading is cov(y, r) over that of the marker (a
+    method of instruments; Hägglund 1982); half of each variance is residual.
     """
     model = likelihood.model
     cells = np.zeros(model.n_parameters)

@@ -169,7 +169,9 @@ class Graph:
     n_parameters : int
     """
 
-    def __init__(self, cells: Cells, n_nodes: int, n_responses: int, n_covariates: int, n_levels: int, n_parameters: int):
+    def __init__(
+        self, cells: Cells, n_nodes: int, n_responses: int, n_covariates: int, n_levels: int, n_parameters: int
+    ):
         self.v, self.p, self.m, self.n_levels = n_nodes, n_responses, n_covariates, n_levels
         self.q = n_parameters
         self.cells = cells
@@ -189,7 +191,8 @@ class Graph:
         self.distinct = len(np.unique(self.number)) == len(self.number)
         fixed = cells.number < 0
         self.B = self._filled(fixed & (cells.kind == PATH))
-        self.S = np.stack([self._filled(fixed & (cells.kind == COVARIANCE) & (cells.level == l)) for l in range(n_levels)])
+        residual = fixed & (cells.kind == COVARIANCE)
+        self.S = np.stack([self._filled(residual & (cells.level == level)) for level in range(n_levels)])
         self.S += np.tril(self.S, -1).swapaxes(1, 2)
         self.Gamma = np.zeros((n_nodes, n_covariates))
         where = fixed & (cells.kind == REGRESSION)
@@ -388,10 +391,8 @@ class Evaluation:
         s = g.covariances
         if g.n_moving > g.n_path:
             left, right = g.row[s], g.column[s]
-            if g.n_levels == 1:
-                by_level = EQE[None]
-            else:
-                by_level = np.einsum("kl,k,kab->lab", moments.scale, n, Ey.T @ Q @ Ey)
+            several = g.n_levels > 1
+            by_level = np.einsum("kl,k,kab->lab", moments.scale, n, Ey.T @ Q @ Ey) if several else EQE[None]
             one = by_level[g.level[s][None, :], r[:, None], left[None, :]] * E[c[:, None], right[None, :]]
             other = by_level[g.level[s][None, :], r[:, None], right[None, :]] * E[c[:, None], left[None, :]]
             mixed = -g.kappa[s] * (one + other)
@@ -404,7 +405,9 @@ class Evaluation:
             out[g.regressions, g.paths] = mixed.T
         return out
 
-    def row_scores(self, y: np.ndarray, x: np.ndarray, pattern: np.ndarray, share: np.ndarray | None = None) -> np.ndarray:
+    def row_scores(
+        self, y: np.ndarray, x: np.ndarray, pattern: np.ndarray, share: np.ndarray | None = None
+    ) -> np.ndarray:
         """∂ log L of single rows in the parameters, (n, q).
 
         Parameters
@@ -434,3 +437,22 @@ class Evaluation:
                 part += along_a * (z @ h)
             out[mine] = part
         return g.to_parameters(out)
+
+    def posterior(self, y: np.ndarray, x: np.ndarray, pattern: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Means of all nodes given the responses of each row, and their covariances in each pattern.
+
+        The regression scores (Thomson 1939), νx + PF'W(y − Πx), and P − PF'WFP.
+
+        Returns
+        -------
+        mean : (n, v) array
+        covariance : (k, v, v) array
+        """
+        p = self.graph.p
+        residual = np.nan_to_num(y - x @ self.Pi.T)
+        to_nodes = self.W @ self.P[:, :p]  # (k, p, v)
+        mean = x @ self.nu.T
+        for k in np.unique(pattern):
+            mine = pattern == k
+            mean[mine] += residual[mine] @ to_nodes[k]
+        return mean, self.P - self.P[:, :, :p] @ to_nodes

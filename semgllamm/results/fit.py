@@ -40,8 +40,9 @@ class Fit:
 
     def __init__(
         self, *, diagram, model, binding, design, likelihood, tree, convergence, free, points, information, vcov_free,
-        information_kind, problems, boundary, quadrature_error, method, missing, notes=(), warnings=(),
+        information_kind, problems, boundary, quadrature_error, method, missing, request, notes=(), warnings=(),
     ):  # fmt: skip
+        self.request = request
         self.diagram, self.model, self.binding, self.design = diagram, model, binding, design
         self.likelihood, self.tree, self.convergence = likelihood, tree, convergence
         self.free, self.points, self.information = free, tuple(points), information
@@ -76,7 +77,7 @@ class Fit:
 
     @cached_property
     def _working(self):
-        return self.likelihood.predictor.working
+        return self.likelihood.working
 
     @cached_property
     def _inner(self) -> np.ndarray:

@@ -6,6 +6,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from semgllamm.estimation.gaussian import GaussianLikelihood
+
 if TYPE_CHECKING:
     import pandas as pd
 
@@ -18,9 +20,31 @@ def empirical_bayes(fit: Fit, level: str | None = None, se: bool = True) -> pd.D
     """Posterior mean (and standard deviation, ``NAME.se``) of each latent variable of one level, a row a unit."""
     import pandas as pd
 
-    model, predictor = fit.model, fit.likelihood.predictor
     wanted = _level(fit, level)
-    names = [n for n, at in zip(model.eta, model.eta_level) if at == wanted]
+    names = [n for n, at in zip(fit.model.eta, fit.model.eta_level) if at == wanted]
+    scores = _in_closed_form if isinstance(fit.likelihood, GaussianLikelihood) else _by_quadrature
+    out = {}
+    for name, value, variance in scores(fit, names, wanted):
+        out[name] = value
+        if se:
+            out[f"{name}.se"] = np.sqrt(np.maximum(variance, 0.0))
+    return pd.DataFrame(out, index=_unit_ids(fit, wanted))
+
+
+def _in_closed_form(fit: Fit, names: list[str], level: int):
+    """(name, mean, variance) of each latent variable over the units of its level."""
+    likelihood = fit.likelihood
+    nodes = [len(likelihood.responses) + fit.model.eta.index(name) for name in names]
+    mean, variance = np.empty((fit.design.n_rows, len(nodes))), np.empty((fit.design.n_rows, len(nodes)))
+    for sample, (m, v) in zip(likelihood.samples, likelihood.posterior(fit.free)):
+        mean[sample.rows], variance[sample.rows] = m[:, nodes], v[:, nodes]
+    first = fit.design.first_row[level]
+    return zip(names, mean[first].T, variance[first].T)
+
+
+def _by_quadrature(fit: Fit, names: list[str], level: int):
+    """The same from the nodes of the last evaluation."""
+    predictor = fit.likelihood.predictor
     inner = predictor.working.inner(fit.free)
     state = predictor.at(inner)
     # one point has no spread: three give the moments of Gaussian posteriors exactly, seven those of others closely
@@ -30,7 +54,6 @@ def empirical_bayes(fit: Fit, level: str | None = None, se: bool = True) -> pd.D
         state.lin, state.D, (*points, 1), workspace=fit.likelihood.workspace, ordinary=fit.likelihood.ordinary
     )
     tree = predictor.program.tree
-    out = {}
     for name in names:
         mu, loading, node = predictor.latent(name, inner)
         value, variance = mu.copy(), np.zeros(len(mu))
@@ -46,10 +69,7 @@ def empirical_bayes(fit: Fit, level: str | None = None, se: bool = True) -> pd.D
             value[random] += (weights * on_path).sum(axis=1)
             cov = covariance[node[random]][:, :depth, :depth]
             variance[random] = np.einsum("na,nab,nb->n", weights, cov, weights)
-        out[name] = value
-        if se:
-            out[f"{name}.se"] = np.sqrt(np.maximum(variance, 0.0))
-    return pd.DataFrame(out, index=_unit_ids(fit, wanted))
+        yield name, value, variance
 
 
 def _level(fit: Fit, level: str | None) -> int:

@@ -60,8 +60,8 @@ class Walk:
 
 def walk(text, data, *, ordinary=False, threads=1, start=None, **arguments) -> Walk:
     settings = {name: arguments.pop(name, None) for name in ("family", "cluster", "group", "constraints")}
-    settings["ordered"] = arguments.pop("ordered", ())
-    diagram, model, design, *_ = api._bound(text, data, missing="ml", switches=arguments, start=start, **settings)
+    settings |= {"ordered": arguments.pop("ordered", ()), "like": "fit", "missing": "ml"}
+    diagram, model, design, *_ = api._bound(text, data, switches=arguments, start=start, **settings)
     tree = plan_tree(model, design)
     names = {name: number for name, number in api._names(diagram, model).items() if number >= 0}
     constraint = equality_map(diagram, names, model.n_parameters)
