@@ -15,6 +15,7 @@ from semgllamm.errors import DataError
         ("cbpp", 56, {"incidence": 99, "size": 842}),
         ("epil", 236, {"V4": 59, "trt": 4 * 31}),
         ("guatemala", 2159, {"immun": 964, "kid2p": 1666, "ord7p": 318, "husEdDK": 182}),
+        ("facial_burns", 77, {"Selfesteem": 2485, "HADS": 676, "Age": 3054, "Sex": 60 + 2 * 17}),
     ],
 )
 def test_rows_and_totals(name, rows, facts):
@@ -27,6 +28,27 @@ def test_guatemala_has_the_families_and_communities_of_the_paper():
     data = load_dataset("guatemala")
     assert data["mom"].nunique() == 1595 and data["comm"].nunique() == 161
     assert data.groupby("mom")["comm"].nunique().max() == 1
+
+
+@pytest.mark.parametrize(
+    ("name", "rows", "means"),
+    [
+        ("political_democracy", 75, {"y1": 5.465, "y5": 5.136, "x1": 5.054}),
+        ("demo_growth", 400, {"t1": 0.595, "t4": 3.639, "c4": -0.018}),
+        ("demo_twolevel", 2500, {"y1": 0.025, "y5": 0.078, "w2": -0.091}),
+    ],
+)
+def test_rows_and_means(name, rows, means):
+    data = load_dataset(name)
+    assert len(data) == rows
+    assert {column: data[column].mean() for column in means} == pytest.approx(means, abs=6e-4)
+
+
+def test_covariates_of_clusters_are_constant_in_each():
+    clusters = load_dataset("demo_twolevel").groupby("cluster")
+    assert clusters.ngroups == 200
+    assert (clusters[["w1", "w2"]].nunique() == 1).all(axis=None)
+    assert clusters.size().min() == 5 and clusters.size().max() == 20
 
 
 def test_every_load_is_a_new_frame():

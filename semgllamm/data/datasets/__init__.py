@@ -87,6 +87,37 @@ DATASETS: dict[str, Dataset] = {
         "Goldman, N. (2001). Improved estimation procedures for multilevel models with binary response: a case-study. "
         "Journal of the Royal Statistical Society, Series A, 164, 339-355. As guImmun in R's mlmRev.",
     ),
+    "political_democracy": Dataset(
+        file="political_democracy.csv",
+        description="Political democracy in 75 developing countries. y1 to y4: press freedom, freedom of political "
+        "opposition, fairness of elections and effectiveness of the elected legislature in 1960; y5 to y8: the same in "
+        "1965; x1 to x3: gross national product per capita, energy consumption per capita and the share of the labour "
+        "force in industry in 1960, on transformed scales.",
+        citation="Bollen, K. A. (1989). Structural equations with latent variables. New York: Wiley. As "
+        "PoliticalDemocracy in R's lavaan (Rosseel, 2012, Journal of Statistical Software, 48(2), 1-36).",
+    ),
+    "demo_growth": Dataset(
+        file="demo_growth.csv",
+        description="Artificial: t1 to t4, an outcome of 400 units at four equally spaced times; x1, x2: covariates of "
+        "the units; c1 to c4: a covariate at each time.",
+        citation="Rosseel, Y. (2012). lavaan: An R package for structural equation modeling. Journal of Statistical "
+        "Software, 48(2), 1-36. Demo.growth there.",
+    ),
+    "demo_twolevel": Dataset(
+        file="demo_twolevel.csv.gz",
+        description="Artificial: 2500 units in 200 clusters of 5 to 20 (cluster). y1 to y6: continuous responses that "
+        "vary on both levels; x1 to x3: covariates of the units; w1, w2: covariates of the clusters.",
+        citation="Rosseel, Y. (2012). lavaan: An R package for structural equation modeling. Journal of Statistical "
+        "Software, 48(2), 1-36. Demo.twolevel in later versions of the package.",
+    ),
+    "facial_burns": Dataset(
+        file="facial_burns.csv",
+        description="Functioning of 77 patients of a Dutch burn centre with facial burns: Selfesteem (Rosenberg's "
+        "scale), HADS (symptoms of anxiety and depression), Age in years, TBSA (total burned surface area), RUM "
+        "(rumination) and Sex (1, 2).",
+        citation="Collected in the Dutch burn centres (Association of Dutch Burn Centres). As FacialBurns in R's "
+        "lavaan (Rosseel, 2012, Journal of Statistical Software, 48(2), 1-36).",
+    ),
 }
 
 

@@ -18,6 +18,10 @@ stopifnot(nrow(lsat6) == 1000)
 write(cbind(person = seq_len(1000), lsat6), "lsat6")
 
 write(HolzingerSwineford1939, "holzinger")
+write(PoliticalDemocracy, "political_democracy")
+write(Demo.growth, "demo_growth")
+write(Demo.twolevel, "demo_twolevel", gzip = TRUE)
+write(FacialBurns, "facial_burns")
 write(sleepstudy, "sleepstudy")
 write(cbpp, "cbpp")
 
