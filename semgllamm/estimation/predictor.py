@@ -7,7 +7,8 @@ With A = (I − B)⁻¹ and Ψ = CC', the latent variables in the coordinates of
 
 and a response's d_i vanishes off its path. Where the tree's order is causal, A C is triangular already and Q = I.
 Residual covariances are whitened away within a unit, for each pattern of missing responses: f, d → L⁻¹(f − y), L⁻¹d
-with Θ = LL'.
+with Θ = LL'. A residual that covaries with disturbances has a share in these, which is one more latent variable, and Θ
+is what is left (`shares`).
 """
 
 from __future__ import annotations
@@ -17,9 +18,9 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from semgllamm.data.design import CellBlock, Design
-from semgllamm.errors import ModelError
 from semgllamm.estimation.feedback import Feedback
 from semgllamm.estimation.measurement import Measurement, OwnParameters
+from semgllamm.estimation.shares import coupled_responses, share_of, with_shares
 from semgllamm.integration.arrays import FIRST, LAST, WEIGHT
 from semgllamm.integration.collapse import mix
 from semgllamm.integration.program import Program, build
@@ -42,9 +43,10 @@ def hash_columns(columns: np.ndarray) -> np.ndarray:
 
 def plan_tree(model: Model, design: Design | None = None) -> Tree:
     """The integration tree of a model; its variables are indices into ``model.eta``."""
+    model, share_causes = with_shares(model)
     index = {name: k for k, name in enumerate(model.eta)}
     random = [model.varies(name) for name in model.eta]
-    causes: dict[int, set[int]] = {k: set() for k in index.values()}
+    causes: dict[int, set[int]] = {k: {index[c] for c in share_causes.get(name, ())} for name, k in index.items()}
     loads: dict[str, set[int]] = {response.name: set() for response in model.responses}
     partners: dict[int, set[int]] = {k: {k} for k in index.values()}
     for group in model.groups:
@@ -62,11 +64,10 @@ def plan_tree(model: Model, design: Design | None = None) -> Tree:
                     partners[k] = joined
 
     for group in model.groups:
-        for cell in group.Theta:
-            if cell.row != cell.column and (cell.is_free or cell.value != 0.0):
-                # whitening mixes these responses: they must lie on one path
-                joined = loads[cell.row] | loads[cell.column]
-                loads[cell.row], loads[cell.column] = joined, joined
+        for names in coupled_responses(group):
+            # whitening mixes these responses: they must lie on one path
+            joined = set().union(*(loads[name] for name in names))
+            loads |= dict.fromkeys(names, joined)
 
     def reach(variables: set[int], seen: frozenset[int] = frozenset()) -> frozenset[int]:
         """The variables with a disturbance that these stand for."""
@@ -107,6 +108,7 @@ def plan_tree(model: Model, design: Design | None = None) -> Tree:
 
 def response_paths(model: Model, tree: Tree) -> dict[str, tuple[int, ...]]:
     """The path of the tree, root first, that each response depends on; empty where it has no latent variable."""
+    model, share_causes = with_shares(model)
     index = {name: k for k, name in enumerate(model.eta)}
     rank = {k: j for j, k in enumerate(tree.order)}
     out = {}
@@ -125,8 +127,14 @@ def response_paths(model: Model, tree: Tree) -> dict[str, tuple[int, ...]]:
                 deepest = k if deepest < 0 or rank[k] > rank[deepest] else deepest
             else:
                 stack += [c.column for g in model.groups for c in g.B if c.row == name]
+                stack += share_causes.get(name, ())
         out[response.name] = tree.path(deepest) if deepest >= 0 else ()
     return out
+
+
+def _by_group(coupled: list[list[set[str]]]) -> list[tuple[int, set[str]]]:
+    """(group, responses that are whitened together) of all groups."""
+    return [(g, names) for g, sets in enumerate(coupled) for names in sets]
 
 
 @dataclass
@@ -147,8 +155,8 @@ class State:
 class _Structure:
     """A, C, M and their derivatives for one group, or for the cells of a block where B depends on covariates."""
 
-    def __init__(self, A, alpha, M, Q, dM):
-        self.A, self.alpha, self.M, self.Q, self.dM = A, alpha, M, Q, dM
+    def __init__(self, A, alpha, M, Q, dM, C, dC):
+        self.A, self.alpha, self.M, self.Q, self.dM, self.C, self.dC = A, alpha, M, Q, dM, C, dC
 
 
 class _Block:
@@ -178,9 +186,9 @@ class Predictor:
     """
 
     def __init__(self, model: Model, working: Working, tree: Tree, design: Design):
-        if any(group.Omega for group in model.groups):
-            raise ModelError("a covariance of a residual with a disturbance cannot be fitted yet")
-        self.model, self.working, self.tree, self.design = model, working, tree, design
+        self.model, self.share_causes = with_shares(model)
+        self.working, self.tree, self.design = working, tree, design
+        model = self.model
         self.index = {name: k for k, name in enumerate(model.eta)}
         self.column = {k: j for j, k in enumerate(tree.order)}
         self.n_eta, self.n_u = len(model.eta), len(tree.order)
@@ -189,6 +197,7 @@ class Predictor:
         self.rule_levels = tuple(model.levels[level] for level in used)
         self.triangular = [self._is_triangular(g) for g in range(len(model.groups))]
         self.cholesky = [self._cholesky(g) for g in range(len(model.groups))]
+        self.shares = [self._shares(g) for g in range(len(model.groups))]
         self._bind()
 
     # ---- the structure -------------------------------------------------------------------------------------------
@@ -229,7 +238,37 @@ class Predictor:
                 inside = np.tril(inverse @ dPsi @ inverse.T)
                 inside[np.diag_indices_from(inside)] *= 0.5
                 move(number)[np.ix_(rows, columns)] += L @ inside
+        for share, latents, cells in self.shares[group]:
+            self._add_share(share, latents, cells, inner, C, dC)
         return C, dC
+
+    def _add_share(self, share: int, latents: list[int], cells: list[Cell], inner: np.ndarray, C, dC) -> None:
+        """g = C⁻¹ω as the share's row of C, from the cells of ω in one block of Ψ."""
+        columns = [self.column[k] for k in latents]
+        block = np.ix_(latents, columns)
+        place = {self.model.eta[k]: j for j, k in enumerate(latents)}
+        omega = np.zeros(len(latents))
+        change = {}
+        for cell in cells:
+            omega[place[cell.column]] = cell.at(inner)
+            if cell.is_free:
+                change.setdefault(cell.number, np.zeros(len(latents)))[place[cell.column]] = 1.0
+        g = np.linalg.solve(C[block], omega)
+        C[share, columns] = g
+        for number in {*change, *(n for n, moved in dC.items() if moved[block].any())}:
+            moved = dC[number].copy() if number in dC else np.zeros_like(C)
+            moved[share, columns] = np.linalg.solve(C[block], change.get(number, 0.0) - moved[block] @ g)
+            dC[number] = moved
+
+    def _shares(self, group: int) -> list[tuple[int, list[int], list[Cell]]]:
+        """Each residual's share in each block of Ψ: its place, the block's latent variables, the cells of ω."""
+        out = []
+        for block in self.working.blocks[group]:
+            latents = [k for k in (self.index[name] for name in block.latents) if k in self.column]
+            cells = [c for c in self.model.groups[group].Omega if c.column in block.latents]
+            for name in dict.fromkeys(c.row for c in cells):
+                out.append((self.index[share_of(name)], latents, [c for c in cells if c.row == name]))
+        return out
 
     def _cholesky(self, group: int):
         """Where the cells of free Cholesky factors go in C: rows, columns, numbers, and the derivatives of C."""
@@ -302,7 +341,7 @@ class Predictor:
         for cell in self.model.groups[group].Gamma:
             if cell.column == "1":
                 alpha[self.index[cell.row]] += cell.at(inner)
-        return _Structure(A, alpha, M, Q, dM)
+        return _Structure(A, alpha, M, Q, dM, C, dC)
 
     # ---- binding -------------------------------------------------------------------------------------------------
 
@@ -312,6 +351,7 @@ class Predictor:
             name = todo.pop()
             out.add(name)
             todo |= {c.column for c in self.model.groups[group].B if c.row == name} - out
+            todo |= self.share_causes.get(name, frozenset()) - out
         return out
 
     def _bind(self):
@@ -345,7 +385,8 @@ class Predictor:
             parent.append(np.array([-1], dtype=np.int64))
             rule.append(np.array([len(self.rule_levels)], dtype=np.int64))
             kind.append(np.array([len(tree.order)], dtype=np.int64))
-        coupled = self._coupled(design)
+        coupled = [coupled_responses(group) for group in model.groups]
+        whitened = [set().union(*sets) for sets in coupled]
         for block in design.blocks:
             path = self._response_path(block)
             paths.append(path)
@@ -355,7 +396,7 @@ class Predictor:
             else:
                 cell_node.append(np.full(len(block.rows), total, dtype=np.int64))
             code.append(np.full(len(block.rows), block.response.family.code, dtype=np.int64))
-            y.append(np.zeros(len(block.rows)) if block.response.name in coupled[block.group] else block.y)
+            y.append(np.zeros(len(block.rows)) if block.response.name in whitened[block.group] else block.y)
             trials.append(block.trials)
             constant.append(block.constant)
         if any(coupled):
@@ -394,13 +435,13 @@ class Predictor:
         q = model.n_parameters
         curved = np.zeros(q, dtype=bool)
         for group in model.groups:
-            bent = any(c.is_free for c in (*group.Lambda, *group.B))
+            bent = any(c.is_free for c in (*group.Lambda, *group.B)) or bool(group.Omega)
             for name, cells in group.items():
                 for cell in cells:
                     if not cell.is_free:
                         continue
                     natural = name in ("Psi", "Theta") and self.working.kind[cell.number] == 0
-                    if natural or (bent and name in ("Lambda", "B", "Gamma", "Psi")):
+                    if natural or name == "Omega" or (bent and name in ("Lambda", "B", "Gamma", "Psi")):
                         curved[cell.number] = True
         self.curved = curved
         # f and d are linear in λ: what bends them lies elsewhere, or in products of λ with it
@@ -608,6 +649,9 @@ class Predictor:
                         if cell.is_free:
                             inner[cell.number] = 1.0 if a == b else 0.05
         for group in self.model.groups:
+            for cell in group.Omega:
+                if cell.is_free:
+                    inner[cell.number] = 0.05
             for name, ordered in self._thresholds(group).items():
                 for k, cell in enumerate(ordered):
                     if cell.is_free:
@@ -811,20 +855,8 @@ class Predictor:
 
     # ---- residual covariances ------------------------------------------------------------------------------------
 
-    def _coupled(self, design: Design) -> list[set[str]]:
-        """Responses with a residual covariance, by group."""
-        return [
-            {
-                name
-                for c in group.Theta
-                if c.row != c.column and (c.is_free or c.value != 0.0)
-                for name in (c.row, c.column)
-            }
-            for group in self.model.groups
-        ]
-
     def _join_coupled(self, design, coupled, paths, cell_node, start):
-        for g, names in enumerate(coupled):
+        for g, names in _by_group(coupled):
             mine = [k for k, b in enumerate(design.blocks) if b.group == g and b.response.name in names]
             if not mine:
                 continue
@@ -842,11 +874,11 @@ class Predictor:
         """Groups of cells to whiten together: (group, names, positions (units, k)), one for each missing pattern."""
         self.whitening = []
         for b in self.blocks:
-            b.whitened = b.source.response.name in coupled[b.source.group]
-        for g, names in enumerate(coupled):
-            if not names:
+            b.whitened = any(b.source.response.name in names for names in coupled[b.source.group])
+        for g, names in _by_group(coupled):
+            mine = [b for b in self.blocks if b.source.group == g and b.source.response.name in names]
+            if not mine:
                 continue
-            mine = [b for b in self.blocks if b.source.group == g and b.whitened]
             rows = np.concatenate([b.source.rows[b.keep] for b in mine])
             at = np.concatenate([b.at for b in mine])
             which = np.concatenate([np.full(b.n, k) for k, b in enumerate(mine)])
@@ -863,8 +895,8 @@ class Predictor:
                 names_here = [b.source.response.name for b, seen in zip(mine, pattern) if seen]
                 self.whitening.append((g, names_here, table[here][:, pattern], values[here][:, pattern]))
 
-    def _theta(self, g: int, names: list[str], inner: np.ndarray):
-        """Θ over `names`, and the derivative of each of its free parameters."""
+    def _theta(self, g: int, names: list[str], inner: np.ndarray, structure: _Structure | None):
+        """Θ over `names` less what shares explain, and the derivative of each of its free parameters."""
         place = {name: k for k, name in enumerate(names)}
         Theta = np.zeros((len(names), len(names)))
         change: dict[int, np.ndarray] = {}
@@ -878,13 +910,24 @@ class Predictor:
                 if cell.is_free:
                     d = change.setdefault(cell.number, np.zeros_like(Theta))
                     d[a, b] = d[b, a] = slope
+        if self.shares[g]:
+            rows = [self.index.get(share_of(name), -1) for name in names]
+            shared = np.array(rows) >= 0
+            both = np.ix_(shared, shared)
+            rows = [row for row in rows if row >= 0]
+            G = structure.C[rows]
+            Theta[both] -= G @ G.T
+            for number, moved in structure.dC.items():
+                outer = moved[rows] @ G.T
+                if outer.any():
+                    change.setdefault(number, np.zeros_like(Theta))[both] -= outer + outer.T
         return Theta, change
 
     def _whiten(self, state: State):
         state.whitening = []
         share = self.share_of_cells
         for g, names, at, y in self.whitening:
-            Theta, change = self._theta(g, names, state.inner)
+            Theta, change = self._theta(g, names, state.inner, state.groups[g])
             try:
                 L = np.linalg.cholesky(Theta)
             except np.linalg.LinAlgError:
@@ -943,7 +986,7 @@ class Predictor:
             columns = [np.full(len(block.rows), float(k)), block.y, block.trials, block.offset]
             columns += [design.column(c)[block.rows] for c in sorted(names)]
             out.append(hash_columns(np.stack(columns, axis=1)))
-        for g, names in enumerate(coupled):
+        for g, names in _by_group(coupled):
             mine = [k for k, b in enumerate(design.blocks) if b.group == g and b.response.name in names]
             if mine:
                 # cells whitened together are identical only if all of them are

@@ -116,3 +116,38 @@ def test_multilevel_structural_equations():
         y = np.concatenate([rows[students].to_numpy().ravel(), rows[classes].iloc[0]])
         expected += log_density(y, mean, covariance)
     all_agree(walk(text, data), values, expected)
+
+
+def test_residuals_that_covary_with_disturbances():
+    data = with_missing_cells(pupils(8))
+    text = """
+        f =~ g1 + g2
+        h =~ g3 + g4
+        h ~ f + w
+        g5 ~ v
+        g6 ~ 0.5*f
+        g5 ~~ f + h
+        g6 ~~ h
+        g5 ~~ g6
+    """
+    names = ["g1", "g2", "g3", "g4", "g5", "g6"]
+    nu, values = intercepts(*names)
+    Lambda = np.array([[1, 0], [0.8, 0], [0, 1], [0, 0.7], [0, 0], [0.5, 0]])
+    theta = np.array([0.5, 0.6, 0.4, 0.7, 0.5, 0.6])
+    values |= {f"{name}~~{name}": v for name, v in zip(names, theta)}
+    values |= {"f=~g2": 0.8, "h=~g4": 0.7, "h~f": 0.6, "h~w": 0.3, "g5~v": -0.2, "f~~f": 0.9, "h~~h": 0.5,
+               "f~~g5": 0.2, "h~~g5": -0.3, "h~~g6": 0.25, "g5~~g6": 0.1}  # fmt: skip
+    # (ζ', ε')' and its covariance matrix
+    joint = np.zeros((8, 8))
+    joint[:2, :2] = np.diag([0.9, 0.5])
+    joint[2:, 2:] = np.diag(theta)
+    joint[6, :2] = joint[:2, 6] = [0.2, -0.3]
+    joint[7, 1] = joint[1, 7] = 0.25
+    joint[6, 7] = joint[7, 6] = 0.1
+    A, _ = structural(np.array([[0, 0], [0.6, 0]]), np.eye(2))
+    onto = np.hstack([Lambda @ A, np.eye(6)])
+    expected = 0.0
+    for row in data.to_dict("records"):
+        fixed = Lambda @ A @ [0, 0.3 * row["w"]] + np.array([0, 0, 0, 0, -0.2 * row["v"], 0])
+        expected += log_density([row[name] for name in names], nu + fixed, onto @ joint @ onto.T)
+    all_agree(walk(text, data), values, expected)

@@ -4,7 +4,7 @@ import numpy as np
 import pandas as pd
 import pytest
 from walk import walk
-from zoo import ZOO, pupils
+from zoo import ZOO, pupils, with_missing_cells
 
 
 def canonical(name):
@@ -147,3 +147,26 @@ def test_threads_give_the_same_digits(name):
         free, points = w.start, w.points(7, 3)
         found[threads] = [w.value(free, points), *w.score(free, points), *w.likelihood.louis(free, points)[2].ravel()]
     assert found[1] == found[2] == found[5]
+
+
+def test_a_covariance_with_a_disturbance_is_a_regression_on_the_latent_variable():
+    """f = a w + ζ and z = b w + e with cov(ζ, e) = ω are f and z = (b − g a) w + g f + e*, g = ω/ψ."""
+    data = with_missing_cells(pupils())
+    items = "f =~ b1 + b2 + b3  @family(bernoulli)\nf ~ w\n"
+    joined, regressed = walk(items + "g4 ~ w\nf ~~ g4", data), walk(items + "g4 ~ w + f", data)
+    values = joined.cells(joined.start + 0.1) | {"f~w": 0.4, "g4~w": 0.3, "f~~f": 0.9, "g4~~g4": 0.7, "f~~g4": 0.35}
+    g = 0.35 / 0.9
+    others = {name: value for name, value in values.items() if name != "f~~g4"}
+    others |= {"g4~w": 0.3 - g * 0.4, "g4~f": g, "g4~~g4": 0.7 - g * 0.35}
+    for points in (1, 3, 8):
+        here = joined.value(joined.free(values), joined.points(points))
+        assert here == pytest.approx(regressed.value(regressed.free(others), regressed.points(points)), abs=1e-9)
+
+
+def test_a_residual_covaries_no_more_than_its_variance_allows():
+    found = walk("f =~ b1 + b2 + b3  @family(bernoulli)\ng4 ~~ f", pupils())
+    values = found.cells(found.start) | {"f~~f": 0.9, "g4~~g4": 0.7}
+    within = found.free(values | {"f~~g4": 0.99 * np.sqrt(0.63)})
+    beyond = found.free(values | {"f~~g4": 1.01 * np.sqrt(0.63)})
+    assert np.isfinite(found.value(within, found.points(5)))
+    assert found.value(beyond, found.points(5)) == -np.inf

@@ -155,6 +155,72 @@ ZOO = {
         h =~ b4 + b5 + b6  @family(bernoulli)
     """, lambda: with_missing_cells(pupils())),
     "residual covariance across factors": Example("f =~ g1 + g2 + g3\nh =~ g4 + g5 + g6\ng1 ~~ g4"),
+    "a residual that covaries with a disturbance": Example("""
+        f =~ b1 + b2 + b3  @family(bernoulli)
+        f ~ w
+        g4 ~ w + v
+        f ~~ g4
+    """, lambda: with_missing_cells(pupils())),
+    "residuals that covary with each other and with disturbances": Example("""
+        f =~ g1 + g2
+        h =~ g3 + b4 + b5
+        h ~~ f
+        g4 ~ w
+        g5 ~ f + v
+        g6 ~ h
+        g4 ~~ f
+        g5 ~~ h
+        g6 ~~ g5
+        @family(b4 + b5, bernoulli)
+    """, lambda: with_missing_cells(pupils())),
+    "residuals and disturbances, all gaussian, unit variances": Example("""
+        f =~ g1 + g2 + g3
+        h =~ g4 + g5
+        g6 ~ w
+        g6 ~~ f + h
+    """, lambda: with_missing_cells(pupils()), {"std_lv": True}),
+    "a residual and mutual causes": Example(f"""
+        f =~ b1 + b2 + b3
+        g =~ b4 + b5 + b6
+        f ~ g + w
+        g ~ f + v
+        g4 ~ w + v
+        g4 ~~ f
+        {BINARY}
+    """),
+    "a residual and random slopes of a latent variable": Example("""
+        f =~ b1 + b2 + b3  @family(bernoulli)
+        f ~ w + (1 + w | class)
+        g4 ~ f:v + w
+        g4 ~~ f
+    """),
+    "a residual and a latent variable that causes another by a covariate": Example(f"""
+        h ~ f + f:v
+        f =~ b1 + b2 + b3
+        h =~ b4 + b5 + b6
+        g4 ~~ h
+        {BINARY}
+    """),
+    "a residual and a disturbance of classes": Example("""
+        f =~ g1 + g2 + g3
+        f ~ w + h
+        @level(class)
+        h =~ k4 + k5 + k6  @family(bernoulli)
+        k1 ~ x
+        k1 ~~ h
+        k2 ~~ k1
+    """),
+    "groups with a residual that covaries with a disturbance": Example(
+        "f =~ g1 + g2 + g3\nf ~ w\ng4 ~ w\nf ~~ g4", lambda: with_missing_cells(pupils()), {"group": "half"}
+    ),
+    "residual covariances on different paths": Example("""
+        f =~ g1 + g2 + g3
+        h =~ g4 + g5 + b6
+        f ~~ 0*h
+        g1 ~~ g2
+        g4 ~~ g5
+        @family(b6, bernoulli)
+    """),
     "equal residual variances": Example("f =~ g1 + g2 + g3\ng1 ~~ e*g1\ng2 ~~ e*g2\ng3 ~~ e*g3"),
     "one label for residual and latent variances": Example("f =~ g1 + g2 + g3\ng1 ~~ e*g1\nf ~~ e*f"),
     "linear constraints": Example("""
