@@ -157,6 +157,7 @@ class Climber:
         self.here = Point(start, (0,) * len(likelihood.levels), np.nan, np.full(start.size, np.nan))
         self.saddles = 0
         self._entered: Point | None = None
+        self._spectrum: tuple[np.ndarray, Curvature] | None = None
         self.near = False
         self.started = perf_counter()
         self._baseline: tuple[np.ndarray, np.ndarray] | None = None
@@ -225,7 +226,9 @@ class Climber:
 
     def curvature(self, here: Point) -> Curvature:
         """The spectrum of the information at a point."""
-        return Curvature.of(here.information, self.blocks)
+        if self._spectrum is None or self._spectrum[0] is not here.information:
+            self._spectrum = here.information, Curvature.of(here.information, self.blocks)
+        return self._spectrum[1]
 
     def trusts_louis(self, points: tuple[int, ...]) -> bool:
         """Whether Louis' information at so many points can be Newton's matrix."""

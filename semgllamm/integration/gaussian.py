@@ -30,6 +30,12 @@ __all__ = ["COVARIANCE", "PATH", "REGRESSION", "Cells", "Evaluation", "Graph", "
 
 PATH, COVARIANCE, REGRESSION = range(3)
 LOG_2PI = float(np.log(2 * np.pi))
+MANY = 1 << 17  # numbers in a stack of matrices that are worked on together
+
+
+def _weighted(n: np.ndarray, stack: np.ndarray) -> np.ndarray:
+    """Σ_k n_k of a stack of matrices."""
+    return (n @ stack.reshape(len(n), -1)).reshape(stack.shape[1:])
 
 
 @dataclass(frozen=True)
@@ -320,42 +326,25 @@ class Evaluation:
         slope = np.zeros(len(g.free))
         Q = self.W - self.U
         if len(b) == 1:
-            Q = (n @ Q.reshape(len(n), -1)).reshape(1, g.p, g.p)
+            Q = _weighted(n, Q)[None]
             weight = np.ones(1)
         else:
             weight = n
         moving = a[:, : g.n_moving]
         slope[: g.n_moving] = -g.kappa * np.einsum("k,pj,kpj->j", weight, moving, Q @ b)
         if h.size:
-            J = np.einsum("k,kpm->pm", n, self.W @ self.A)
+            J = _weighted(n, self.W @ self.A)
             slope += (a * (J @ h)).sum(axis=0)
         return g.to_parameters(slope)
 
     def information(self, expected: bool = False) -> np.ndarray:
         """−∂² log L in the parameters, or its expectation given which responses are seen, (q, q)."""
-        g, moments = self.graph, self.moments
-        a, b, h = self.forms
-        c = g.n_moving
-        moving = a[:, :c]
+        g = self.graph
         out = np.zeros((len(g.free), len(g.free)))
-        G = self.W @ self.A
-        for k, n in enumerate(moments.n):
-            W, bk = self.W[k], b[k if len(b) > 1 else 0]
-            Z = W if expected else 2 * self.U[k] - W
-            Wa, Wb = W @ a, W @ bk
-            aWa, aWb, bWb = a.T @ Wa, moving.T @ Wb, bk.T @ Wb
-            aZa, aZb, bZb = moving.T @ (Z @ moving), moving.T @ (Z @ bk), bk.T @ (Z @ bk)
-            inner = aWa[:c, :c]
-            both = aZb * aWb.T + 0.5 * (bZb * inner + aZa * bWb)
-            out[:c, :c] += n * 0.5 * (np.outer(g.kappa, g.kappa) * (both + both.T))
-            if h.size:
-                out += n * aWa * (h.T @ moments.xx[k] @ h)
-                if not expected:
-                    # Σ moves with i, Π with j
-                    Gh = G[k] @ h
-                    cross = g.kappa[:, None] * (aWa[:c] * (bk.T @ Gh) + (Wb.T @ a) * (moving.T @ Gh))
-                    out[:c] += n * cross
-                    out[:, :c] += n * cross.T
+        # so many patterns at a time that their matrices stay in the cache
+        step = max(1, MANY // max(out.size, 1))
+        for first in range(0, len(self.moments.n), step):
+            self._add_products(out, slice(first, first + step), expected)
         if not expected:
             out -= self._bending()
         if g.distinct:
@@ -363,6 +352,32 @@ class Evaluation:
             total[np.ix_(g.number, g.number)] = out
             return total
         return g.to_parameters(g.to_parameters(out).T)
+
+    def _add_products(self, out: np.ndarray, some: slice, expected: bool) -> None:
+        """Add −∂²ℓ/∂(Σ, Π)² along the forms of the cells, over some of the patterns."""
+        g, moments, n = self.graph, self.moments, self.moments.n[some]
+        a, b, h = self.forms
+        c = g.n_moving
+        moving = a[:, :c]
+        W = self.W[some]
+        b = b[some] if len(b) > 1 else b
+        Z = W if expected else 2 * self.U[some] - W
+        b_t = b.swapaxes(1, 2)
+        Wb, Zb = W @ b, Z @ b
+        aWa, aWb, bWb = a.T @ (W @ a), moving.T @ Wb, b_t @ Wb
+        inner = aWa[:, :c, :c]
+        both = (moving.T @ Zb) * aWb.swapaxes(1, 2) + 0.5 * ((b_t @ Zb) * inner + (moving.T @ (Z @ moving)) * bWb)
+        both = _weighted(n, both)
+        out[:c, :c] += 0.5 * np.outer(g.kappa, g.kappa) * (both + both.T)
+        if h.size:
+            out += _weighted(n, aWa * (h.T @ moments.xx[some] @ h))
+            if not expected:
+                # Σ moves with i, Π with j
+                Gh = W @ self.A[some] @ h
+                cross = aWa[:, :c] * (b_t @ Gh) + (Wb.swapaxes(1, 2) @ a) * (moving.T @ Gh)
+                cross = g.kappa[:, None] * _weighted(n, cross)
+                out[:c] += cross
+                out[:, :c] += cross.T
 
     def _bending(self) -> np.ndarray:
         """Σ ∂ℓ/∂Σ ∂²Σ + ∂ℓ/∂Π ∂²Π over the free cells."""
@@ -374,7 +389,7 @@ class Evaluation:
         Ey, n = E[:p], moments.n
         Q = self.W - self.U
         r, c = g.row[g.paths], g.column[g.paths]
-        sums = np.einsum("k,kab->ab", n, Q)
+        sums = _weighted(n, Q)
         EQE = Ey.T @ sums @ Ey
         if len(self.P) == 1:
             EQP = Ey.T @ sums @ self.P[0, :p]
@@ -383,7 +398,7 @@ class Evaluation:
             EQP = Ey.T @ np.einsum("k,kab,kbc->ac", n, Q, self.P[:, :p])
             weighted = Ey.T @ (n[:, None, None] * Q) @ Ey
             twice = (self.P[:, c[:, None], c] * weighted[:, r[:, None], r]).sum(axis=0)
-        J = np.einsum("k,kpm->pm", n, self.W @ self.A)
+        J = _weighted(n, self.W @ self.A)
         EJ = Ey.T @ J
         slope = EJ @ self.nu_shifted.T - EQP  # (v, v): ∂ℓ along E_r and ν_c or P_c
         once = E[c[None, :], r[:, None]] * slope[r[None, :], c[:, None]]
