@@ -101,7 +101,15 @@ REFUSED = {
     ),
     "crossed clusters": (
         "y ~ x + (1 | school) + (1 | rater)", DATA.assign(rater=21 + DATA.pupil % 7), {}, DataError,
-        ("'rater' and 'school' cross", "rater 21 in school 100, 101", "(school/rater)"),
+        ("'rater' and 'school' cross", "rater 21 in school 100, 101", "(1 | school/rater)"),
+    ),
+    "raters that count from 0": (
+        "y ~ x + (1 | school) + (1 | rater)", DATA.assign(rater=DATA.pupil % 7), {}, DataError,
+        ("'rater' and 'school' cross", "rater 0 in school 100, 101", "(1 | school/rater)", "identifier of its own"),
+    ),
+    "raters listed below schools": (
+        "y ~ x + (1 | school)", DATA.assign(rater=1 + DATA.pupil % 7), {"cluster": ["rater", "school"]}, DataError,
+        ("'rater' and 'school' cross", "7 of 7 values", "rater 1 in school 100, 101", "(1 | school/rater)"),
     ),
     "clusters upside down": (
         "y ~ x + (1 | school)", DATA, {"cluster": ["district", "school"]}, DataError, ("lowest first",)
@@ -240,11 +248,13 @@ def test_ordered_categories_are_their_codes():
 def test_reused_identifiers_are_noted():
     counted = DATA.assign(school=DATA.school % 5)
     model = "y ~ x + (1 | district/school)"
-    again = fit("y ~ x + (1 | school) + (1 | district)", counted, cluster=["school", "district"])
+    # districts of 2 to 5 schools: what counts within what is seen
+    uneven = counted.school < 2 + counted.district
+    again = fit("y ~ x + (1 | school) + (1 | district)", counted[uneven], cluster=["school", "district"])
     assert "reused across 'district' and read as nested" in unwrapped(again)
-    for result in (again, fit(model, counted)):
-        assert result.n_units["school"] == SCHOOLS
-        assert result.loglik == pytest.approx(fit(model).loglik, abs=1e-6)
+    for result, expected in ((again, fit(model, DATA[uneven])), (fit(model, counted), fit(model))):
+        assert result.n_units["school"] == expected.n_units["school"]
+        assert result.loglik == pytest.approx(expected.loglik, abs=1e-6)
 
 
 def test_a_unit_of_one_row_is_noted_and_not_identified():

@@ -3,6 +3,19 @@
 A level is named by its cluster column. Its units are numbered 0, 1, ... in the sorted order of their identifiers
 within the sorted order of the higher units that hold them: the numbers do not depend on the order of the rows, and the
 units within one higher unit are neighbours.
+
+An identifier that occurs in several higher units is one unit that crosses these, which is refused, or several units
+with one name. It is the latter where
+
+- the model text puts the one column within the other, (1 | school/class), whatever the pattern; or
+- the lower column counts anew within each higher unit, and the data show it: its identifiers are 1, 2, …, 0, 1, … or
+  short labels (A, B, …); the higher units differ in how many they have, less than a share COMPLETE of them having all;
+  and of the identifiers that the higher units lack, at most a share GAPS come before the last that the unit has. Of
+  identifiers met at random half or more would: with h of n present, (n − h)/(h + 1) are expected to follow the last.
+
+Where the same complete set occurs in (nearly) every higher unit, classes 1, 2, 3 of each school cannot be told from
+three raters who see all schools, and listing the columns in ``cluster=`` tells which is lower but not which of these it
+is: the text must say it.
 """
 
 from __future__ import annotations
@@ -21,8 +34,8 @@ if TYPE_CHECKING:
 
 __all__ = ["Units", "nest", "order_levels"]
 
-# an identifier is read as a counter within higher clusters if the clusters hold this share of what counting would give
-COUNTED = 0.8
+COMPLETE = 0.8
+GAPS = 0.25
 
 
 @dataclass(frozen=True)
@@ -87,7 +100,7 @@ def nest(frame: pd.DataFrame, clusters: Sequence[str], *, within: Collection[str
     Raises
     ------
     DataError
-        If a column is not there, has missing identifiers, or crosses the next higher one.
+        If a column is not there, has missing identifiers, or crosses the next higher one: the rule is this module's.
     """
     clusters = tuple(clusters)
     if len(set(clusters)) < len(clusters):
@@ -159,7 +172,7 @@ def order_levels(frame: pd.DataFrame, names: Sequence[str], *, within: Mapping[s
             return _nests(own[lower], own[higher])
         counters = _counts_within(own[lower], own[higher]), _counts_within(own[higher], own[lower])
         if counters[0] == counters[1]:
-            raise _crossed(lower, higher, own[lower], own[higher])
+            raise _crossed(lower, higher, own[lower], own[higher], unordered=counters[0])
         return counters[0]
 
     ordered: list[str] = []
@@ -232,43 +245,43 @@ def _nests(lower: Identified, higher: Identified) -> bool:
 
 
 def _counts_within(lower: Identified, higher: Identified) -> bool:
-    """Whether the lower column looks like a counter that starts again within each higher unit.
-
-    Most of its identifiers then occur in several higher units, and a unit with k of them has the k most common
-    ones. Where every identifier occurs once, in every unit, it is two crossed factors with one row a cell.
-    """
+    """Whether the lower column is seen to count anew within each higher unit (the module's second rule)."""
     codes, ids = lower
-    if not _are_counters(ids):
+    place = _counting_order(ids)
+    if place is None:
         return False
+    n_parents = len(higher[1])
     cells = np.unique(higher[0] * len(ids) + codes)
     own, parent = cells % len(ids), cells // len(ids)
-    spread = np.bincount(own, minlength=len(ids))
-    n_parents = len(higher[1])
-    if len(cells) == len(ids) * n_parents == len(codes):
-        return False
-    if (spread > 1).mean() <= 0.5:
-        return False
-    rank = np.empty(len(ids), dtype=np.int64)
-    rank[np.argsort(-spread, kind="stable")] = np.arange(len(ids))
     held = np.bincount(parent, minlength=n_parents)
-    furthest = np.zeros(n_parents, dtype=np.int64)
-    np.maximum.at(furthest, parent, rank[own] + 1)
-    return bool((held / furthest).mean() >= COUNTED)
+    last = np.zeros(n_parents, dtype=np.int64)
+    np.maximum.at(last, parent, place[own] + 1)
+    lacking, gaps = (len(ids) - held).sum(), (last - held).sum()
+    return bool((held == len(ids)).mean() < COMPLETE and gaps <= GAPS * lacking)
 
 
-def _are_counters(ids: Any) -> bool:
-    """Whole numbers from 0 or 1 on, or short labels (A, B, 2b)."""
+def _counting_order(ids: Any) -> np.ndarray | None:
+    """Place of each identifier in counting: whole numbers from 0 or 1 on, or short labels (A, 2b); None if neither."""
     import pandas as pd
 
     if pd.api.types.is_bool_dtype(ids):
-        return False
+        return None
     if pd.api.types.is_numeric_dtype(ids):
         values = np.asarray(ids, dtype=float)
-        return bool((values == np.round(values)).all() and values.min() in (0.0, 1.0))
-    return all(isinstance(label, str) and len(label.strip()) <= 3 for label in ids)
+        counted = values.min() in (0.0, 1.0) and np.array_equal(values, values.min() + np.arange(len(values)))
+        return np.arange(len(ids)) if counted else None
+    if not all(isinstance(label, str) and len(label.strip()) <= 3 for label in ids):
+        return None
+    place = np.empty(len(ids), dtype=np.int64)
+    # 2 before 10, Z before AA
+    place[sorted(range(len(ids)), key=lambda k: (len(ids[k].strip()), ids[k]))] = np.arange(len(ids))
+    return place
 
 
-def _crossed(lower_name: str, higher_name: str, lower: Identified, higher: Identified) -> DataError:
+def _crossed(
+    lower_name: str, higher_name: str, lower: Identified, higher: Identified, unordered: bool = False
+) -> DataError:
+    """The error of columns that cross; `unordered` where either could count within the other."""
     if _nests(higher, lower):
         return DataError(
             f"'{higher_name}' lies within '{lower_name}', not the other way round",
@@ -287,9 +300,11 @@ def _crossed(lower_name: str, higher_name: str, lower: Identified, higher: Ident
     return DataError(
         f"cluster columns '{lower_name}' and '{higher_name}' cross: {len(several)} of {len(ids)} values of "
         f"'{lower_name}' occur in several values of '{higher_name}' ({'; '.join(examples)})",
-        remedy=f"Levels must nest. If '{lower_name}' is only numbered anew within each '{higher_name}', say so with "
-        f"({higher_name}/{lower_name}) in a random term ({lower_name}/{higher_name} if it is the other way round), or "
-        "list the columns lowest first in cluster=; or join the two columns into one.",
+        remedy=f"Levels must nest. If these are different units, numbered anew within each '{higher_name}', say so "
+        f"with (1 | {higher_name}/{lower_name}) in the model (1 | {lower_name}/{higher_name} the other way round), "
+        + ("list the columns lowest first in cluster=, " if unordered else "")
+        + "or give each unit an identifier of its own, for example both columns joined. If they are the same units, "
+        "keep one column as the cluster and take the other as a covariate (a factor).",
     )
 
 

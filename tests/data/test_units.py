@@ -49,10 +49,15 @@ def test_the_order_of_rows_changes_nothing(frame):
 def test_three_levels_with_counters_at_two_of_them():
     rows = [(s, c, p) for s in "AB" for c in range(1, 4) for p in range(1, 5) for _ in range(2)]
     frame = pd.DataFrame(rows, columns=["school", "class", "pupil"])
-    units = nest(frame, ["pupil", "class", "school"])
+    units = nest(frame, ["pupil", "class", "school"], within=["pupil", "class"])
     assert units.counts == {"pupil": 24, "class": 6, "school": 2}
     assert units.label("pupil", 23) == "pupil 4 of class 3 of school B"
     assert units.parents("pupil").tolist() == [k // 4 for k in range(24)]
+    fewer = frame[(frame["school"] == "B") | (frame["class"] < 3)]
+    fewer = fewer[(fewer["class"] == 2) | (fewer["pupil"] < 4)]
+    units = nest(fewer, ["pupil", "class", "school"])
+    assert units.counts == {"pupil": 3 + 4 + 3 + 4 + 3, "class": 5, "school": 2}
+    assert all("read as nested" in note for note in units.notes) and len(units.notes) == 2
 
 
 def test_a_minority_in_several_higher_units_is_crossing():
@@ -61,7 +66,7 @@ def test_a_minority_in_several_higher_units_is_crossing():
     with pytest.raises(DataError, match="'class' and 'school' cross: 1 of 7 values") as caught:
         nest(frame, ["class", "school"])
     assert "class 11 in school s1, s2" in str(caught.value)
-    assert "(school/class)" in caught.value.remedy
+    assert "(1 | school/class)" in caught.value.remedy
 
 
 def test_what_the_text_nests_may_have_any_pattern():
@@ -74,6 +79,45 @@ def test_two_complete_factors_with_one_row_a_cell_cross():
     frame = pd.DataFrame([(p, i) for p in range(1, 21) for i in range(1, 6)], columns=["person", "item"])
     with pytest.raises(DataError, match="cross"):
         nest(frame, ["person", "item"])
+
+
+@pytest.mark.parametrize("labels", [range(7), range(1, 8), list("ABCDEFG")])
+@pytest.mark.parametrize("met", [1.0, 0.95, 0.8, 0.5])
+def test_raters_met_in_many_schools_cross_unless_the_text_nests_them(labels, met):
+    rng = np.random.default_rng(5)
+    cells = [(school, rater) for school in range(30) for rater in labels if rng.random() < met]
+    frame = pd.DataFrame(cells * 3, columns=["school", "rater"])
+    with pytest.raises(DataError, match="'rater' and 'school' cross: 7 of 7 values of 'rater'") as caught:
+        nest(frame, ["rater", "school"])
+    assert f"rater {labels[0]} in school" in str(caught.value)
+    for words in ("(1 | school/rater)", "identifier of its own", "covariate"):
+        assert words in caught.value.remedy
+    with pytest.raises(DataError, match="cross"):
+        order_levels(frame, ["school", "rater"])
+    assert nest(frame, ["rater", "school"], within=["rater"]).counts["rater"] == len(cells)
+
+
+@pytest.mark.parametrize("start", [0, 1])
+@pytest.mark.parametrize("present", [1.0, 0.95])
+def test_classes_counted_in_schools_of_different_size_are_nested(start, present):
+    """Also where a number is left out now and then."""
+    rng = np.random.default_rng(6)
+    sizes = rng.integers(2, 12, 40)
+    cells = [(f"school {s}", start + c) for s, n in enumerate(sizes) for c in range(n) if rng.random() < present]
+    frame = pd.DataFrame(cells * 2, columns=["school", "class"])
+    units = nest(frame, ["class", "school"])
+    assert units.counts["class"] == len(cells)
+    assert "read as nested" in units.notes[0]
+    assert order_levels(frame, ["school", "class"]) == ("class", "school")
+    numbered = frame.assign(**{"class": frame["class"].astype(str)})
+    assert nest(numbered, ["class", "school"]).counts["class"] == len(cells)
+
+
+def test_numbers_that_do_not_count_on_from_the_first_cross():
+    frame = REUSED.assign(**{"class": REUSED["class"] + 10})
+    with pytest.raises(DataError, match="cross"):
+        nest(frame, ["class", "school"])
+    assert nest(frame, ["class", "school"], within=["class"]).counts["class"] == 7
 
 
 def test_pupils_of_primary_schools_spread_over_secondary_schools_cross():
@@ -142,9 +186,12 @@ def test_levels_with_reused_identifiers_are_ordered_by_counting_or_by_the_text()
 
 
 def test_two_columns_that_could_both_be_the_counter_have_no_order():
+    # the first school has one class more, and the third class is in the first school alone
+    frame = REUSED.assign(school=REUSED["school"].replace({"s0": "B", "s1": "C", "s2": "A"}))
     with pytest.raises(DataError, match="cross") as caught:
-        order_levels(REUSED, ["school", "class"])
+        order_levels(frame, ["school", "class"])
     assert "cluster=" in caught.value.remedy
+    assert nest(frame, ["class", "school"]).counts["class"] == 7
 
 
 def test_levels_of_which_neither_nests_have_no_order():
