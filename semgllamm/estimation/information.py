@@ -148,7 +148,11 @@ def observed(likelihood, free: np.ndarray, points: tuple[int, ...], met: bool) -
 
 
 def covariance(
-    information: np.ndarray, names: Sequence[str], boundary: Sequence[str] = (), blocks: Sequence[np.ndarray] = ()
+    information: np.ndarray,
+    names: Sequence[str],
+    boundary: Sequence[str] = (),
+    blocks: Sequence[np.ndarray] = (),
+    normals: np.ndarray | None = None,
 ) -> tuple[np.ndarray, tuple[NullDirection, ...]]:
     """Invert the information, or say why it cannot be.
 
@@ -163,6 +167,8 @@ def covariance(
         rows and columns are NaN.
     blocks : sequence of numpy.ndarray
         Cholesky factors among the parameters.
+    normals : (p, m) array, optional
+        Orthonormal directions that leave the boundary, none of them in `boundary`; the covariance is that within it.
 
     Returns
     -------
@@ -181,12 +187,19 @@ def covariance(
         return vcov, tuple(NullDirection((names[i],), (1.0,), 0.0) for i in bad)
     place = {old: new for new, old in enumerate(inside)}
     shrunk = [np.array([[place.get(cell, -1) for cell in row] for row in block], dtype=int) for block in blocks]
-    curvature = Curvature.of(information[np.ix_(inside, inside)], shrunk)
+    information = information[np.ix_(inside, inside)]
+    within = np.eye(len(inside))
+    if normals is not None and normals.size:
+        N = normals[inside]
+        within -= N @ N.T
+        # as much information across the boundary as there is along it, so that only what is within can be singular
+        information = within @ information @ within + np.abs(np.diag(information)).max() * N @ N.T
+    curvature = Curvature.of(information, shrunk)
     problems = tuple(
         NullDirection.of(curvature.vectors[:, k], kept, value)
         for k, value in enumerate(curvature.values)
         if value < SINGULAR * curvature.values[-1]
     )
     if not problems:
-        vcov[np.ix_(inside, inside)] = curvature.inverse()
+        vcov[np.ix_(inside, inside)] = within @ curvature.inverse() @ within
     return vcov, problems

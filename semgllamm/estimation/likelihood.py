@@ -44,6 +44,7 @@ class Likelihood:
         self.has_louis = not predictor.whitening and not predictor.feedback
         self.depth = predictor.P
         self.blocks = self._cholesky_blocks()
+        self.spheres = [at for _, _, at in working.spheres()]
         self.K = working.K
         self.identity = bool(self.K.shape[0] == self.K.shape[1] and np.array_equal(self.K, np.eye(len(self.K))))
         self.nonlinear = (self.K[predictor.curved] != 0).any(axis=0)
@@ -64,6 +65,18 @@ class Likelihood:
                         where[a, b] = position[cell.number]
                     out[where[0, 0]] = where
         return list(out.values())
+
+    def on_equator(self, free: np.ndarray, near: list[int]) -> np.ndarray:
+        """Parameters where these of the spheres' points (places in `spheres`) have gone on to the equator."""
+        working = self.working
+        rows: dict[int, tuple] = {}
+        for block, a, _ in (working.spheres()[k] for k in near):
+            rows.setdefault(id(block), (block, set()))[1].add(a)
+        inner = working.inner(free)
+        for block, found in rows.values():
+            for number, x in block.on_equator(inner, found).items():
+                inner[number] = x
+        return working.free_from_inner(inner)
 
     def cold(self) -> None:
         """Forget the modes: the next evaluation starts them at u = 0."""

@@ -51,7 +51,10 @@ def maximum_likelihood(
             trusted = bool(error is not None and error.met and optimum.by_louis)
             kind = "Observed (Louis)" if trusted else "Observed (differences of the score)"
             information = solution.information
-        vcov, null = covariance(information, likelihood.names, convergence.boundary, likelihood.blocks)
+        free = np.asarray(optimum.free)
+        normals = likelihood.working.normals(free)
+        notes += _singular_by_rank(likelihood, free) if normals.size else []
+        vcov, null = covariance(information, likelihood.names, convergence.boundary, likelihood.blocks, normals)
         if null:
             vcov = None
             problems += [f"the information matrix cannot be inverted (is the model identified?): {d}" for d in null]
@@ -99,7 +102,7 @@ def _singular_covariances(likelihood: Likelihood, free: np.ndarray) -> list[str]
     out = []
     for group in working.blocks:
         for block in group:
-            if block.cholesky or not any(cell.is_free for cell in block.cells.values()):
+            if block.cholesky or block.spherical or not any(cell.is_free for cell in block.cells.values()):
                 continue
             Psi = block.matrix(inner)
             scale = np.sqrt(np.maximum(np.diag(Psi), 1e-12))
@@ -111,6 +114,21 @@ def _singular_covariances(likelihood: Likelihood, free: np.ndarray) -> list[str]
                     "of 0): fewer latent variables would fit as well"
                 )
     return out
+
+
+def _singular_by_rank(likelihood: Likelihood, free: np.ndarray) -> list[str]:
+    """Blocks of Ψ moved on spheres that are singular, though maybe no correlation is 1."""
+    inner = likelihood.working.inner(free)
+    out = {}
+    for block, _, _ in likelihood.working.spheres():
+        L = block.matrix(inner)
+        rank = int((np.abs(np.diag(L)) > 1e-8 * np.linalg.norm(L, axis=1)).sum())
+        if rank < len(L):
+            out[block.latents] = (
+                f"the covariance matrix of {', '.join(block.latents)} is singular (rank {rank}), on the boundary of "
+                "the parameter space: standard errors are those within matrices of this rank"
+            )
+    return list(out.values())
 
 
 def _method(likelihood: Likelihood | GaussianLikelihood, points: tuple[int, ...]) -> str:

@@ -193,7 +193,7 @@ def _conclude(climber: Climber, here: Point, boundary: tuple[str, ...], last: bo
         return _optimum(climber, here, False, message, boundary, culprits)
     message = "converged"
     if boundary:
-        message += f", with {', '.join(boundary)} on the boundary (zero)"
+        message += f", with {', '.join(boundary)} on the boundary"
     return _optimum(climber, here, True, message, boundary, ())
 
 

@@ -26,7 +26,7 @@ from semgllamm.integration.collapse import mix
 from semgllamm.integration.program import Program, build
 from semgllamm.integration.tree import Tree, plan
 from semgllamm.model.matrices import Cell, Model
-from semgllamm.model.transforms import LOG_VARIANCE, Working
+from semgllamm.model.transforms import CELL, LOG_VARIANCE, SPHERE, Working
 
 __all__ = ["Predictor", "State", "plan_tree", "response_paths"]
 
@@ -224,6 +224,11 @@ class Predictor:
                 continue
             rows = [r for r in (self.index[name] for name in block.latents) if r in self.column]
             columns = [self.column[r] for r in rows]
+            if block.spherical:
+                C[np.ix_(rows, columns)] = block.matrix(inner)
+                for number, slope in block.slopes(inner).items():
+                    move(number)[np.ix_(rows, columns)] += slope
+                continue
             live = [k for k, name in enumerate(block.latents) if self.index[name] in self.column]
             Psi = block.matrix(inner)[np.ix_(live, live)]
             L = np.linalg.cholesky(Psi)
@@ -440,7 +445,7 @@ class Predictor:
                 for cell in cells:
                     if not cell.is_free:
                         continue
-                    natural = name in ("Psi", "Theta") and self.working.kind[cell.number] == 0
+                    natural = name in ("Psi", "Theta") and self.working.kind[cell.number] in (CELL, SPHERE)
                     if natural or name == "Omega" or (bent and name in ("Lambda", "B", "Gamma", "Psi")):
                         curved[cell.number] = True
         self.curved = curved

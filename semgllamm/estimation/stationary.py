@@ -12,6 +12,7 @@ from dataclasses import replace
 import numpy as np
 
 from semgllamm.estimation.ascent import Climber, Point
+from semgllamm.model.transforms import EQUATOR
 
 __all__ = ["leave_saddle", "leave_zero", "settle", "with_positive_diagonals"]
 
@@ -26,6 +27,36 @@ def leave_zero(free: np.ndarray, signed: np.ndarray, size: float) -> np.ndarray:
 
 
 def settle(climber: Climber, here: Point) -> tuple[Point, tuple[str, ...]]:
+    """Put what has converged to the boundary there: standard deviations of zero, correlations of 1; names them."""
+    here, zeros = _settle_zeros(climber, here)
+    here, correlations = _settle_spheres(climber, here)
+    return here, (*zeros, *correlations)
+
+
+def _settle_spheres(climber: Climber, here: Point) -> tuple[Point, tuple[str, ...]]:
+    """Put rows of Cholesky factors of fixed length that have converged to a zero on the diagonal there.
+
+    Where the row has one coordinate this is a correlation of 1 or −1, and is named; else more than one is involved.
+    """
+    spheres = getattr(climber.likelihood, "spheres", ())
+    near = []
+    for k, at in enumerate(spheres):
+        x = here.free[at]
+        n = np.linalg.norm(x)
+        if n > 0:
+            off = n / EQUATOR - 1
+            gap = EQUATOR * (off - 2 * np.round(off / 2))
+            if x @ here.information[np.ix_(at, at)] @ x / n**2 * gap**2 <= AT_ZERO and abs(gap) < 0.1:
+                near.append(k)
+    if not near:
+        return here, ()
+    there = _put(climber, here, climber.likelihood.on_equator(here.free, near))
+    if there is None:
+        return here, ()
+    return there, tuple(climber.likelihood.names[spheres[k][0]] for k in near if spheres[k].size == 1)
+
+
+def _settle_zeros(climber: Climber, here: Point) -> tuple[Point, tuple[str, ...]]:
     """Put standard deviations that have converged to zero there; names what then lies on the boundary.
 
     A zero diagonal cell of a Cholesky factor takes its column along; what was in the column goes to the diagonal below.
@@ -38,15 +69,23 @@ def settle(climber: Climber, here: Point) -> tuple[Point, tuple[str, ...]]:
     for block in climber.blocks:
         free = _zero_columns(free, block, zero)
         zero |= (free == 0.0) & _in_zero_columns(block, zero)
+    there = _put(climber, here, free)
+    if there is None:
+        return here, ()
+    return there, tuple(name for name, is_zero in zip(climber.likelihood.names, zero) if is_zero)
+
+
+def _put(climber: Climber, here: Point, free: np.ndarray) -> Point | None:
+    """The point at `free`, on the boundary, if it is as good as the one nearby."""
     there = climber.louis(free, here.points) if here.by_louis else climber.score(free, here.points)
     if not there.possible or there.loglik < here.loglik - AT_ZERO:
-        return here, ()
+        return None
     if not here.by_louis:
         there = climber.surveyed(there)
     if climber.curvature(there).lowest < WRONG_SIGN <= climber.curvature(here).lowest:
-        return here, ()
+        return None
     climber.here = there
-    return there, tuple(name for name, is_zero in zip(climber.likelihood.names, zero) if is_zero)
+    return there
 
 
 def _zero_columns(free: np.ndarray, block: np.ndarray, zero: np.ndarray) -> np.ndarray:

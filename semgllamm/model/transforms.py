@@ -1,9 +1,18 @@
 """Working parameters: what the optimiser moves, and the cells that the user reads.
 
 A free block of Ψ is moved through its Cholesky factor, Ψ = LL', with signs free, so that a variance can reach zero
-(never through logarithms, for which zero is at infinity); a residual variance θ through log θ; all else as it is. A
-block with fixed, labelled or constrained cells stays in its cells, and its factor is computed from them. Linear
-equality constraints make the inner parameters an affine map of the free ones, inner = c + K free.
+(never through logarithms, for which zero is at infinity); a residual variance θ through log θ; all else as it is.
+
+Where the covariances of a block are free but its variances are not, being fixed (``std_lv``) or equal to others, row a
+of L is a point of a sphere,
+
+    L_a = r (x sin|x|/|x|, cos|x|),     x ∈ R^a, r² the variance (r is what moves a free one),
+
+the exponential map at the pole that stands for no correlation. Ψ is singular on the equator, |x| = π/2, which the map
+crosses smoothly, log L being even about it as it is about a standard deviation of zero. Any other block with fixed,
+labelled or constrained cells stays in its cells, and its factor is computed from them.
+
+Linear equality constraints make the inner parameters an affine map of the free ones, inner = c + K free.
 """
 
 from __future__ import annotations
@@ -17,26 +26,92 @@ from semgllamm.model.matrices import Cell, Model
 
 __all__ = ["Block", "Working", "working_parameters"]
 
-CELL, LOG_VARIANCE, CHOLESKY = range(3)
+CELL, LOG_VARIANCE, CHOLESKY, SPHERE = range(4)
+EQUATOR = np.pi / 2
 
 
 @dataclass(frozen=True)
 class Block:
-    """A connected component of Ψ in one group: latent variables in tree order and the cells of its lower triangle."""
+    """A connected component of Ψ in one group: latent variables in tree order and the cells of its lower triangle.
+
+    It is moved through its Cholesky factor if `cholesky`, through points of spheres if `spherical`, else in its cells.
+    """
 
     latents: tuple[str, ...]
     cells: dict[tuple[int, int], Cell]
     cholesky: bool
+    spherical: bool = False
 
     def matrix(self, values: np.ndarray) -> np.ndarray:
-        """L if `cholesky`, else Ψ, both k × k."""
+        """L if `cholesky` or `spherical`, else Ψ, all k × k."""
         k = len(self.latents)
         out = np.zeros((k, k))
         for (a, b), cell in self.cells.items():
             out[a, b] = cell.at(values)
-            if not self.cholesky:
+            if not (self.cholesky or self.spherical):
                 out[b, a] = out[a, b]
+        if self.spherical:
+            for a in range(k):
+                n = np.linalg.norm(out[a, :a])
+                radius = out[a, a] if self.cells[a, a].is_free else np.sqrt(out[a, a])
+                out[a, :a] *= radius * np.sinc(n / np.pi)
+                out[a, a] = radius * np.cos(n)
         return out
+
+    def slopes(self, values: np.ndarray) -> dict[int, np.ndarray]:
+        """Derivative of L in each inner parameter of a `cholesky` or `spherical` block."""
+        k = len(self.latents)
+        out = {cell.number: np.zeros((k, k)) for cell in self.cells.values() if cell.is_free}
+        if self.cholesky:
+            for (a, b), cell in self.cells.items():
+                out[cell.number][a, b] = 1.0
+            return out
+        for a in range(k):
+            variance = self.cells[a, a]
+            radius = variance.at(values) if variance.is_free else np.sqrt(variance.value)
+            x = np.array([self.cells[a, b].at(values) for b in range(a)])
+            n = np.linalg.norm(x)
+            sinc = np.sinc(n / np.pi)
+            bend = (np.cos(n) - sinc) / n**2 if n > 1e-4 else -1.0 / 3.0
+            for b in range(a):
+                slope = out[self.cells[a, b].number]
+                slope[a, :a] = radius * bend * x[b] * x
+                slope[a, b] += radius * sinc
+                slope[a, a] = -radius * sinc * x[b]
+            if variance.is_free:
+                out[variance.number][a, :a] = sinc * x
+                out[variance.number][a, a] = np.cos(n)
+        return out
+
+    def points(self, L: np.ndarray) -> dict[int, float]:
+        """The inner parameters of a `spherical` block at which its factor is L, diagonal not negative."""
+        out = {}
+        for a in range(len(self.latents)):
+            if self.cells[a, a].is_free:
+                out[self.cells[a, a].number] = float(np.linalg.norm(L[a]))
+            size = np.linalg.norm(L[a, :a])
+            stretch = np.arctan2(size, L[a, a]) / size if size > 0 else 0.0
+            out |= {self.cells[a, b].number: float(stretch * L[a, b]) for b in range(a)}
+        return out
+
+    def on_equator(self, values: np.ndarray, rows: set[int]) -> dict[int, float]:
+        """The inner parameters of a `spherical` block where these rows have gone on to the equator.
+
+        A column with a zero on the diagonal is zero, so that what later rows had in it goes to their diagonals.
+        """
+        moved = values.copy()
+        for a in rows:
+            numbers = [self.cells[a, b].number for b in range(a)]
+            n = np.linalg.norm(values[numbers])
+            moved[numbers] *= EQUATOR * max(1.0, 2 * np.round((n / EQUATOR - 1) / 2) + 1) / n
+        L = self.matrix(moved)
+        rest = L @ L.T
+        L = np.zeros_like(L)
+        for a in range(len(L)):
+            if a not in rows and rest[a, a] > 0:
+                L[:, a] = rest[:, a] / np.sqrt(rest[a, a])
+                rest = rest - np.outer(L[:, a], L[:, a])
+        return self.points(L)
 
 
 @dataclass(frozen=True)
@@ -46,7 +121,7 @@ class Working:
     Attributes
     ----------
     kind : (q,) int array
-        CELL, LOG_VARIANCE or CHOLESKY of each inner parameter.
+        CELL, LOG_VARIANCE, CHOLESKY or SPHERE of each inner parameter.
     blocks : tuple (one a group) of tuples of Block
     K, c : (q, p) and (q,) arrays
         inner = c + K free.
@@ -70,11 +145,12 @@ class Working:
         out = inner.copy()
         logs = self.kind == LOG_VARIANCE
         out[logs] = np.exp(inner[logs])
-        for block in self._cholesky_blocks():
+        for block in self._factored():
             L = block.matrix(inner)
             Psi = L @ L.T
             for (a, b), cell in block.cells.items():
-                out[cell.number] = Psi[a, b]
+                if cell.is_free:
+                    out[cell.number] = Psi[a, b]
         return out
 
     def jacobian(self, inner: np.ndarray) -> np.ndarray:
@@ -82,13 +158,13 @@ class Working:
         J = np.eye(len(inner))
         logs = np.flatnonzero(self.kind == LOG_VARIANCE)
         J[logs, logs] = np.exp(inner[logs])
-        for block in self._cholesky_blocks():
+        for block in self._factored():
             L = block.matrix(inner)
-            numbers = [cell.number for cell in block.cells.values()]
-            J[np.ix_(numbers, numbers)] = 0.0
-            for (i, j), moved in block.cells.items():
+            for number, slope in block.slopes(inner).items():
+                change = slope @ L.T + L @ slope.T
                 for (a, b), cell in block.cells.items():
-                    J[cell.number, moved.number] = (a == i) * L[b, j] + (b == i) * L[a, j]
+                    if cell.is_free:
+                        J[cell.number, number] = change[a, b]
         return J
 
     def inner_from_cells(self, cells: np.ndarray) -> np.ndarray:
@@ -96,15 +172,19 @@ class Working:
         out = cells.copy()
         logs = self.kind == LOG_VARIANCE
         out[logs] = np.log(np.maximum(cells[logs], 1e-8))
-        for block in self._cholesky_blocks():
+        for block in self._factored():
             k = len(block.latents)
             Psi = np.zeros((k, k))
             for (a, b), cell in block.cells.items():
-                Psi[a, b] = Psi[b, a] = cells[cell.number]
+                Psi[a, b] = Psi[b, a] = cell.at(cells)
             try:
                 L = np.linalg.cholesky(Psi)
             except np.linalg.LinAlgError:
                 L = np.diag(np.sqrt(np.maximum(np.diag(Psi), 1e-4)))
+            if block.spherical:
+                for number, x in block.points(L).items():
+                    out[number] = x
+                continue
             for (a, b), cell in block.cells.items():
                 out[cell.number] = L[a, b]
         return out
@@ -115,13 +195,47 @@ class Working:
     def signed(self) -> np.ndarray:
         """(p,) True where log L is even in the free parameter: a diagonal cell of a Cholesky factor."""
         out = np.zeros(len(self.kind), dtype=bool)
-        for block in self._cholesky_blocks():
+        for block in self._factored():
+            alike = {cell.number for (a, b), cell in block.cells.items() if a == b}
             for (a, b), cell in block.cells.items():
-                out[cell.number] = a == b
+                if cell.is_free:
+                    # one standard deviation of all rows turns the signs of all
+                    out[cell.number] = a == b and (block.cholesky or len(alike) == 1)
         return np.array([out[np.flatnonzero(column)].any() for column in self.K.T], dtype=bool)
 
-    def _cholesky_blocks(self):
-        return [block for group in self.blocks for block in group if block.cholesky]
+    def spheres(self) -> list[tuple[Block, int, np.ndarray]]:
+        """(block, row, positions of x among the free parameters) of each row that is a point of a sphere."""
+        position = {int(np.flatnonzero(column)[0]): k for k, column in enumerate(self.K.T)}
+        out = {}
+        for block in self._factored():
+            if block.spherical:
+                for a in range(1, len(block.latents)):
+                    at = np.array([position[block.cells[a, b].number] for b in range(a)])
+                    out[at[0]] = (block, a, at)
+        return list(out.values())
+
+    def normals(self, free: np.ndarray) -> np.ndarray:
+        """Orthonormal directions, (p, m), that leave the boundary on which rows of two and more coordinates lie.
+
+        They leave the equator itself, and a column of L that is zero as its diagonal cell is.
+        """
+        out = []
+        spheres = self.spheres()
+        for block, a, at in spheres:
+            x = free[at]
+            if not np.isclose(np.linalg.norm(x), EQUATOR, rtol=0.0, atol=1e-12):
+                continue
+            if a > 1:
+                out.append(np.zeros(len(free)))
+                out[-1][at] = x / np.linalg.norm(x)
+            for other, d, later in spheres:
+                if other is block and d > a and not any(direction[later].any() for direction in out):
+                    out.append(np.zeros(len(free)))
+                    out[-1][later[a]] = 1.0
+        return np.array(out).reshape(-1, len(free)).T
+
+    def _factored(self):
+        return [block for group in self.blocks for block in group if block.cholesky or block.spherical]
 
 
 def working_parameters(
@@ -152,6 +266,7 @@ def working_parameters(
     raw = [_components(group.Psi, order) for group in model.groups]
     shapes = Counter(_shape(cells) for group in raw for _, cells in group)
     blocks = []
+    on_spheres = _with_free_covariances(raw, uses, shapes, constrained)
     for group in raw:
         here = []
         for latents, cells in group:
@@ -163,21 +278,47 @@ def working_parameters(
                 and len(set(numbers)) == len(numbers)
                 and all(uses[number] == shapes[_shape(cells)] for number in numbers)
             )
-            if k == 1 and not free:
-                # a variance shared by several blocks of one variable each is one standard deviation
-                cell = cells[0, 0]
-                alone = sum(cell.number == c[0, 0].number for g in raw for latent, c in g if len(latent) == 1)
-                free = cell.is_free and not constrained[cell.number] and alone == uses[cell.number]
-            if free:
-                kind[numbers] = CHOLESKY
-            here.append(Block(latents, cells, free))
+            spherical = not free and id(cells) in on_spheres
+            if free or spherical:
+                kind[[cell.number for (a, b), cell in cells.items() if cell.is_free and (free or a == b)]] = CHOLESKY
+            if spherical:
+                kind[[cell.number for (a, b), cell in cells.items() if a != b]] = SPHERE
+            # a variance shared by several blocks of one variable each is one standard deviation
+            here.append(Block(latents, cells, free or (spherical and k == 1), spherical and k > 1))
         blocks.append(tuple(here))
     names = tuple(model.names[np.flatnonzero(column)[0]] for column in K.T)
     return Working(kind, tuple(blocks), K, c, names)
 
 
+def _with_free_covariances(raw, uses, shapes, constrained) -> set[int]:
+    """Blocks (by the id of their cells) whose covariances are free, and whose variances are fixed, free or equal to
+    others of such blocks alone, so that a radius can stand for each."""
+    found = {}
+    for group in raw:
+        for latents, cells in group:
+            k = len(latents)
+            outside = [cell for (a, b), cell in cells.items() if a != b]
+            variances = [cells[a, a] for a in range(k) if (a, a) in cells]
+            if (
+                len(cells) == k * (k + 1) // 2
+                and all(cell.is_free and not constrained[cell.number] for cell in outside)
+                and len({cell.number for cell in outside}) == len(outside)
+                and all(uses[cell.number] == shapes[_shape(cells)] for cell in outside)
+                and all(not constrained[cell.number] if cell.is_free else cell.value > 0 for cell in variances)
+                and any(cell.is_free for cell in cells.values())
+            ):
+                found[id(cells)] = [cell.number for cell in variances if cell.is_free]
+    while True:
+        count = Counter(number for numbers in found.values() for number in numbers)
+        shared = [key for key, numbers in found.items() if any(count[number] != uses[number] for number in numbers)]
+        if not shared:
+            return set(found)
+        for key in shared:
+            del found[key]
+
+
 def _shape(cells: dict[tuple[int, int], Cell]) -> tuple:
-    return tuple(sorted((place, cell.number) for place, cell in cells.items()))
+    return tuple(sorted((place, cell.number, 0.0 if cell.is_free else cell.value) for place, cell in cells.items()))
 
 
 def _components(Psi: tuple[Cell, ...], order: tuple[str, ...]):

@@ -102,6 +102,27 @@ ZOO = {
     "correlated factors": Example(f"f =~ b1 + b2\ng =~ b3 + b4\nh =~ b5 + b6\n{BINARY}"),
     "correlated factors, unit variances": Example(f"f =~ b1 + b2 + b3\ng =~ b4 + b5 + b6\n{BINARY}",
                                                   arguments={"std_lv": True}),
+    "three correlated factors, unit variances": Example(
+        f"f =~ b1 + b2\ng =~ b3 + b4\nh =~ b5 + b6\n{BINARY}", arguments={"std_lv": True}
+    ),
+    "correlated factors, one of unit variance": Example(f"""
+        f =~ b1 + b2 + b3
+        g =~ NA*b4 + b5 + b6
+        g ~~ 1*g
+        {BINARY}
+    """),
+    "correlated factors, equal variances": Example(f"""
+        f =~ b1 + b2
+        g =~ b3 + b4
+        h =~ b5 + b6
+        f ~~ v1*f
+        g ~~ v1*g
+        {BINARY}
+    """),
+    "groups with equal latent variances": Example(
+        f"f =~ b1 + b2 + b3\ng =~ b4 + b5 + b6\n{BINARY}",
+        arguments={"group": "half", "group_equal": ("loadings", "lv.variances")},
+    ),
     "covariance fixed, variances equal": Example(f"""
         f =~ b1 + b2 + b3
         g =~ b4 + b5 + b6

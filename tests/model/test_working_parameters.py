@@ -4,13 +4,16 @@ import numpy as np
 import pytest
 
 from semgllamm.api import lowered
-from semgllamm.model.transforms import CELL, CHOLESKY, LOG_VARIANCE, working_parameters
+from semgllamm.model.transforms import CELL, CHOLESKY, EQUATOR, LOG_VARIANCE, SPHERE, working_parameters
 
 MODELS = {
     "free blocks": "f =~ y1 + y2 + y3\nh =~ y4 + y5 + y6",
     "variances only": "f =~ y1 + y2 + y3\nh =~ y4 + y5 + y6\nf ~~ 0*h",
     "a fixed covariance": "f =~ y1 + y2 + y3\nh =~ y4 + y5 + y6\nf ~~ 0.2*h",
     "equal variances": "f =~ y1 + y2 + y3\nh =~ y4 + y5 + y6\nf ~~ v*f\nh ~~ v*h\nf ~~ 0*h",
+    "unit variances": "f =~ NA*y1 + y2\ng =~ NA*y3 + y4\nh =~ NA*y5 + y6\nf ~~ 1*f\ng ~~ 4*g\nh ~~ 1*h",
+    "one unit variance": "f =~ NA*y1 + y2 + y3\nh =~ y4 + y5 + y6\nf ~~ 1*f",
+    "equal variances, free covariances": "f =~ y1 + y2\ng =~ y3 + y4\nh =~ y5 + y6\nf ~~ v*f\ng ~~ v*g",
     "residual covariance": "f =~ y1 + y2 + y3\ny1 ~~ y2",
     "one label for two kinds": "f =~ y1 + y2 + y3\nf ~~ e*f\ny1 ~~ e*y1",
     "random coefficients": "y ~ x + z + (1 + x + z | class) + (1 | school)",
@@ -92,3 +95,41 @@ def test_a_factor_with_columns_of_zero_is_a_singular_covariance_matrix():
     inner = np.zeros(model.n_parameters)
     cells = dict(zip(model.names, w.cells(inner)))
     assert cells["class.x~~class.x"] == 0.0
+
+
+@pytest.mark.parametrize("name", ["unit variances", "one unit variance", "equal variances, free covariances"])
+def test_free_covariances_of_variances_that_are_not_move_on_spheres(name):
+    found = kinds(MODELS[name])
+    assert all(kind == SPHERE for name, kind in found.items() if name in ("f~~g", "f~~h", "g~~h"))
+    assert all(kind == CHOLESKY for name, kind in found.items() if name in ("v", "h~~h"))
+
+
+@pytest.mark.parametrize("rows", [{1}, {2}, {1, 2}])
+def test_rows_on_the_equator_make_a_singular_matrix_with_the_same_variances(rows):
+    model, w = working(MODELS["unit variances"])
+    (block,) = w.blocks[0]
+    inner = w.inner_from_cells(possible_cells(model) * 0.5)
+    before = block.matrix(inner)
+    for number, x in block.on_equator(inner, rows).items():
+        inner[number] = x
+    L = block.matrix(inner)
+    np.testing.assert_allclose(np.diag(L @ L.T), [1, 4, 1], rtol=1e-14)
+    assert np.linalg.matrix_rank(L @ L.T, tol=1e-12) == 3 - len(rows)
+    for a in rows:
+        assert np.abs(L[:, a]).max() < 1e-15
+        if a == 1:
+            assert (L @ L.T)[1, 0] == pytest.approx(2 * np.sign(before[1, 0]))
+    # one way off for each zero on the diagonal, and for each cell below it; a correlation alone is no direction
+    expected = {1: 1, 2: 1}
+    assert w.normals(w.free_from_inner(inner)).shape[1] == (2 if rows == {1, 2} else expected[min(rows)])
+
+
+def test_the_equator_is_crossed_smoothly():
+    model, w = working(MODELS["one unit variance"])
+    inner = w.inner_from_cells(possible_cells(model))
+    at = model.names.index("f~~h")
+    values = []
+    for off in (-1e-3, 1e-3):
+        inner[at] = EQUATOR + off
+        values.append(w.cells(inner)[at])
+    assert values[0] == pytest.approx(values[1], abs=1e-12)
