@@ -89,7 +89,7 @@ def sample(report: Report) -> Iterator[Facts]:
         rows += [Fact(level, (count,), sub=True) for level, count in report.units]
     if report.missing:
         rows.append(Fact("Missing values", (report.missing,)))
-    yield Facts(tuple(rows), columns=("Used", "Total") if lost else ())
+    yield Facts(tuple(rows), columns=("Used", "Total") if lost else (), caption="The data")
 
 
 def responses(report: Report) -> Iterator[Table]:

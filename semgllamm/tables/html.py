@@ -16,7 +16,8 @@ STYLE = """<style>
 .semgllamm th, .semgllamm td { padding: 0.1em 0.6em; font-variant-numeric: tabular-nums; }
 .semgllamm th[scope="row"], .semgllamm th[scope="rowgroup"] { text-align: left; font-weight: normal; }
 .semgllamm th[scope="rowgroup"] { font-style: italic; }
-.semgllamm th[scope="col"], .semgllamm td { text-align: right; }
+.semgllamm th[scope="col"], .semgllamm td { text-align: right; min-width: 4em; }
+.semgllamm th[scope="row"] { min-width: 12em; }
 .semgllamm thead { border-bottom: 1px solid; }
 .semgllamm .sub { padding-left: 2em; }
 .semgllamm .problem { font-weight: bold; }
@@ -33,7 +34,7 @@ def render(blocks: Iterable[Block]) -> str:
             case Facts():
                 parts.append(facts(block))
             case Heading():
-                parts.append(f"<h{2 + block.depth}>{escape(block.text)}</h{2 + block.depth}>")
+                parts.append(f"<h{2 + block.depth}>{escape(block.text.rstrip(':'))}</h{2 + block.depth}>")
             case Table():
                 parts.append(table(block))
     return "\n".join([*parts, "</div>", ""])
@@ -47,7 +48,7 @@ def statement(block: Statement) -> str:
 
 def facts(block: Facts) -> str:
     width = max([len(block.columns), *(len(fact.values) for fact in block.rows)])
-    lines = ["<table>", caption(block.title or "The fit")]
+    lines = ["<table>", caption(block.title or block.caption)]
     if block.columns:
         lines.append(column_heads(block.columns))
     lines.append("<tbody>")

@@ -29,11 +29,12 @@ class Fact:
 
 @dataclass(frozen=True, slots=True)
 class Facts:
-    """A list of facts; `columns` names the values where there are two."""
+    """A list of facts; `columns` names the values where there are two, `caption` the list where it has no title."""
 
     rows: tuple[Fact, ...]
     title: str = ""
     columns: tuple[str, ...] = ()
+    caption: str = "The fit"
 
 
 @dataclass(frozen=True, slots=True)

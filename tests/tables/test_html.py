@@ -44,3 +44,11 @@ def test_summary_shows_itself_everywhere():
     assert summary._repr_html_() == summary.to_html()
     assert "-0.994" in summary.to_html()
     assert r"\toprule" in summary.to_latex()
+
+
+def test_neighbouring_lists_have_captions_of_their_own():
+    tree = ElementTree.fromstring(render(contents(guatemala())))
+    captions = [caption.text for caption in tree.iter("caption")]
+    assert captions[:2] == ["The fit", "The data"]
+    headings = [element.text for element in tree if element.tag in ("h3", "h4")]
+    assert headings and not any(text.endswith(":") for text in headings)
