@@ -54,7 +54,6 @@ class Likelihood:
     def _cholesky_blocks(self) -> list[np.ndarray]:
         """Positions of the cells of each Cholesky factor among the free parameters, −1 above the diagonal."""
         working = self.working
-        position = {int(np.flatnonzero(row)[0]): k for k, row in enumerate(working.K.T)}
         out = {}
         for group in working.blocks:
             for block in group:
@@ -62,7 +61,7 @@ class Likelihood:
                     k = len(block.latents)
                     where = np.full((k, k), -1)
                     for (a, b), cell in block.cells.items():
-                        where[a, b] = position[cell.number]
+                        where[a, b] = working.position(cell)
                     out[where[0, 0]] = where
         return list(out.values())
 

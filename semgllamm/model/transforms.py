@@ -137,6 +137,10 @@ class Working:
     def n_free(self) -> int:
         return self.K.shape[1]
 
+    def position(self, cell: Cell) -> int:
+        """The free parameter that moves a cell alone, or together with its equals; −1 if the cell is fixed."""
+        return int(np.flatnonzero(self.K[cell.number])[0]) if cell.is_free else -1
+
     def inner(self, free: np.ndarray) -> np.ndarray:
         return self.c + self.K @ free
 
@@ -196,7 +200,7 @@ class Working:
         """(p,) True where log L is even in the free parameter: a diagonal cell of a Cholesky factor."""
         out = np.zeros(len(self.kind), dtype=bool)
         for block in self._factored():
-            alike = {cell.number for (a, b), cell in block.cells.items() if a == b}
+            alike = {self.position(cell) for (a, b), cell in block.cells.items() if a == b}
             for (a, b), cell in block.cells.items():
                 if cell.is_free:
                     # one standard deviation of all rows turns the signs of all
@@ -205,12 +209,11 @@ class Working:
 
     def spheres(self) -> list[tuple[Block, int, np.ndarray]]:
         """(block, row, positions of x among the free parameters) of each row that is a point of a sphere."""
-        position = {int(np.flatnonzero(column)[0]): k for k, column in enumerate(self.K.T)}
         out = {}
         for block in self._factored():
             if block.spherical:
                 for a in range(1, len(block.latents)):
-                    at = np.array([position[block.cells[a, b].number] for b in range(a)])
+                    at = np.array([self.position(block.cells[a, b]) for b in range(a)])
                     out[at[0]] = (block, a, at)
         return list(out.values())
 
@@ -246,37 +249,41 @@ def working_parameters(
     kind = np.full(q, CELL)
     constrained = np.zeros(q, dtype=bool)
     K, c = np.eye(q), np.zeros(q)
+    same = np.arange(q)  # the first of the parameters that a constraint a == b makes equal to each
     if constraint is not None:
         K, c = constraint
         constrained = ~np.array([np.count_nonzero(row) == 1 and row.max() == 1.0 for row in K]) | (c != 0)
         tied = K[constrained].any(axis=0)
         constrained |= K[:, tied].any(axis=1)
+        first: dict[int, int] = {}
+        for number in np.flatnonzero(~constrained):
+            same[number] = first.setdefault(int(np.flatnonzero(K[number])[0]), number)
     uses: Counter[int] = Counter()
     residual: Counter[int] = Counter()
     for group in model.groups:
         for name, cells in group.items():
             for cell in cells:
                 if cell.is_free:
-                    uses[cell.number] += 1
+                    uses[same[cell.number]] += 1
                     if name == "Theta" and cell.row == cell.column:
-                        residual[cell.number] += 1
+                        residual[same[cell.number]] += 1
     for number, count in residual.items():
         if count == uses[number] and not constrained[number]:
-            kind[number] = LOG_VARIANCE
+            kind[same == number] = LOG_VARIANCE
     raw = [_components(group.Psi, order) for group in model.groups]
-    shapes = Counter(_shape(cells) for group in raw for _, cells in group)
+    shapes = Counter(_shape(cells, same) for group in raw for _, cells in group)
     blocks = []
-    on_spheres = _with_free_covariances(raw, uses, shapes, constrained)
+    on_spheres = _with_free_covariances(raw, same, uses, shapes, constrained)
     for group in raw:
         here = []
         for latents, cells in group:
-            numbers = [cell.number for cell in cells.values()]
+            numbers = [same[cell.number] for cell in cells.values() if cell.is_free]
             k = len(latents)
             free = (
                 len(cells) == k * (k + 1) // 2
                 and all(cell.is_free and not constrained[cell.number] for cell in cells.values())
                 and len(set(numbers)) == len(numbers)
-                and all(uses[number] == shapes[_shape(cells)] for number in numbers)
+                and all(uses[number] == shapes[_shape(cells, same)] for number in numbers)
             )
             spherical = not free and id(cells) in on_spheres
             if free or spherical:
@@ -290,7 +297,7 @@ def working_parameters(
     return Working(kind, tuple(blocks), K, c, names)
 
 
-def _with_free_covariances(raw, uses, shapes, constrained) -> set[int]:
+def _with_free_covariances(raw, same, uses, shapes, constrained) -> set[int]:
     """Blocks (by the id of their cells) whose covariances are free, and whose variances are fixed, free or equal to
     others of such blocks alone, so that a radius can stand for each."""
     found = {}
@@ -302,12 +309,12 @@ def _with_free_covariances(raw, uses, shapes, constrained) -> set[int]:
             if (
                 len(cells) == k * (k + 1) // 2
                 and all(cell.is_free and not constrained[cell.number] for cell in outside)
-                and len({cell.number for cell in outside}) == len(outside)
-                and all(uses[cell.number] == shapes[_shape(cells)] for cell in outside)
+                and len({same[cell.number] for cell in outside}) == len(outside)
+                and all(uses[same[cell.number]] == shapes[_shape(cells, same)] for cell in outside)
                 and all(not constrained[cell.number] if cell.is_free else cell.value > 0 for cell in variances)
                 and any(cell.is_free for cell in cells.values())
             ):
-                found[id(cells)] = [cell.number for cell in variances if cell.is_free]
+                found[id(cells)] = [same[cell.number] for cell in variances if cell.is_free]
     while True:
         count = Counter(number for numbers in found.values() for number in numbers)
         shared = [key for key, numbers in found.items() if any(count[number] != uses[number] for number in numbers)]
@@ -317,8 +324,9 @@ def _with_free_covariances(raw, uses, shapes, constrained) -> set[int]:
             del found[key]
 
 
-def _shape(cells: dict[tuple[int, int], Cell]) -> tuple:
-    return tuple(sorted((place, cell.number, 0.0 if cell.is_free else cell.value) for place, cell in cells.items()))
+def _shape(cells: dict[tuple[int, int], Cell], same: np.ndarray) -> tuple:
+    """What two blocks have in common that are one matrix: the parameter, or the constant, in each place."""
+    return tuple(sorted((p, *((same[c.number], 0.0) if c.is_free else (-1, c.value))) for p, c in cells.items()))
 
 
 def _components(Psi: tuple[Cell, ...], order: tuple[str, ...]):

@@ -170,3 +170,27 @@ def test_a_residual_covaries_no_more_than_its_variance_allows():
     beyond = found.free(values | {"f~~g4": 1.01 * np.sqrt(0.63)})
     assert np.isfinite(found.value(within, found.points(5)))
     assert found.value(beyond, found.points(5)) == -np.inf
+
+
+@pytest.mark.parametrize("labels, constraints", [
+    (("v", "v", "c", "d"), "v == w"), (("v", "u", "c", "c"), "c == d"), (("v", "v", "c", "c"), "v == w\nc == d"),
+])  # fmt: skip
+def test_a_constraint_that_two_cells_be_equal_is_a_common_label(labels, constraints):
+    text = """
+        f =~ b1 + b2
+        g =~ b3 + b4
+        h =~ b5 + b6
+        f ~~ {}*f
+        g ~~ {}*g
+        f ~~ {}*g + {}*h
+        @family(b1 + b2 + b3 + b4 + b5 + b6, bernoulli)
+    """
+    one = walk(text.format(*labels), pupils())
+    apart = ("v", "w" if labels[1] == "v" else "u", "c", "d")
+    other = walk(text.format(*apart) + constraints, pupils())
+    values = one.cells(one.start) | {"v": 0.9, "c": 0.2}
+    values |= {"w": 0.9} if "v ==" in constraints else {"u": 0.7}
+    values |= {"d": 0.2} if "c ==" in constraints else {"d": 0.3}
+    found = [m.value(m.free({n: values[n] for n in m.model.names}), m.points(5)) for m in (one, other)]
+    assert found[0] == pytest.approx(found[1], abs=1e-9)
+    assert one.likelihood.n_free == other.likelihood.n_free

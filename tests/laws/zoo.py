@@ -119,6 +119,17 @@ ZOO = {
         g ~~ v1*g
         {BINARY}
     """),
+    "correlated factors, variances and covariances equal by constraints": Example(f"""
+        f =~ b1 + b2
+        g =~ b3 + b4
+        h =~ b5 + b6
+        f ~~ v1*f + c1*g
+        g ~~ v2*g
+        f ~~ c2*h
+        v1 == v2
+        c1 == c2
+        {BINARY}
+    """),
     "groups with equal latent variances": Example(
         f"f =~ b1 + b2 + b3\ng =~ b4 + b5 + b6\n{BINARY}",
         arguments={"group": "half", "group_equal": ("loadings", "lv.variances")},
