@@ -183,7 +183,7 @@ def _fitted(
     """The walk from a text to a fit."""
     from semgllamm.estimation.maximum import maximum_likelihood
     from semgllamm.estimation.settings import Request, Settings
-    from semgllamm.model.constraints import equality_map
+    from semgllamm.model.constraints import constraints_of_cells, equality_map
     from semgllamm.results.fit import Fit
 
     settings = Settings() if settings is None else settings
@@ -199,9 +199,13 @@ def _fitted(
         missing=request.missing, switches=switches, start=start, joint=_is_auto(quadrature),
     )  # fmt: skip
     numbers = {name: number for name, number in _names(diagram, lowered_model).items() if number >= 0}
-    constraint = equality_map(diagram, numbers, lowered_model.n_parameters)
-    bound, tree, rule = _likelihood(diagram, lowered_model, design, constraint, quadrature, settings, request)
-    found = maximum_likelihood(bound, diagram, rule, settings, request, _progress(progress))
+    affine = equality_map(diagram, numbers, lowered_model.n_parameters)
+    bound, tree, rule = _likelihood(diagram, lowered_model, design, affine, quadrature, settings, request)
+    working = bound.working
+    restricting = constraints_of_cells(
+        diagram, numbers, lowered_model.rows, (working.K, working.c), working.positive()
+    )
+    found = maximum_likelihood(bound, diagram, rule, settings, request, _progress(progress), restricting)
     used_as_they_are = "used as they are (maximum likelihood, missing at random)"
     result = Fit(
         diagram=diagram, model=lowered_model, binding=binding, design=design, likelihood=bound, tree=tree,
@@ -380,9 +384,12 @@ def _diagram(model, constraints: str | None = None) -> PathDiagram:
     if isinstance(model, PathDiagram):
         if constraints is None:
             return model
-        more = parse(constraints)
+        above = f"{model.text.rstrip()}\n" if model.text else ""
+        # behind as many empty lines the places are those in the text of both
+        more = parse("\n" * above.count("\n") + constraints)
         return replace(
             model,
+            text=above + constraints,
             constraints=(*model.constraints, *more.constraints),
             definitions=(*model.definitions, *more.definitions),
         )

@@ -8,7 +8,7 @@ from difflib import get_close_matches
 
 from semgllamm.diagram.diagram import PathDiagram
 from semgllamm.diagram.equalities import automatic_name
-from semgllamm.diagram.expressions import Binary, Call, Expression, Name, Negative, Number
+from semgllamm.diagram.expressions import Binary, Call, Expression, Name, Negative
 from semgllamm.diagram.families import family_in, has_residual, with_link
 from semgllamm.diagram.parts import FamilySpec, Parameter, Path
 from semgllamm.errors import DataError, ModelError, Span
@@ -433,7 +433,6 @@ def _not_estimated(diagram: PathDiagram) -> Iterator[Refusal]:
         if family.link not in LINKS.get(family.name, ()):
             remedy = "Families: " + "; ".join(f"{name}({', '.join(links)})" for name, links in LINKS.items()) + "."
             yield f"The family {_family(family)} of '{choice.response}'", choice.span or choice.family.span, remedy
-    yield from _constraints_not_estimated(diagram)
 
 
 def _path_not_estimated(diagram: PathDiagram, path: Path) -> Iterator[Refusal]:
@@ -453,46 +452,5 @@ def _path_not_estimated(diagram: PathDiagram, path: Path) -> Iterator[Refusal]:
         yield f"The rotated factor '{path.lhs}' (efa)", path.span, "Fix the loadings that identify the factors."
     if path.prior is not None:
         yield f"The prior of {term}", path.span, "Leave prior() out: the fit is by maximum likelihood."
-    if any(bound is not None for bound in (*(path.lower or ()), *(path.upper or ()))):
-        yield f"The bound on {term}", path.span, None
     if path.op == "~*~" and (path.fixed is None or any(value != 1 for value in path.fixed)):
         yield f"The scale {term}", path.span, f"Only {path.lhs} ~*~ 1*{path.lhs} is."
-
-
-def _constraints_not_estimated(diagram: PathDiagram) -> Iterator[Refusal]:
-    definitions = {definition.name: definition.expression for definition in diagram.definitions}
-    for constraint in diagram.constraints:
-        if constraint.op != "==":
-            yield "An inequality", constraint.span, None
-        elif not all(_is_linear(side, definitions) for side in (constraint.left, constraint.right)):
-            yield "A constraint that is not linear", constraint.span, None
-
-
-def _is_linear(expression: Expression, definitions: Mapping[str, Expression], depth: int = 0) -> bool:
-    """Whether an expression is a linear combination of parameters."""
-
-    def linear(part: Expression) -> bool:
-        return _is_linear(part, definitions, depth)
-
-    def constant(part: Expression) -> bool:
-        return next(_names(part), None) is None
-
-    match expression:
-        case Number():
-            return True
-        case Name(name):
-            inner = definitions.get(name)
-            return inner is None or (depth < len(definitions) and _is_linear(inner, definitions, depth + 1))
-        case Negative(inner):
-            return linear(inner)
-        case Call(_, argument):
-            return constant(argument)
-        case Binary("+" | "-", left, right):
-            return linear(left) and linear(right)
-        case Binary("*", left, right):
-            return linear(left) and linear(right) and (constant(left) or constant(right))
-        case Binary("/", left, right):
-            return linear(left) and constant(right)
-        case Binary("^", left, right):
-            return (constant(left) and constant(right)) or (linear(left) and right == Number(1.0, right.span))
-    return False

@@ -8,7 +8,8 @@ from dataclasses import dataclass
 
 from semgllamm.errors import ModelError, Span
 
-__all__ = ["FUNCTIONS", "Binary", "Call", "Expression", "Name", "Negative", "Number", "evaluate", "gradient", "names"]
+__all__ = ["FUNCTIONS", "Binary", "Call", "Expression", "Name", "Negative", "Number", "evaluate", "gradient", "names",
+           "written"]  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,6 +103,17 @@ def names(expression: Expression) -> tuple[str, ...]:
         case Binary(_, left, right):
             return tuple(dict.fromkeys(names(left) + names(right)))
     return ()
+
+
+def written(expression: Expression, text: str) -> str:
+    """The expression as it stands in the model text, without blanks, which is how lavaan prints it."""
+    span, lines = expression.span, text.splitlines()
+    if span is None:
+        return ""
+    wanted = lines[span.line - 1 : span.end_line]
+    wanted[-1] = wanted[-1][: span.end_column - 1]
+    wanted[0] = wanted[0][span.column - 1 :]
+    return "".join("".join(wanted).split())
 
 
 def _logistic(x: float) -> float:

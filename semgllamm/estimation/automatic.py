@@ -17,8 +17,10 @@ import numpy as np
 
 from semgllamm.errors import EstimationError
 from semgllamm.estimation.ascent import Climber, Likelihood, Progress
+from semgllamm.estimation.constrained import Restrictions, ascend_within, tangent
 from semgllamm.estimation.information import Curvature, observed
 from semgllamm.estimation.optimise import Optimum, ascend, begin, interrupted
+from semgllamm.estimation.quadratic import Tangent
 from semgllamm.estimation.settings import Settings
 
 __all__ = ["RemainingError", "Solution", "estimate", "more_points", "remaining_error"]
@@ -83,14 +85,22 @@ def more_points(points: int) -> int:
     return -(-3 * points // 2)
 
 
-def remaining_error(climber: Climber, optimum: Optimum) -> tuple[RemainingError, np.ndarray]:
-    """The error that the points of a fit leave, and where more points are expected to take the estimates."""
+def remaining_error(
+    climber: Climber, optimum: Optimum, restrictions: Restrictions | None = None
+) -> tuple[RemainingError, np.ndarray]:
+    """The error that the points of a fit leave, and where more points are expected to take the estimates.
+
+    Under constraints J⁻¹ is the inverse along those that hold as equations.
+    """
     likelihood, points = climber.likelihood, optimum.points
     p, target = likelihood.n_free, climber.settings.target
     if likelihood.exact or not points:
         return RemainingError(np.zeros(p), 0.0, (0.0,) * len(points), target), optimum.free
-    curvature = Curvature.of(optimum.information, climber.blocks)
+    curvature: Curvature | Tangent = Curvature.of(optimum.information, climber.blocks)
+    if restrictions is not None:
+        curvature = tangent(restrictions, climber, optimum, optimum.multipliers)
     se = np.sqrt(curvature.variances)
+    se = np.where(se > 0, se, np.inf)  # a parameter that constraints hold fast does not move
     left = optimum.gradient @ curvature.solve(optimum.gradient)
     shift, rise, by_level = np.zeros(p), 0.0, []
     for level, least in enumerate(climber.settings.start_points(len(points))):
@@ -131,6 +141,7 @@ def estimate(
     points: tuple[int, ...] | None = None,
     settings: Settings | None = None,
     progress: Progress | None = None,
+    restrictions: Restrictions | None = None,
 ) -> Solution:
     """Maximise the log-likelihood and say how good the quadrature is.
 
@@ -144,6 +155,8 @@ def estimate(
     settings : Settings, optional
     progress : callable, optional
         Called as ``progress(iteration, loglik, gradient, elapsed)`` after every step.
+    restrictions : Restrictions, optional
+        Constraints under which the log-likelihood is maximised.
 
     Returns
     -------
@@ -155,25 +168,35 @@ def estimate(
         points = (1,) * len(likelihood.levels)
     try:
         if points is None and likelihood.levels:
-            optimum, error = _with_enough_points(climber, start)
+            optimum, error = _with_enough_points(climber, start, restrictions)
         else:
-            optimum = ascend(climber, start, tuple(points or ()), settings.tolerance)
-            error = remaining_error(climber, optimum)[0] if optimum.convergence.converged else None
+            optimum = _ascend(climber, start, tuple(points or ()), settings.tolerance, restrictions)
+            error = remaining_error(climber, optimum, restrictions)[0] if optimum.convergence.converged else None
         return Solution(optimum, _information(climber, optimum, error), error)
     except KeyboardInterrupt:
         return Solution(interrupted(climber), None, None)
 
 
-def _with_enough_points(climber: Climber, free: np.ndarray) -> tuple[Optimum, RemainingError | None]:
+def _ascend(climber: Climber, free: np.ndarray, points: tuple[int, ...], until: float, restrictions) -> Optimum:
+    if restrictions is None:
+        return ascend(climber, free, points, until)
+    return ascend_within(restrictions, climber, free, points, until)
+
+
+def _with_enough_points(
+    climber: Climber, free: np.ndarray, restrictions: Restrictions | None
+) -> tuple[Optimum, RemainingError | None]:
     settings = climber.settings
-    optimum = ascend(climber, free, settings.start_points(len(climber.likelihood.levels)), CLOSE)
+    first = settings.start_points(len(climber.likelihood.levels))
+    optimum = _ascend(climber, free, first, CLOSE, restrictions)
     while optimum.convergence.converged:
-        error, further = remaining_error(climber, optimum)
+        error, further = remaining_error(climber, optimum, restrictions)
         finer = raised(optimum.points, error, settings.max_points)
         if not error.met and finer != optimum.points:
-            optimum = _go_on(climber, further, optimum.free, finer)
+            optimum = _go_on(climber, further, optimum.free, finer, restrictions)
             continue
-        rough, optimum = optimum, ascend(climber, optimum.free, optimum.points, settings.tolerance)
+        rough = optimum
+        optimum = _ascend(climber, rough.free, rough.points, settings.tolerance, restrictions)
         moved = optimum.free - rough.free
         # the last steps are short, and the error stands, unless they left a false zero
         if not optimum.convergence.converged or moved @ optimum.information @ moved < 10 * CLOSE:
@@ -181,11 +204,11 @@ def _with_enough_points(climber: Climber, free: np.ndarray) -> tuple[Optimum, Re
     return optimum, None
 
 
-def _go_on(climber: Climber, further: np.ndarray, free: np.ndarray, points: tuple[int, ...]) -> Optimum:
+def _go_on(climber: Climber, further: np.ndarray, free: np.ndarray, points: tuple[int, ...], restrictions) -> Optimum:
     try:
-        return ascend(climber, further, points, CLOSE)
+        return _ascend(climber, further, points, CLOSE, restrictions)
     except EstimationError:  # the predicted estimates are impossible
-        return ascend(climber, free, points, CLOSE)
+        return _ascend(climber, free, points, CLOSE, restrictions)
 
 
 def _information(climber: Climber, optimum: Optimum, error: RemainingError | None) -> np.ndarray | None:

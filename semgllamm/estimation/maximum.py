@@ -9,25 +9,41 @@ import numpy as np
 from semgllamm.diagram.diagram import PathDiagram
 from semgllamm.estimation.admissible import improper
 from semgllamm.estimation.automatic import estimate
+from semgllamm.estimation.constrained import Restrictions, restricted, restricted_covariance
 from semgllamm.estimation.gaussian import GaussianLikelihood
 from semgllamm.estimation.identification import identification
-from semgllamm.estimation.information import covariance
+from semgllamm.estimation.information import Curvature, covariance
 from semgllamm.estimation.likelihood import Likelihood
 from semgllamm.estimation.settings import Adaptive, Ordinary, Request, Settings
 from semgllamm.estimation.start import moment_start_values, start_values
+from semgllamm.model.constraints import Constraints
 
 __all__ = ["maximum_likelihood"]
 
 EDGE = 1e-4  # smallest eigenvalue of a correlation matrix of latent variables that is not called singular
+
+_HELD = "the information is not positive definite unless parameters at their bounds are held there: so were they"
 
 MOST_NODES = 10_000  # a unit, to look for what is not identified
 
 
 def maximum_likelihood(
     likelihood: Likelihood | GaussianLikelihood, diagram: PathDiagram, rule: Adaptive | Ordinary | None,
-    settings: Settings, request: Request, progress=None,
+    settings: Settings, request: Request, progress=None, constraints: Constraints | None = None,
 ) -> dict[str, Any]:  # fmt: skip
     """Maximise, choose the points if they are free, and invert the information.
+
+    Parameters
+    ----------
+    likelihood : Likelihood or GaussianLikelihood
+    diagram : PathDiagram
+    rule : Adaptive or Ordinary, optional
+        None for the closed form.
+    settings : Settings
+    request : Request
+    progress : callable, optional
+    constraints : Constraints, optional
+        Of the cells, beside the linear equations that the working parameters obey.
 
     Returns
     -------
@@ -37,7 +53,8 @@ def maximum_likelihood(
     closed = isinstance(likelihood, GaussianLikelihood)
     start = moment_start_values(likelihood, diagram) if closed else start_values(likelihood.predictor, diagram)
     points = (1,) * len(likelihood.levels) if likelihood.exact else rule.points
-    solution = estimate(likelihood, start, points, settings, progress)
+    restrictions = None if constraints is None else Restrictions(constraints, likelihood.working)
+    solution = estimate(likelihood, start, points, settings, progress, restrictions)
     optimum, error = solution.optimum, solution.error
     convergence = optimum.convergence
     problems = _singular_covariances(likelihood, optimum.free)
@@ -52,13 +69,21 @@ def maximum_likelihood(
             kind = "Observed (Louis)" if trusted else "Observed (differences of the score)"
             information = solution.information
         free = np.asarray(optimum.free)
-        normals = likelihood.working.normals(free)
-        notes += _singular_by_rank(likelihood, free) if normals.size else []
-        vcov, null = covariance(information, likelihood.names, convergence.boundary, likelihood.blocks, normals)
+        if restrictions is None:
+            normals = likelihood.working.normals(free)
+            notes += _singular_by_rank(likelihood, free) if normals.size else []
+            vcov, null = covariance(information, likelihood.names, convergence.boundary, likelihood.blocks, normals)
+        else:
+            scale = Curvature.of(information, likelihood.blocks).scale
+            vcov, null, held = restricted_covariance(
+                information, scale, likelihood.names, convergence.boundary, restrictions, free, optimum.multipliers
+            )
+            notes += [_HELD] * held
         if null:
             vcov = None
             problems += [f"the information matrix cannot be inverted (is the model identified?): {d}" for d in null]
-    if problems and convergence.iterations <= settings.iterations:
+    # constraints may identify what the scores do not
+    if problems and restrictions is None and convergence.iterations <= settings.iterations:
         problems = _not_identified(likelihood, optimum.free) or problems
     if _top_units(likelihood) < likelihood.n_free:
         notes.append(
@@ -71,6 +96,10 @@ def maximum_likelihood(
         "method": _method(likelihood, optimum.points),
         "quadrature_error": None if error is None or likelihood.exact else (error.estimates, error.loglik),
         "notes": notes, "warnings": improper(likelihood, optimum.free) if closed and not problems else (),
+        "constraints": constraints,
+        "restricted": None if optimum.multipliers is None else restricted(
+            restrictions, optimum.free, optimum.multipliers
+        ),
     }  # fmt: skip
 
 

@@ -11,8 +11,8 @@ from semgllamm.estimation.information import NullDirection
 from semgllamm.estimation.settings import Settings
 from semgllamm.estimation.stationary import WRONG_SIGN, leave_saddle, leave_zero, settle, with_positive_diagonals
 
-__all__ = ["Convergence", "Evaluations", "Likelihood", "Optimum", "Step", "ascend", "begin", "interrupted",
-           "maximise"]  # fmt: skip
+__all__ = ["Convergence", "Evaluations", "Likelihood", "Optimum", "Step", "ascend", "begin", "evaluated_cold",
+           "interrupted", "maximise", "optimum_at"]  # fmt: skip
 
 SADDLES = 10  # most saddle points that one fit leaves
 
@@ -45,6 +45,8 @@ class Convergence:
     history : tuple of Step
     elapsed : float
         Seconds.
+    active : tuple of str
+        Inequality constraints and bounds without slack.
     """
 
     converged: bool
@@ -60,6 +62,7 @@ class Convergence:
     saddles: int
     history: tuple[Step, ...]
     elapsed: float
+    active: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,6 +83,8 @@ class Optimum:
     points : tuple of int
         Quadrature points a level, the lowest first.
     convergence : Convergence
+    multipliers : numpy.ndarray, optional
+        Of the constraints that are no linear equations, if there are some.
     """
 
     free: np.ndarray
@@ -89,6 +94,7 @@ class Optimum:
     by_louis: bool
     points: tuple[int, ...]
     convergence: Convergence
+    multipliers: np.ndarray | None = None
 
 
 def maximise(
@@ -151,16 +157,16 @@ def ascend(climber: Climber, start: np.ndarray, points: tuple[int, ...], until: 
             climber.near = False
             if climber.saddles > saddles + SADDLES:
                 raise Stopped(f"the fit came to more than {SADDLES} saddle points one after another")
-        return _conclude(climber, _evaluated_cold(climber, here), boundary, last=until <= climber.settings.tolerance)
+        return _conclude(climber, evaluated_cold(climber, here), boundary, last=until <= climber.settings.tolerance)
     except KeyboardInterrupt:
         return interrupted(climber)
     except Stopped as reason:
-        return _optimum(climber, climber.here, False, reason.message, (), reason.names)
+        return optimum_at(climber, climber.here, False, reason.message, (), reason.names)
 
 
 def interrupted(climber: Climber) -> Optimum:
     """The best point so far of a fit that the user has stopped."""
-    return _optimum(climber, climber.here, False, "interrupted; this is the best point so far", (), ())
+    return optimum_at(climber, climber.here, False, "interrupted; this is the best point so far", (), ())
 
 
 def _first_points(climber: Climber, free: np.ndarray, points: tuple[int, ...], until: float) -> np.ndarray:
@@ -171,7 +177,7 @@ def _first_points(climber: Climber, free: np.ndarray, points: tuple[int, ...], u
     return climb(climber, free, few, max(until, climber.settings.first_decrement)).free
 
 
-def _evaluated_cold(climber: Climber, here: Point) -> Point:
+def evaluated_cold(climber: Climber, here: Point) -> Point:
     """The same point with the modes found from u = 0, so that its digits do not depend on the way there."""
     if here.cold:
         return here
@@ -190,14 +196,17 @@ def _conclude(climber: Climber, here: Point, boundary: tuple[str, ...], last: bo
         directions = [NullDirection.of(curvature.vectors[:, k], names, curvature.values[k]) for k in wrong]
         culprits = tuple(dict.fromkeys(name for d in directions for name in d.names))
         message = f"the log-likelihood has no maximum here: {'; '.join(map(str, directions))}"
-        return _optimum(climber, here, False, message, boundary, culprits)
+        return optimum_at(climber, here, False, message, boundary, culprits)
     message = "converged"
     if boundary:
         message += f", with {', '.join(boundary)} on the boundary"
-    return _optimum(climber, here, True, message, boundary, ())
+    return optimum_at(climber, here, True, message, boundary, ())
 
 
-def _optimum(climber, here, converged, message, boundary, culprits) -> Optimum:
+def optimum_at(
+    climber: Climber, here: Point, converged: bool, message: str, boundary: tuple[str, ...], culprits: tuple[str, ...]
+) -> Optimum:
+    """The end of a fit at a point, with its record."""
     here = with_positive_diagonals(climber, here)
     climber.turn(here)
     gradient = decrement = np.nan

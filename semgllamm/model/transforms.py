@@ -171,6 +171,30 @@ class Working:
                         J[cell.number, number] = change[a, b]
         return J
 
+    def curvature(self, inner: np.ndarray, weights: np.ndarray) -> np.ndarray:
+        """Σ_k w_k ∂²cell_k/∂inner∂inner', (q, q)."""
+        H = np.zeros((len(inner), len(inner)))
+        logs = np.flatnonzero(self.kind == LOG_VARIANCE)
+        H[logs, logs] = weights[logs] * np.exp(inner[logs])
+        seen: set[int] = set()
+        for block in self._cholesky_blocks():
+            for (a, b), cell in block.cells.items():
+                if cell.number in seen:
+                    continue
+                seen.add(cell.number)
+                for j in range(b + 1):
+                    one, other = block.cells[a, j].number, block.cells[b, j].number
+                    H[one, other] += weights[cell.number]
+                    H[other, one] += weights[cell.number]
+        return H
+
+    def positive(self) -> np.ndarray:
+        """(q,) True where a cell cannot be negative: a variance moved through its logarithm or a Cholesky factor."""
+        out = self.kind == LOG_VARIANCE
+        for block in self._cholesky_blocks():
+            out[[cell.number for (a, b), cell in block.cells.items() if a == b]] = True
+        return out
+
     def inner_from_cells(self, cells: np.ndarray) -> np.ndarray:
         """Inner parameters at which the cells have these values (variances positive, blocks positive definite)."""
         out = cells.copy()

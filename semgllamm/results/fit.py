@@ -16,6 +16,8 @@ if TYPE_CHECKING:
 
 __all__ = ["Fit"]
 
+ROUNDING = 1e-14  # share of a variance that is none
+
 
 class Fit:
     """A fitted model.
@@ -25,7 +27,7 @@ class Fit:
     loglik : float
         Maximised log-likelihood, with every constant.
     npar : int
-        Number of free parameters (after equality constraints).
+        Number of free parameters, less independent equality constraints; inequality constraints do not count.
     nobs : int
         Rows used.
     n_units : dict of str to int
@@ -41,6 +43,7 @@ class Fit:
     def __init__(
         self, *, diagram, model, binding, design, likelihood, tree, convergence, free, points, information, vcov_free,
         information_kind, problems, boundary, quadrature_error, method, missing, request, notes=(), warnings=(),
+        constraints=None, restricted=None,
     ):  # fmt: skip
         self.request = request
         self.diagram, self.model, self.binding, self.design = diagram, model, binding, design
@@ -50,6 +53,7 @@ class Fit:
         self.problems, self.boundary = tuple(problems), frozenset(boundary)
         self.quadrature_error, self.method, self.missing = quadrature_error, method, missing
         self.notes, self.warnings = tuple(notes), tuple(warnings)
+        self._constraints, self._restricted = constraints, restricted
         self.loglik = convergence.loglik
         self.converged = convergence.converged
 
@@ -57,7 +61,9 @@ class Fit:
 
     @property
     def npar(self) -> int:
-        return self.likelihood.n_free
+        if self._restricted is None:
+            return self.likelihood.n_free
+        return self.likelihood.n_free - self._restricted.rank(self._constraints.equality)
 
     @property
     def nobs(self) -> int:
@@ -99,6 +105,12 @@ class Fit:
         lost = (G[:, ~known] != 0).any(axis=1) | self._on_boundary_cells
         V[lost] = np.nan
         V[:, lost] = np.nan
+        if self._restricted is not None:
+            # what constraints hold fast has no variance but rounding
+            size = np.abs(G[:, known]) @ np.sqrt(np.diag(self._vcov_free)[known])
+            fast = np.diag(V) <= ROUNDING * size**2
+            V[fast] = np.where(np.isnan(V[fast]), np.nan, 0.0)
+            V[:, fast] = np.where(np.isnan(V[:, fast]), np.nan, 0.0)
         return V
 
     @cached_property
@@ -118,6 +130,50 @@ class Fit:
                         out[cell.number] = True
         return out
 
+    @cached_property
+    def _at_bound_cells(self) -> np.ndarray:
+        """Cells at their ``lower()`` or ``upper()``."""
+        out = np.zeros(self.model.n_parameters, dtype=bool)
+        if self._restricted is not None:
+            for part, touches in zip(self._constraints.parts, self._restricted.touching, strict=True):
+                if part.bound is not None and touches:
+                    out[part.bound[1]] = True
+        return out
+
+    @cached_property
+    def constraints(self) -> pd.DataFrame:
+        """The constraints of the model text and its bounds.
+
+        Columns: `constraint`, what must be zero or positive; `op`, ``==``, ``<`` or ``>``, ``lower`` or ``upper``;
+        `slack`, its value; `active`, whether it holds without slack; `multiplier`, by how much the log-likelihood would
+        rise, to first order, if the constraint were one unit laxer (NaN for linear equations, which are solved for).
+        """
+        import pandas as pd
+
+        return pd.DataFrame(self._slacks(), columns=["constraint", "op", "slack", "active", "multiplier"])
+
+    def _slacks(self, bounds: bool = True) -> list[tuple[str, str, float, bool, float]]:
+        from semgllamm.model.constraints import slacks
+
+        known: dict[tuple[str, str], tuple[bool, float]] = {}
+        rows = []
+        if self._restricted is not None:
+            found = self._restricted
+            for part, value, touches, multiplier in zip(
+                self._constraints.parts, found.values, found.touching, found.multipliers, strict=True
+            ):
+                if part.constraint is not None:
+                    known[part.text, part.constraint.op] = bool(touches), float(multiplier)
+                elif bounds:
+                    side = "lower" if part.sign > 0 else "upper"
+                    rows.append((part.text, side, float(value), bool(touches), float(multiplier)))
+        numbers = {name: number for name, number in self._label_numbers.items() if number >= 0}
+        stated = []
+        for text, op, slack in slacks(self.diagram, numbers, self._cells):
+            touches, multiplier = known.get((text, op), (op == "==", np.nan if op == "==" else 0.0))
+            stated.append((text, op, slack, touches, multiplier))
+        return stated + rows
+
     # ---- tables of parameters ------------------------------------------------------------------------------------
 
     @cached_property
@@ -129,6 +185,8 @@ class Fit:
 
     def _rows(self, level: float = 0.95) -> list[dict[str, Any]]:
         from scipy.special import ndtri
+
+        from semgllamm.diagram.expressions import written as as_written
 
         width = ndtri(0.5 + level / 2)
         rows = []
@@ -143,10 +201,11 @@ class Fit:
             else:
                 est, se = (np.nan if row.fixed is None else float(row.fixed)), 0.0
             rows.append(self._row(row, number, est, se, width))
+        written = {d.name: as_written(d.expression, self.diagram.text) for d in self.diagram.definitions}
         for name, est, se in self._definitions():
             rows.append(
                 {
-                    "lhs": name, "op": ":=", "rhs": self._definition_text(name), "level": "", "group": 1, "class": "",
+                    "lhs": name, "op": ":=", "rhs": written[name], "level": "", "group": 1, "class": "",
                     "label": name, "free": 0, **_tested(est, se, width), "source": "user",
                 }
             )  # fmt: skip
@@ -154,23 +213,12 @@ class Fit:
 
     def _row(self, row, number, est, se, width):
         tested = _tested(est, se, width)
-        if number < 0 or (number >= 0 and self._on_boundary_cells[number]):
+        if number < 0 or self._on_boundary_cells[number] or self._at_bound_cells[number]:
             tested |= {"z": np.nan, "pvalue": np.nan}
         return {
             "lhs": row.lhs, "op": row.op, "rhs": row.rhs, "level": row.level or "", "group": row.group, "class": "",
             "label": row.label or "", "free": number + 1, **tested, "source": row.source,
         }  # fmt: skip
-
-    def _definition_text(self, name: str) -> str:
-        definition = next(d for d in self.diagram.definitions if d.name == name)
-        span, lines = definition.expression.span, self.diagram.text.splitlines()
-        if span is None:
-            return ""
-        # lavaan prints the expression as written, without blanks
-        wanted = lines[span.line - 1 : span.end_line]
-        wanted[-1] = wanted[-1][: span.end_column - 1]
-        wanted[0] = wanted[0][span.column - 1 :]
-        return "".join("".join(wanted).split())
 
     def _definitions(self):
         """(name, value, standard error) of the ``:=`` rows, by the delta method."""
@@ -190,6 +238,8 @@ class Fit:
             used = slope != 0
             V = self._vcov_cells[np.ix_(used, used)]
             variance = float(slope[used] @ V @ slope[used]) if used.any() else 0.0
+            if self._restricted is not None and variance <= ROUNDING * (np.abs(slope[used]) @ np.sqrt(np.diag(V))) ** 2:
+                variance = 0.0
             values = {**values, definition.name: value}
             slopes[definition.name] = slope
             out.append((definition.name, value, np.sqrt(variance) if variance >= 0 else np.nan))

@@ -103,7 +103,7 @@ def report(fit: Fit, ci: bool = False) -> Report:
     units = tuple(zip(model.levels, design.unit_counts)) if len(model.levels) > 1 else ()
     several = len(model.group_labels) > 1
     used = tuple(int((design.group_of == g).sum()) for g in range(len(model.group_labels))) if several else ()
-    notes = [*fit.binding.notes, *fit.diagram.notes, *fit.notes]
+    notes = [*fit.binding.notes, *fit.diagram.notes, *fit.notes, *_at_bounds(fit)]
     icc = [
         (level if len(model.responses) == 1 else f"{level} ({name})", value, se)
         for name, level, value, se in intraclass_correlations(fit)
@@ -116,8 +116,10 @@ def report(fit: Fit, ci: bool = False) -> Report:
         iterations=fit.convergence.iterations,
         method=fit.method,
         optimizer=_optimizer(fit),
-        npar=fit.npar,
+        npar=model.n_parameters,
         n_constraints=model.n_parameters - fit.npar,
+        n_inequalities=sum(constraint.op != "==" for constraint in fit.diagram.constraints),
+        constraints=tuple((text, abs(slack)) for text, _, slack, *_ in fit._slacks(bounds=False)),
         nobs=fit.nobs,
         n_used=design.n_rows,
         n_total=design.n_total,
@@ -154,10 +156,18 @@ def _optimizer(fit: Fit) -> str:
     return "Newton" if fit.convergence.evaluations.informations > 2 else "BFGS, then Newton"
 
 
+def _at_bounds(fit: Fit):
+    """What the estimates at their bounds mean for the standard errors."""
+    names = [name for name, at in zip(fit.model.names, fit._at_bound_cells, strict=True) if at]
+    if names:
+        verb = "is at its bound" if len(names) == 1 else "are at their bounds"
+        yield f"{', '.join(names)} {verb}; standard errors are those of a model without bounds at these estimates"
+
+
 def _flags(fit: Fit):
     """Whether each row of the parameter table rests on a boundary."""
     for row, number in zip(fit.diagram.parameters, fit.model.rows):
         if not row.exogenous:
-            yield number >= 0 and bool(fit._on_boundary_cells[number])
+            yield number >= 0 and bool(fit._on_boundary_cells[number] or fit._at_bound_cells[number])
     for _ in fit.diagram.definitions:
         yield False

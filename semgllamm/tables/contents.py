@@ -31,6 +31,7 @@ def contents(report: Report) -> list[Block]:
         *parameters(report),
         *intraclass(report),
         *defined(report),
+        *constraints(report),
         *notes(report),
     ]
 
@@ -65,6 +66,8 @@ def how(report: Report) -> Facts:
     rows.append(Fact("Number of model parameters", (report.npar,)))
     if report.n_constraints:
         rows.append(Fact("Number of equality constraints", (report.n_constraints,)))
+    if report.n_inequalities:
+        rows.append(Fact("Number of inequality constraints", (report.n_inequalities,)))
     return Facts(tuple(rows))
 
 
@@ -294,6 +297,13 @@ def has_disturbance(row: Estimate, endogenous: frozenset[str]) -> bool:
 def defined(report: Report) -> Iterator[Table]:
     setting = Setting(ci=report.ci, trustworthy=report.trustworthy)
     yield from table("Defined Parameters:", list(report.definitions), setting)
+
+
+def constraints(report: Report) -> Iterator[Facts]:
+    """What must be zero or positive, and how far it is from zero."""
+    rows = tuple(Fact(text, (slack,), sub=True) for text, slack in report.constraints)
+    if rows:
+        yield Facts(rows, title="Constraints:", columns=("|Slack|",))
 
 
 def intraclass(report: Report) -> Iterator[Table]:

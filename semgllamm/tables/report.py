@@ -53,6 +53,10 @@ class Report:
     problems : tuple of str
         Why the fit cannot be trusted (no convergence, singular information), each naming the parameters. They are
         printed before anything else, and with any of them standard errors are withheld.
+    npar, n_constraints, n_inequalities : int
+        Parameters before constraints, independent equality constraints, inequality constraints.
+    constraints : tuple of (text, slack)
+        What must be zero or positive, and how far it is from zero.
     n_used, n_total : int, optional
         Rows in the analysis and rows of the data; printed side by side when they differ.
     group_used, group_total : tuple of int
@@ -87,6 +91,7 @@ class Report:
     optimizer: str = ""
     npar: int = 0
     n_constraints: int = 0
+    n_inequalities: int = 0
     nobs: int = 0
     n_used: int | None = None
     n_total: int | None = None
@@ -106,6 +111,7 @@ class Report:
     information: str = ""
     parameters: tuple[Estimate, ...] = ()
     definitions: tuple[Estimate, ...] = ()
+    constraints: tuple[tuple[str, float], ...] = ()
     icc: tuple[tuple[str, float, float], ...] = ()
     notes: tuple[str, ...] = ()
     warnings: tuple[str, ...] = ()
