@@ -154,8 +154,32 @@ REFUSED = {
     "residual covariance": (f"{ITEMS}\nu1 ~~ u2", DATA, {}, ModelError, ("'u1' is bernoulli", "line 2", "1*u1 + 1*u2")),
     "no residual": (f"{FACTOR}\ny1 ~~ 0*y1", DATA, {}, ModelError, ("'y1' is held at 0", "line 2", "Free it")),
     "single indicator": ("f =~ y1\nf ~ x", DATA, {}, ModelError, ("'y1' is held at 0", "line 1", "only indicator")),
-    "bound": ("y ~ lower(0)*x", DATA, {}, ModelError, ("bound on y ~ x", "line 1, column 14")),
-    "inequality": ("y ~ a*x\na > 0", DATA, {}, ModelError, ("inequality", "line 2, column 1")),
+    "prior": ('y ~ prior("normal(0,1)")*x', DATA, {}, ModelError, ("prior of y ~ x", "line 1, column 26")),
+    "bounds the wrong way round": (
+        "y ~ lower(1)*upper(0)*x", DATA, {}, ModelError, ("contradict", "lower(1) of y~x", "upper(0) of y~x", "line 1")
+    ),
+    "bounds that fix": ("y ~ lower(1)*upper(1)*x", DATA, {}, ModelError, ("one value only", "line 1", "Fix it at 1")),
+    "contradictory inequalities": (
+        "y ~ a*x + b*w\na > 1; b > 0; a < b; b < 0.5", DATA, {}, ModelError,
+        ("contradict", "line 2, column 1", "line 2, column 15", "line 2, column 22"),
+    ),
+    "contradictory equations": (
+        "y ~ a*x + b*w\na == b\nb == a + 1", DATA, {}, ModelError,
+        ("contradict", "line 2, column 1", "line 3, column 1"),
+    ),
+    "contradictory curves": (
+        "y ~ a*x + b*w\na*b == 1\na*b == 2", DATA, {}, ModelError,
+        ("hold together", "line 2, column 1", "line 3, column 1"),
+    ),
+    "impossible curve": ("y ~ a*x\na^2 < -1", DATA, {}, ModelError, ("this constraint holds", "line 2, column 1")),
+    "negative variance": ("y ~ x\ny ~~ v*y\nv < -1", DATA, {}, ModelError, ("constraint", "line 3, column 1")),
+    "inequality of constants": ("y ~ x\n2 < 1", DATA, {}, ModelError, ("does not hold", "line 2, column 1")),
+    "constraint on a fixed parameter": (
+        "y ~ a*x + 2*x\na < 1", DATA, {}, ModelError, ("does not hold", "no free parameter", "line 2, column 1")
+    ),
+    "constraint on an unknown label": (
+        "y ~ a*x\nexp(aa) > 1", DATA, {}, ModelError, ("'aa'", "line 2, column 5", "'a'")
+    ),
     "efa": ('efa("e")*f =~ y1 + y2 + y3', DATA, {}, ModelError, ("(efa)", "'f'", "line 1")),
     "classes": (f"@latent(c, classes(2))\nc =~ u1 + u2 {LOGIT}", DATA, {}, ModelError, ("'c'", "line 1, column 1")),
     "product": (f"{FACTOR}\ng =~ y4 + y\nk ~ f:g", DATA, {}, ModelError, ("product", "f:g", "line 3, column 5")),
@@ -201,7 +225,7 @@ def test_command_line_refuses_in_words(tmp_path, capsys):
     (tmp_path / "empty.csv").write_text("x,y\n")
     for text, data, said in (
         ("y ~ xx", "data.csv", "There is no column 'xx'"),
-        ("y ~ lower(0)*x", "data.csv", "line 1, column 14"),
+        ("y ~ lower(1)*upper(0)*x", "data.csv", "line 1, column 23"),
         (f"o ~ x {LOGIT}", "data.csv", "neither 0 nor 1"),
         ("y ~ x", "empty.csv", "no rows"),
         ("y ~ x", "none.csv", "no data file"),

@@ -21,7 +21,7 @@ from semgllamm.errors import ModelError
 from semgllamm.estimation.ascent import DEEP, FRESH, NOISE, SUFFICIENT, Climber, Point, Stopped
 from semgllamm.estimation.information import SINGULAR, NullDirection
 from semgllamm.estimation.optimise import SADDLES, Optimum, evaluated_cold, interrupted, optimum_at
-from semgllamm.estimation.quadratic import ConstrainedStep, Tangent, constrained_step
+from semgllamm.estimation.quadratic import DEPENDENT, ConstrainedStep, Tangent, constrained_step
 from semgllamm.estimation.stationary import TRIES, WRONG_SIGN, settle
 from semgllamm.model.constraints import Constraints
 from semgllamm.model.transforms import Working
@@ -30,7 +30,8 @@ __all__ = ["Restricted", "Restrictions", "ascend_within", "restricted_covariance
 
 HOLDS = 1e-10  # relative size of a violation that is none
 TOUCHES = 1e-8  # and of a slack that is none
-RESTARTS = 20
+NEARLY = 1e-6  # length of what is left of a derivative that depends on others, where they hold to rounding
+RESTARTS, WIDER = 30, 1.3  # starts of the search for parameters at which the constraints hold, ever further away
 STEEPER = 1.5  # μ_j over |λ_j|
 
 
@@ -42,11 +43,19 @@ class Restrictions:
     constraints : Constraints
     working : Working
         The map from working parameters to cells.
+
+    Attributes
+    ----------
+    equality, bound : (m,) bool arrays
+        Which are equations, and which come from ``lower()`` and ``upper()``.
+    used : (m,) bool array
+        Those that steps heed: all but equations that follow from others.
     """
 
     def __init__(self, constraints: Constraints, working: Working):
         self.constraints, self.working = constraints, working
         self.equality, self.bound = constraints.equality, constraints.bound
+        self.used = np.ones(len(constraints.parts), dtype=bool)
 
     def __len__(self) -> int:
         return len(self.constraints.parts)
@@ -79,11 +88,12 @@ class Restrictions:
         failed = np.where(self.equality, np.abs(values), np.maximum(-values, 0.0))
         return np.where(np.isnan(values), np.inf, failed)
 
-    def hold(self, free: np.ndarray, within: float = HOLDS) -> bool:
-        """Whether every constraint holds."""
+    def hold(self, free: np.ndarray, within: float = HOLDS, which: np.ndarray | slice = slice(None)) -> bool:
+        """Whether every constraint holds, or those of `which`."""
         cells = self.working.cells(self.working.inner(free))
-        values = self.constraints.at(cells)[0]
-        return bool((self.violation(values) <= within * max(1.0, np.abs(cells).max(initial=0.0))).all())
+        values, slopes = self.constraints.at(cells)
+        size = np.maximum(1.0, np.abs(slopes) @ np.abs(cells))
+        return bool((self.violation(values) <= within * size)[which].all())
 
     def touching(self, values: np.ndarray, multipliers: np.ndarray) -> np.ndarray:
         """(m,) which hold as equations: all equations, and the inequalities that push or have no slack."""
@@ -103,26 +113,61 @@ class Restrictions:
             return start
         rng = np.random.default_rng(1)
         size = np.maximum(1.0, np.abs(start))
+        inner = self.working.inner(start)
+        named = (self.constraints.at(self.working.cells(inner))[1] != 0).any(axis=0)  # NaN is not zero
+        moves = size * ((named @ np.abs(self.working.jacobian(inner) @ self.working.K)) != 0)
         best: tuple[float, np.ndarray] | None = None
         for attempt in range(RESTARTS):
-            # the first attempts stay close
-            near = start + 0.1 * attempt * size * rng.uniform(-1, 1, start.size)
+            spread = 0.1 * WIDER**attempt if attempt else 0.0
+            near = start + spread * moves * rng.uniform(-1, 1, start.size)
             if not np.isfinite(self.values(near)).all():
                 continue
-            found = least_squares(self._failure, near, self._failure_slopes, x_scale=size, xtol=1e-15, ftol=1e-15,
-                                  gtol=1e-15)  # fmt: skip
+            with np.errstate(all="ignore"):
+                found = least_squares(self._failure, near, self._failure_slopes, x_scale=size, xtol=1e-15, ftol=1e-15,
+                                      gtol=1e-15)  # fmt: skip
             if self.hold(found.x):
                 return found.x
             if best is None or found.cost < best[0]:
                 best = found.cost, self.violation(self.values(found.x))
         failed = range(len(self)) if best is None else np.flatnonzero(best[1] > TOUCHES * best[1].max())
+        which = "these constraints hold together" if len(failed) > 1 else "this constraint holds"
         raise ModelError(
-            "no parameters were found at which these constraints hold"
-            + (" together" if len(failed) > 1 else "")
-            + "\n"
-            + self.constraints.quoted(failed),
-            remedy="If they do not contradict each other, give start values at which they hold, with start(0.5)*x.",
+            f"no parameters were found at which {which}\n{self.constraints.quoted(failed)}",
+            remedy="If there are some, give them as start values: start(0.5)*x.",
         )
+
+    def leave_out_what_follows(self, free: np.ndarray) -> None:
+        """Find the equations that follow from others: off the constraints their derivatives only nearly depend.
+
+        Parameters
+        ----------
+        free : (p,) array
+            Parameters at which all hold. What depends there and nearby too is left out.
+        """
+        if self.equality.sum() < 2:
+            return
+        rng = np.random.default_rng(2)
+        try:
+            nearby = self.feasible(free + 0.1 * np.maximum(1.0, np.abs(free)) * rng.uniform(-1, 1, free.size))
+        except ModelError:
+            return
+        self.used = ~(self._dependent(free) & self._dependent(nearby))
+
+    def _dependent(self, free: np.ndarray) -> np.ndarray:
+        """(m,) equations whose derivatives are combinations of those of the equations before them."""
+        A = self.at(free)[1]
+        out = np.zeros(len(self), dtype=bool)
+        basis = np.zeros((0, A.shape[1]))
+        for j in np.flatnonzero(self.equality):
+            length = np.linalg.norm(A[j])
+            if length <= TOUCHES:
+                continue
+            rest = A[j] / length
+            rest = rest - basis.T @ (basis @ rest)
+            out[j] = np.linalg.norm(rest) < NEARLY
+            if not out[j]:
+                basis = np.vstack([basis, rest / np.linalg.norm(rest)])
+        return out
 
     def _failure(self, free: np.ndarray) -> np.ndarray:
         values = self.values(free)
@@ -162,7 +207,7 @@ class Restricted:
         A = self.jacobian[which]
         length = np.linalg.norm(A, axis=1)
         A = A[length > 0] / length[length > 0, None]
-        return int((np.linalg.svd(A, compute_uv=False) > 1e-9).sum()) if len(A) else 0
+        return int((np.linalg.svd(A, compute_uv=False) > DEPENDENT).sum()) if len(A) else 0
 
 
 def ascend_within(
@@ -172,8 +217,13 @@ def ascend_within(
     saddles = climber.saddles
     try:
         free = restrictions.feasible(start)
+        if not climber.history:
+            restrictions.leave_out_what_follows(free)
         while True:
             here, step = _climb(restrictions, climber, free, points, until)
+            if not restrictions.hold(here.free, TOUCHES):
+                restrictions.used[:] = True
+                here, step = _climb(restrictions, climber, restrictions.feasible(here.free), points, until)
             settled, boundary = settle(climber, here)
             if boundary and not restrictions.hold(settled.free, TOUCHES):
                 settled, boundary = here, ()
@@ -234,7 +284,7 @@ def _climb(
         climber.record(replace(here, gradient=here.gradient + A.T @ multipliers), climber.curvature(here).variances,
                        step.step, step.decrement)  # fmt: skip
         climber.here = here
-        if climber.arrived(step.decrement, before, until) and restrictions.hold(here.free):
+        if climber.arrived(step.decrement, before, until) and restrictions.hold(here.free, which=restrictions.used):
             if fresh or surveyed <= max(FRESH, until):
                 return here, step
             here, before = replace(here, information=None), np.inf
@@ -264,12 +314,15 @@ def _programme(restrictions, climber: Climber, here: Point, multipliers: np.ndar
         raise Stopped("the constraints cannot be differentiated\n" + restrictions.constraints.quoted(
             np.flatnonzero(~np.isfinite(values) | ~np.isfinite(A).all(axis=1))))  # fmt: skip
     scale = climber.curvature(here).scale
-    step = constrained_step(here.gradient, W, scale, values, A, restrictions.equality)
+    used = restrictions.used
+    step = constrained_step(here.gradient, W, scale, values[used], A[used], restrictions.equality[used])
     if step is None:
         failed = np.flatnonzero(restrictions.violation(values) > 0)
         which = failed if len(failed) else range(len(restrictions))
         raise Stopped("no step keeps these constraints\n" + restrictions.constraints.quoted(which))
-    return step
+    multipliers = np.zeros(len(restrictions))
+    multipliers[used] = step.multipliers
+    return replace(step, multipliers=multipliers)
 
 
 def _search(restrictions, climber: Climber, here: Point, step, penalty: np.ndarray, evaluate) -> Point | None:

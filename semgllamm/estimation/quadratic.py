@@ -17,9 +17,9 @@ import numpy as np
 
 from semgllamm.estimation.information import FLOOR
 
-__all__ = ["ConstrainedStep", "Tangent", "constrained_step"]
+__all__ = ["DEPENDENT", "ConstrainedStep", "Tangent", "constrained_step"]
 
-DEPENDENT = 1e-9  # a singular value of scaled derivatives below it is none
+DEPENDENT = 1e-8  # a singular value of scaled derivatives below it is none
 INCONSISTENT = 1e-8
 
 

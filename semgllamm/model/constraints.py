@@ -58,6 +58,14 @@ class Restriction:
     row: np.ndarray | None = None
     constant: float = 0.0
 
+    @property
+    def said(self) -> str:
+        """Of a bound, which it is, since the place of its term does not tell; nothing of others."""
+        if self.bound is None:
+            return ""
+        value, side = self.sign * self.constant, "lower" if self.sign > 0 else "upper"
+        return f"({side}({value:g}) of {self.bound[0]})"
+
 
 @dataclass(frozen=True)
 class Constraints:
@@ -118,7 +126,7 @@ class Constraints:
 
     def quoted(self, which: Sequence[int]) -> str:
         """The lines of the model text that state these constraints, each with its place."""
-        return quoted([(self.parts[j].span, self.parts[j].text) for j in which], self.diagram.text)
+        return quoted([(self.parts[j].span, self.parts[j].said) for j in which], self.diagram.text)
 
 
 class Formulas:
@@ -306,10 +314,10 @@ def _bounds(diagram: PathDiagram, rows: Sequence[int], q: int) -> list[Restricti
 
 
 def _difference_text(constraint: Constraint, text: str) -> str:
-    """What must be zero or positive, as lavaan prints it: ``a - (b*c)``, and ``d - 0``."""
+    """What must be zero or positive, as lavaan prints it: ``a - (b*c)``, and ``d - 0`` for ``d > 0``."""
     left, right = written(constraint.left, text), written(constraint.right, text)
     if constraint.op == "<":
-        left, right = right, left
+        return f"{right} - ({left})"
     return f"{left} - {right}" if right == "0" else f"{left} - ({right})"
 
 
@@ -330,8 +338,12 @@ def slacks(diagram: PathDiagram, number: dict[str, int], cells: np.ndarray) -> l
 
 
 def quoted(places: Sequence[tuple[Span | None, str]], text: str) -> str:
-    """The lines that state constraints, one after another."""
-    return "\n".join(f"  {what}" if span is None else quote(text, span) for span, what in places)
+    """The lines that state constraints, each with what else there is to say."""
+    lines = []
+    for span, said in places:
+        lines += [quote(text, span)] if span is not None else []
+        lines += [f"  {said}"] if said else []
+    return "\n".join(lines)
 
 
 def _contradiction(places: Sequence[tuple[Span | None, str]], text: str) -> ModelError:
@@ -364,7 +376,7 @@ def _check_together(linear: Sequence[Restriction], affine: tuple[np.ndarray, np.
         without = [other for other in left if other is not part]
         if not possible(without):
             left = without
-    places = [(part.span, part.text) for part in left]
+    places = [(part.span, part.said) for part in left]
     equations = [(x.span, "") for x in diagram.constraints if x.op == "==" and x.span is not None]
     identity = K.shape[0] == K.shape[1]
     if not identity and (len(left) == 1 or _possible_alone(left)):

@@ -22,7 +22,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from semgllamm.model.matrices import Cell, Model
+from semgllamm.model.matrices import FIXED, Cell, Model
 
 __all__ = ["Block", "Working", "working_parameters"]
 
@@ -175,24 +175,24 @@ class Working:
         """Σ_k w_k ∂²cell_k/∂inner∂inner', (q, q)."""
         H = np.zeros((len(inner), len(inner)))
         logs = np.flatnonzero(self.kind == LOG_VARIANCE)
+        for number in sorted({cell.number for block in self._factored() for cell in block.cells.values()} - {FIXED}):
+            # the Jacobian of a factor is smooth and its entries few: central differences give its curvature to 1e-10
+            h = 1e-5 * max(1.0, abs(inner[number]))
+            sides = []
+            for sign in (1.0, -1.0):
+                moved = inner.copy()
+                moved[number] += sign * h
+                sides.append(weights @ self.jacobian(moved))
+            H[number] = (sides[0] - sides[1]) / (2 * h)
+            H[:, number] = H[number]
         H[logs, logs] = weights[logs] * np.exp(inner[logs])
-        seen: set[int] = set()
-        for block in self._cholesky_blocks():
-            for (a, b), cell in block.cells.items():
-                if cell.number in seen:
-                    continue
-                seen.add(cell.number)
-                for j in range(b + 1):
-                    one, other = block.cells[a, j].number, block.cells[b, j].number
-                    H[one, other] += weights[cell.number]
-                    H[other, one] += weights[cell.number]
         return H
 
     def positive(self) -> np.ndarray:
         """(q,) True where a cell cannot be negative: a variance moved through its logarithm or a Cholesky factor."""
         out = self.kind == LOG_VARIANCE
-        for block in self._cholesky_blocks():
-            out[[cell.number for (a, b), cell in block.cells.items() if a == b]] = True
+        for block in self._factored():
+            out[[cell.number for (a, b), cell in block.cells.items() if a == b and cell.is_free]] = True
         return out
 
     def inner_from_cells(self, cells: np.ndarray) -> np.ndarray:

@@ -7,12 +7,13 @@ import numpy as np
 from semgllamm import api
 from semgllamm.diagram.diagram import PathDiagram
 from semgllamm.estimation.automatic import Solution, estimate
+from semgllamm.estimation.constrained import Restrictions
 from semgllamm.estimation.likelihood import Likelihood
 from semgllamm.estimation.predictor import Predictor, plan_tree
 from semgllamm.estimation.settings import Settings
 from semgllamm.estimation.start import start_values
 from semgllamm.integration.tree import Tree
-from semgllamm.model.constraints import equality_map
+from semgllamm.model.constraints import Constraints, constraints_of_cells, equality_map
 from semgllamm.model.matrices import Model
 from semgllamm.model.transforms import Working, working_parameters
 
@@ -26,6 +27,7 @@ class Walk:
     tree: Tree
     working: Working
     likelihood: Likelihood
+    constraints: Constraints | None = None
 
     @property
     def start(self) -> np.ndarray:
@@ -55,7 +57,9 @@ class Walk:
         return self.likelihood.score(free, points)[1]
 
     def solve(self, points, start=None, settings: Settings | None = None) -> Solution:
-        return estimate(self.likelihood, self.start if start is None else start, points, settings or Settings())
+        start = self.start if start is None else start
+        restrictions = self.constraints and Restrictions(self.constraints, self.working)
+        return estimate(self.likelihood, start, points, settings or Settings(), restrictions=restrictions)
 
 
 def walk(text, data, *, ordinary=False, threads=1, start=None, **arguments) -> Walk:
@@ -64,10 +68,11 @@ def walk(text, data, *, ordinary=False, threads=1, start=None, **arguments) -> W
     diagram, model, design, *_ = api._bound(text, data, switches=arguments, start=start, **settings)
     tree = plan_tree(model, design)
     names = {name: number for name, number in api._names(diagram, model).items() if number >= 0}
-    constraint = equality_map(diagram, names, model.n_parameters)
-    working = working_parameters(model, tuple(model.eta[k] for k in tree.order), constraint)
+    affine = equality_map(diagram, names, model.n_parameters)
+    working = working_parameters(model, tuple(model.eta[k] for k in tree.order), affine)
+    constraints = constraints_of_cells(diagram, names, model.rows, (working.K, working.c), working.positive())
     predictor = Predictor(model, working, tree, design)
-    return Walk(diagram, model, tree, working, Likelihood(predictor, ordinary, threads))
+    return Walk(diagram, model, tree, working, Likelihood(predictor, ordinary, threads), constraints)
 
 
 def differences(function, x, h=1e-3) -> np.ndarray:

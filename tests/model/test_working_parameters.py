@@ -133,3 +133,22 @@ def test_the_equator_is_crossed_smoothly():
         inner[at] = EQUATOR + off
         values.append(w.cells(inner)[at])
     assert values[0] == pytest.approx(values[1], abs=1e-12)
+
+
+@pytest.mark.parametrize("name", MODELS)
+def test_curvature_is_the_derivative_of_the_jacobian(name):
+    model, w = working(MODELS[name])
+    inner = w.inner_from_cells(possible_cells(model))
+    weights = np.random.default_rng(8).normal(size=len(inner))
+    differences = [
+        weights @ (w.jacobian(inner + e) - w.jacobian(inner - e)) / 2e-6 for e in 1e-6 * np.eye(len(inner))
+    ]
+    assert w.curvature(inner, weights) == pytest.approx(np.array(differences), abs=1e-7)
+
+
+@pytest.mark.parametrize("name", MODELS)
+def test_cells_that_cannot_be_negative_are_not(name):
+    model, w = working(MODELS[name])
+    rng = np.random.default_rng(9)
+    for _ in range(20):
+        assert (w.cells(rng.normal(size=model.n_parameters))[w.positive()] >= 0).all()
