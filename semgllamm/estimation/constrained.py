@@ -12,7 +12,7 @@ quadratic with slope g and curvature W under the linearised constraints, and is 
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -32,6 +32,7 @@ HOLDS = 1e-10  # relative size of a violation that is none
 TOUCHES = 1e-8  # and of a slack that is none
 NEARLY = 1e-6  # length of what is left of a derivative that depends on others, where they hold to rounding
 RESTARTS, WIDER = 30, 1.3  # starts of the search for parameters at which the constraints hold, ever further away
+BRANCHES = 6  # starts among which the highest is taken
 STEEPER = 1.5  # μ_j over |λ_j|
 
 
@@ -99,8 +100,14 @@ class Restrictions:
         """(m,) which hold as equations: all equations, and the inequalities that push or have no slack."""
         return self.equality | (multipliers > 0) | (values <= TOUCHES)
 
-    def feasible(self, start: np.ndarray) -> np.ndarray:
+    def feasible(self, start: np.ndarray, height: Callable[[np.ndarray], float] | None = None) -> np.ndarray:
         """Parameters near `start` at which all constraints hold.
+
+        Parameters
+        ----------
+        start : (p,) array
+        height : callable, optional
+            If given, a few are looked for, and the highest is taken: a curve may have several branches.
 
         Raises
         ------
@@ -113,10 +120,12 @@ class Restrictions:
             return start
         rng = np.random.default_rng(1)
         size = np.maximum(1.0, np.abs(start))
-        inner = self.working.inner(start)
-        named = (self.constraints.at(self.working.cells(inner))[1] != 0).any(axis=0)  # NaN is not zero
+        # off the start, where a derivative may happen to be zero; NaN is not
+        inner = self.working.inner(start + 0.1 * size * rng.uniform(0.5, 1.0, start.size))
+        named = (self.constraints.at(self.working.cells(inner))[1] != 0).any(axis=0)
         moves = size * ((named @ np.abs(self.working.jacobian(inner) @ self.working.K)) != 0)
         best: tuple[float, np.ndarray] | None = None
+        several: list[np.ndarray] = []
         for attempt in range(RESTARTS):
             spread = 0.1 * WIDER**attempt if attempt else 0.0
             near = start + spread * moves * rng.uniform(-1, 1, start.size)
@@ -126,9 +135,16 @@ class Restrictions:
                 found = least_squares(self._failure, near, self._failure_slopes, x_scale=size, xtol=1e-15, ftol=1e-15,
                                       gtol=1e-15)  # fmt: skip
             if self.hold(found.x):
-                return found.x
+                several.append(found.x)
+                if height is None or attempt >= BRANCHES:
+                    break
+                continue
+            if several and attempt >= BRANCHES:
+                break
             if best is None or found.cost < best[0]:
                 best = found.cost, self.violation(self.values(found.x))
+        if several:
+            return several[0] if height is None else max(several, key=height)
         failed = range(len(self)) if best is None else np.flatnonzero(best[1] > TOUCHES * best[1].max())
         which = "these constraints hold together" if len(failed) > 1 else "this constraint holds"
         raise ModelError(
@@ -216,8 +232,10 @@ def ascend_within(
     """Maximise under constraints from `start` until the decrement is below `until`."""
     saddles = climber.saddles
     try:
-        free = restrictions.feasible(start)
-        if not climber.history:
+        if climber.history:
+            free = restrictions.feasible(start)
+        else:
+            free = restrictions.feasible(start, lambda free: climber.value(free, points))
             restrictions.leave_out_what_follows(free)
         while True:
             here, step = _climb(restrictions, climber, free, points, until)
@@ -311,15 +329,15 @@ def _programme(restrictions, climber: Climber, here: Point, multipliers: np.ndar
     values, A = restrictions.at(here.free)
     W = here.information - restrictions.curvature(here.free, multipliers)
     if not (np.isfinite(values).all() and np.isfinite(A).all() and np.isfinite(W).all()):
-        raise Stopped("the constraints cannot be differentiated\n" + restrictions.constraints.quoted(
-            np.flatnonzero(~np.isfinite(values) | ~np.isfinite(A).all(axis=1))))  # fmt: skip
+        bad = np.flatnonzero(~np.isfinite(values) | ~np.isfinite(A).all(axis=1))
+        raise Stopped(f"constraints cannot be differentiated: {restrictions.constraints.listed(bad)}")
     scale = climber.curvature(here).scale
     used = restrictions.used
     step = constrained_step(here.gradient, W, scale, values[used], A[used], restrictions.equality[used])
     if step is None:
         failed = np.flatnonzero(restrictions.violation(values) > 0)
         which = failed if len(failed) else range(len(restrictions))
-        raise Stopped("no step keeps these constraints\n" + restrictions.constraints.quoted(which))
+        raise Stopped(f"no step leads to where all constraints hold: {restrictions.constraints.listed(which)}")
     multipliers = np.zeros(len(restrictions))
     multipliers[used] = step.multipliers
     return replace(step, multipliers=multipliers)

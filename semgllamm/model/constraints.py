@@ -124,6 +124,14 @@ class Constraints:
             out[k] = weights @ (self.at(up)[1] - self.at(down)[1]) / (up[k] - down[k])
         return (out + out.T) / 2
 
+    def listed(self, which: Sequence[int]) -> str:
+        """These constraints in one line."""
+        out = []
+        for part in (self.parts[j] for j in which):
+            at = f" (line {part.span.line}, column {part.span.column})" if part.span is not None else ""
+            out.append(f"{part.text} {'=' if part.equality else '≥'} 0{at}")
+        return ", ".join(out)
+
     def quoted(self, which: Sequence[int]) -> str:
         """The lines of the model text that state these constraints, each with its place."""
         return quoted([(self.parts[j].span, self.parts[j].said) for j in which], self.diagram.text)
