@@ -164,12 +164,12 @@ class Setting:
         return WALD + LIMITS if self.ci else WALD
 
     def cells(self, row: Estimate) -> tuple[Cell, ...]:
-        """Estimate and inference; a fixed parameter has none, and nor has any after a failure."""
+        """Estimate and inference; a parameter that is held fast has none, and nor has any after a failure."""
         limits = (row.ci_lower, row.ci_upper) if row.free else (row.est, row.est)
         if not self.trustworthy:
             return (row.est, *[None] * (len(self.columns) - 1))
         wald = (row.se, nan, nan) if row.boundary else (row.se, row.z, row.pvalue)
-        if not row.free:
+        if not row.free or row.se == 0:
             wald = (None, None, None)
         return (row.est, *wald, *limits) if self.ci else (row.est, *wald)
 
