@@ -31,6 +31,7 @@ __all__ = ["Restricted", "Restrictions", "ascend_within", "restricted_covariance
 HOLDS = 1e-10  # relative size of a violation that is none
 TOUCHES = 1e-8  # and of a slack that is none
 NEARLY = 1e-6  # length of what is left of a derivative that depends on others, where they hold to rounding
+NEAR_BY = 1.0  # decrement from which the observed information of a closed form is the better guide
 RESTARTS, WIDER = 30, 1.3  # starts of the search for parameters at which the constraints hold, ever further away
 BRANCHES = 6  # starts among which the highest is taken
 STEEPER = 1.5  # μ_j over |λ_j|
@@ -237,6 +238,9 @@ def ascend_within(
         else:
             free = restrictions.feasible(start, lambda free: climber.value(free, points))
             restrictions.leave_out_what_follows(free)
+            if climber.value(free, points) == -np.inf:
+                # a variance alone was moved, say; steps from the start move all parameters
+                free = start
         while True:
             here, step = _climb(restrictions, climber, free, points, until)
             if not restrictions.hold(here.free, TOUCHES):
@@ -285,6 +289,8 @@ def _climb(
         likelihood.exact and likelihood.has_louis and getattr(likelihood, "depth", np.inf) <= DEEP
     )
     evaluate = climber.louis if by_louis else climber.score
+    # a likelihood in closed form gives the expected information where its score is large, as under constraints it is
+    closed = getattr(likelihood, "information", None)
     here = climber.begin(climber.known(free, points) or evaluate(free, points))
     multipliers, penalty = np.zeros(len(restrictions)), np.zeros(len(restrictions))
     before, surveyed = np.inf, np.inf
@@ -293,6 +299,9 @@ def _climb(
         if here.information is None:
             here, fresh = climber.differenced(here), True
         step = _programme(restrictions, climber, here, multipliers)
+        if closed is not None and step.decrement < NEAR_BY:
+            here = replace(here, information=closed(here.free))
+            step = _programme(restrictions, climber, here, multipliers)
         if fresh:
             surveyed = step.decrement
         multipliers = step.multipliers
