@@ -172,7 +172,9 @@ REFUSED = {
         ("hold together", "line 2, column 1", "line 3, column 1"),
     ),
     "impossible curve": ("y ~ a*x\na^2 < -1", DATA, {}, ModelError, ("this constraint holds", "line 2, column 1")),
-    "negative variance": ("y ~ x\ny ~~ v*y\nv < -1", DATA, {}, ModelError, ("constraint", "line 3, column 1")),
+    "negative variance": (
+        "y ~ x + (1 | school)\ny ~~ v*y\nv < -1", DATA, {}, ModelError, ("this constraint holds", "line 3, column 1")
+    ),
     "inequality of constants": ("y ~ x\n2 < 1", DATA, {}, ModelError, ("does not hold", "line 2, column 1")),
     "constraint on a fixed parameter": (
         "y ~ a*x + 2*x\na < 1", DATA, {}, ModelError, ("does not hold", "no free parameter", "line 2, column 1")

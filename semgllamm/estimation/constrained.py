@@ -18,7 +18,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from semgllamm.errors import ModelError
-from semgllamm.estimation.ascent import DEEP, FRESH, NOISE, SUFFICIENT, Climber, Point, Stopped
+from semgllamm.estimation.ascent import DEEP, FRESH, NOISE, SUFFICIENT, Climber, Point, Stopped, climb
 from semgllamm.estimation.information import SINGULAR, NullDirection
 from semgllamm.estimation.optimise import SADDLES, Optimum, evaluated_cold, interrupted, optimum_at
 from semgllamm.estimation.quadratic import DEPENDENT, ConstrainedStep, Tangent, constrained_step
@@ -239,8 +239,8 @@ def ascend_within(
             free = restrictions.feasible(start, lambda free: climber.value(free, points))
             restrictions.leave_out_what_follows(free)
             if climber.value(free, points) == -np.inf:
-                # a variance alone was moved, say; steps from the start move all parameters
-                free = start
+                # a variance alone was moved, say; steps from near the maximum without constraints move all parameters
+                free = climb(climber, start, points, climber.settings.first_decrement).free
         while True:
             here, step = _climb(restrictions, climber, free, points, until)
             if not restrictions.hold(here.free, TOUCHES):
@@ -264,7 +264,12 @@ def ascend_within(
     except KeyboardInterrupt:
         return interrupted(climber)
     except Stopped as reason:
-        return optimum_at(climber, climber.here, False, reason.message, (), reason.names)
+        message = reason.message
+        failed = np.flatnonzero(restrictions.violation(restrictions.values(climber.here.free)) > TOUCHES)
+        if len(failed):
+            which = restrictions.constraints.listed(failed)
+            message = f"no parameters were found at which log L is finite and these hold: {which} ({message})"
+        return optimum_at(climber, climber.here, False, message, (), reason.names)
 
 
 def restricted(restrictions: Restrictions, free: np.ndarray, multipliers: np.ndarray) -> Restricted:

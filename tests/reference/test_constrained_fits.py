@@ -15,8 +15,8 @@ BASE = "visual =~ x1 + a*x2 + b*x3\ntextual =~ x4 + c*x5 + d*x6\nvisual ~~ e*tex
 
 
 @functools.cache
-def fitted(name):
-    return semgllamm.fit(BASE + CASES[name], semgllamm.load_dataset("holzinger"))
+def fitted(name, quadrature="auto"):
+    return semgllamm.fit(BASE + CASES[name], semgllamm.load_dataset("holzinger"), quadrature=quadrature)
 
 
 def named(fit, column):
@@ -52,3 +52,29 @@ def test_slacks_are_printed_as_lavaan_prints_them(name):
     lines = [line for line in str(fitted(name).summary()).splitlines() if line]
     printed = lines[lines.index("Constraints:") :] if "Constraints:" in lines else []
     assert [line for line in printed if not line.startswith(("Note: ", "   bounds"))] == LAVAAN[name]["printed"]
+
+
+@pytest.mark.parametrize("name", CASES)
+def test_working_parameters_make_no_difference(name):
+    """Quadrature moves variances through logarithms and Cholesky factors, the closed form as they are."""
+    closed, exact = fitted(name), fitted(name, semgllamm.Adaptive(1))
+    assert closed.method != exact.method
+    assert exact.loglik == pytest.approx(closed.loglik, abs=1e-8)
+    assert named(exact, "est") == pytest.approx(named(closed, "est"), abs=1e-6, nan_ok=True)
+    assert named(exact, "se") == pytest.approx(named(closed, "se"), abs=1e-6, nan_ok=True)
+    multipliers = (fit.constraints.multiplier.to_numpy() for fit in (closed, exact))
+    assert next(multipliers) == pytest.approx(next(multipliers), abs=1e-4, nan_ok=True)
+
+
+def test_a_start_that_no_covariance_matrix_has_is_no_obstacle():
+    """The covariance alone at 5 is beyond its variances; the maximum has larger ones."""
+    data = semgllamm.load_dataset("holzinger")
+    closed, exact = (semgllamm.fit(f"{BASE}e > 5", data, quadrature=q) for q in ("auto", semgllamm.Adaptive(1)))
+    assert closed.converged and exact.converged
+    assert closed.loglik == pytest.approx(exact.loglik, abs=1e-6)
+
+
+def test_what_cannot_hold_where_the_likelihood_is_defined_is_told():
+    fit = semgllamm.fit("x1 ~ x2\nx1 ~~ v*x1\nv < -1", semgllamm.load_dataset("holzinger"))
+    assert not fit.converged
+    assert "-1 - (v) ≥ 0 (line 3, column 1)" in fit.convergence.message
