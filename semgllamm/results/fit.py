@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
@@ -325,6 +326,78 @@ class Fit:
         from semgllamm.results.measures import intraclass_correlations
 
         return pd.DataFrame(intraclass_correlations(self), columns=["response", "level", "icc", "se"])
+
+    # ---- what follows from the estimates --------------------------------------------------------------------------
+
+    def standardized(self, kind: str = "std.all", level: float = 0.95) -> pd.DataFrame:
+        """The standardised solution of a Gaussian model, with standard errors by the delta method.
+
+        Parameters
+        ----------
+        kind : {"std.all", "std.lv", "std.nox"}
+            All variables have variance 1; the latent ones only; all but exogenous covariates.
+        level : float
+            Of the confidence intervals.
+
+        Returns
+        -------
+        DataFrame
+            lhs, op, rhs, group, level, label, est.std, se, z, pvalue, ci.lower, ci.upper, a row a parameter, moments of
+            covariates and definitions (of standardised values) among them.
+
+        Raises
+        ------
+        ModelError
+            For fits by quadrature.
+        """
+        from semgllamm.results.standardized import standardized
+
+        return standardized(self, kind, level)
+
+    def rsquare(self) -> pd.DataFrame:
+        """Explained variance of every variable with causes: name, group, level, block, rsquare.
+
+        Raises
+        ------
+        ModelError
+            For fits by quadrature.
+        """
+        import pandas as pd
+
+        from semgllamm.results.standardized import explained, scales_of
+
+        rows = explained(self)
+        blocks = [(group, self.model.levels[level] if level else "") for group, level in scales_of(self)]
+        found = [(name, g, level, 1 + blocks.index((g, level)), value) for name, g, level, value in rows]
+        return pd.DataFrame(found, columns=["name", "group", "level", "block", "rsquare"])
+
+    def modification_indices(
+        self, sort: bool = False, minimum: float = 0.0, op: str | Sequence[str] | None = None
+    ) -> pd.DataFrame:
+        """What freeing one cell would do: the score test, and the expected change of the parameter.
+
+        Parameters
+        ----------
+        sort : bool
+            The largest first.
+        minimum : float
+            Leave out smaller indices.
+        op : "=~", "~~", "~", "~1" or several, optional
+            Only these.
+
+        Returns
+        -------
+        DataFrame
+            lhs, op, rhs, group, level, mi, epc, sepc.lv, sepc.all, sepc.nox.
+
+        Raises
+        ------
+        ModelError
+            For fits by quadrature.
+        """
+        from semgllamm.results.modification import modification_indices
+
+        return modification_indices(self, sort, minimum, op)
 
     # ---- printing ------------------------------------------------------------------------------------------------
 

@@ -1,0 +1,124 @@
+"""Modification indices: the score test of one fixed cell at a time.
+
+With s and I the score and the expected information about the free cells b and one further cell a, and K the map from
+free parameters to cells (equality constraints),
+
+    mi = s_a² / V,   epc = s_a / V,   V = I_aa − I_ab K (K'I_bb K)⁻¹ K' I_ba
+
+(Sörbom 1989, equations 7 and 8). All candidates are cells of one extended model, so that s and I are computed once. The
+candidates are lavaan's (Rosseel 2012), of each group and level: cross loadings, covariances of the residuals of
+indicators, covariances of latent variables, regressions among the variables of equations, and intercepts, in so far as
+they are not free. Those about which the data say nothing (V = 0) are left out.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from semgllamm.diagram.parts import Parameter
+from semgllamm.errors import ModelError
+from semgllamm.estimation.extended import Extended
+from semgllamm.results.standardized import Roles, closed_form_of, scales_of
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from semgllamm.results.fit import Fit
+
+__all__ = ["modification_indices"]
+
+# the least information of a row (or cluster) about a cell that is tested: lavaan's, so that the same rows are listed
+LEAST = float(np.finfo(float).eps ** (1 / 3))
+OPERATORS = ("=~", "~~", "~", "~1")
+
+
+def candidates(roles: Roles, has_means: bool) -> list[tuple[str, str, str]]:
+    """(lhs, op, rhs) of the cells of a block that might be free, in lavaan's order."""
+    y, latents, equations = roles.endogenous, roles.latents, roles.in_equations
+    out = [(f, "=~", name) for f in latents for name in y if name not in equations]
+    indicators = [name for name in y if name in roles.indicators]
+    for names in (indicators, roles.exogenous, latents):
+        out += [(name, "~~", other) for k, name in enumerate(names) for other in names[k:]]
+    for lhs in equations:
+        for rhs in equations:
+            if lhs != rhs and not (lhs in roles.indicators and rhs in latents):
+                out.append((lhs, "~", rhs))
+    if has_means:
+        out += [(name, "~1", "") for name in (*y, *roles.exogenous, *latents)]
+    return out
+
+
+def _key(lhs: str, op: str, rhs: str) -> tuple:
+    return op, tuple(sorted((lhs, rhs))) if op == "~~" else (lhs, rhs)
+
+
+def _further_cells(fit: Fit) -> list[Parameter]:
+    """A row for each candidate that is not free."""
+    out = []
+    rows = list(zip(fit.diagram.parameters, fit.model.rows))
+    for (group, level), scales in scales_of(fit).items():
+        name = next((r.level for r in fit.diagram.parameters if _in_block(fit, r, group, level)), None)
+        free = {
+            _key(row.lhs, row.op, row.rhs) for row, number in rows if number >= 0 and _in_block(fit, row, group, level)
+        }
+        for lhs, op, rhs in candidates(scales.roles, fit.likelihood.has_means):
+            if _key(lhs, op, rhs) not in free:
+                out.append(Parameter(lhs, op, rhs, group=group, level=name, label=f".further{len(out)}."))
+    return out
+
+
+def _in_block(fit: Fit, row: Parameter, group: int, level: int) -> bool:
+    from semgllamm.model.lower import level_index
+
+    return row.group == group and level_index(row.level, fit.model.levels) == level
+
+
+def units_of(fit: Fit) -> int:
+    """How many independent units the information is divided by: rows, or clusters of two levels."""
+    return fit.design.unit_counts[fit.likelihood.n_levels - 1]
+
+
+def modification_indices(fit: Fit, sort: bool = False, minimum: float = 0.0, op: str | None = None) -> pd.DataFrame:
+    """The table of modification indices; see `Fit.modification_indices`."""
+    import pandas as pd
+
+    likelihood = closed_form_of(fit, "modification indices are")
+    wanted = OPERATORS if op is None else (op,) if isinstance(op, str) else tuple(op)
+    if unknown := [name for name in wanted if name not in OPERATORS]:
+        raise ModelError(f"no modification index has the operator '{unknown[0]}'", remedy=f"One of {OPERATORS}.")
+    further = _further_cells(fit)
+    columns = ["lhs", "op", "rhs", "group", "level", "mi", "epc", "sepc.lv", "sepc.all", "sepc.nox"]
+    if not further:
+        return pd.DataFrame(columns=columns)
+    extended = Extended(likelihood, fit.diagram, fit._cells, further)
+    score, information = extended.score(), extended.information()
+    q, new = fit.model.n_parameters, extended.extra_numbers
+    K, cross = likelihood.K, information[:q, new]
+    inner = np.linalg.solve(K.T @ information[:q, :q] @ K, K.T @ cross)
+    V = information[new, new] - ((K.T @ cross) * inner).sum(axis=0)
+    units = units_of(fit)
+    rows = []
+    for row, s, v in zip(further, score[new], V):
+        if v / units < LEAST or row.op not in wanted:
+            continue
+        mi, epc = s * s / v, s / v
+        if mi < minimum:
+            continue
+        standardised = [_standardised(fit, row, epc, kind) for kind in ("std.lv", "std.all", "std.nox")]
+        rows.append((row.lhs, row.op, row.rhs, row.group, row.level or "", mi, epc, *standardised))
+    table = pd.DataFrame(rows, columns=columns)
+    return table.sort_values("mi", ascending=False, kind="stable", ignore_index=True) if sort else table
+
+
+def _standardised(fit: Fit, row: Parameter, epc: float, kind: str) -> float:
+    """The change in units of standard deviations at the estimates; of a variance, its standardised present value."""
+    from semgllamm.model.lower import level_index
+
+    scales = scales_of(fit)[row.group, level_index(row.level, fit.model.levels)]
+    factor, _ = scales.factor(row.lhs, row.op, row.rhs, kind)
+    if row.op == "~~" and row.lhs == row.rhs:
+        present = 0.0 if row.lhs in scales.roles.exogenous else scales.residual_variance(row.lhs)[0]
+        return 0.0 if not abs(present) > 1e-8 else float(np.sign(epc) * abs(present) * factor)
+    return float(epc * factor)
