@@ -17,7 +17,7 @@ from semgllamm.diagram.diagram import PathDiagram
 from semgllamm.diagram.parts import Parameter
 from semgllamm.errors import EstimationError
 from semgllamm.estimation.gaussian import GaussianLikelihood
-from semgllamm.integration.gaussian import COVARIANCE, PATH, REGRESSION, Cells, Graph, Moments
+from semgllamm.integration.gaussian import COVARIANCE, PATH, REGRESSION, Cells, Evaluation, Graph, Moments
 from semgllamm.model.lower import lower
 from semgllamm.model.matrices import FIXED, Model, Response
 
@@ -78,9 +78,19 @@ class Extended:
         """∂ log L, (n,)."""
         return sum(e.score() for e in self.evaluations)
 
-    def information(self, expected: bool = True) -> np.ndarray:
-        """The information about all cells, (n, n)."""
-        return sum(e.information(expected) for e in self.evaluations)
+    def information(self) -> np.ndarray:
+        """The expected information about all cells, (n, n).
+
+        Of rows of one level the moments among covariates are given, not observed: only moments that involve a response
+        inform about a cell.
+        """
+        out = np.zeros((self.model.n_parameters, self.model.n_parameters))
+        for g, here in enumerate(self.evaluations):
+            part = here.information(expected=True)
+            if self.likelihood.n_levels == 1 and self.likelihood.covariates[g]:
+                _without_given_moments(part, here, len(self.likelihood.responses))
+            out += part
+        return out
 
     def _covariate_responses(self) -> list[Response]:
         like = self.likelihood.model.responses[0]
@@ -168,3 +178,40 @@ class Extended:
                 for j in range(i + 1):
                     ends = nodes[name], nodes[names[j]]
                     yield COVARIANCE, max(ends), min(ends), level, FIXED, covariance[i, j]
+
+
+def _without_given_moments(information: np.ndarray, here: Evaluation, p: int) -> None:
+    """Recompute, in place, the rows of cells that point at covariates, without what they change among these.
+
+    I_aj = n (½ tr W D_a W ∂_jΣ + (W ∂_aμ)'∂_jμ), D_a being ∂_aΣ with zeros among the covariates, the nodes from p on.
+    """
+    graph, moments = here.graph, here.moments
+    toward = np.flatnonzero((graph.row >= p) & (graph.row < graph.p))
+    if not len(toward):
+        return
+    a, b, h = here.forms
+    kappa = graph.kappa
+    a = a.copy()
+    a[p:, toward] = 0.0
+    full = here.forms[0]
+    rows = np.zeros((len(toward), len(graph.free)))
+    for k, n in enumerate(moments.n):
+        W, bk = here.W[k], b[k if len(b) > 1 else 0]
+        D = np.zeros((len(toward), graph.p, graph.p))
+        for t, j in enumerate(toward):
+            if j < graph.n_moving:
+                half = kappa[j] * np.outer(full[:, j], bk[:, j])
+                D[t] = half + half.T
+        D[:, p:, p:] = 0.0
+        M = W @ D @ W
+        c = graph.n_moving
+        covariance = kappa * np.einsum("pj,tpq,qj->tj", full[:, :c], M, bk)
+        own = toward < c
+        covariance[:, toward[own]] = 0.5 * np.einsum("tpq,uqp->tu", M, D[own])
+        rows[:, :c] += n * covariance
+        if h.size:
+            rows += n * (a[:, toward].T @ W @ a) * (h[:, toward].T @ moments.xx[k] @ h)
+    numbers = graph.number[toward]
+    rows = graph.to_parameters(rows)
+    information[numbers] = rows
+    information[:, numbers] = rows.T

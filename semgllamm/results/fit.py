@@ -13,6 +13,7 @@ from semgllamm.errors import ModelError
 if TYPE_CHECKING:
     import pandas as pd
 
+    from semgllamm.results.hypotheses import HypothesisTest
     from semgllamm.tables.summary import Summary
 
 __all__ = ["Fit"]
@@ -304,19 +305,37 @@ class Fit:
 
     # ---- latent variables ----------------------------------------------------------------------------------------
 
-    def latent(self, kind: str = "eb", level: str | None = None, se: bool = True) -> pd.DataFrame:
-        """Empirical Bayes means of the latent variables (and posterior standard deviations), a row a unit.
+    def latent(self, kind: str = "eb", level: str | int | None = None, se: bool = True) -> pd.DataFrame:
+        """Scores of the latent variables and their standard errors (columns ``NAME.se``), a row a unit.
 
         Parameters
         ----------
-        kind : "eb"
-        level : str, optional
-            "row" or a cluster column; by default the lowest level with latent variables.
-        """
-        from semgllamm.results.latent import empirical_bayes
+        kind : {"eb", "regression", "bartlett"}
+            Empirical Bayes means, with posterior standard deviations; of Gaussian models these are the regression scores
+            (Thomson 1939). Bartlett's (1937) scores take the latent variables as fixed: they are least squares
+            estimates, weighted by the residual covariances. With two levels Bartlett's have no standard errors (NaN).
+        level : str or int, optional
+            "row" or a cluster column, or as in lavaan 1 or "within", 2 or "between"; by default the lowest level with
+            latent variables.
+        se : bool
 
-        if kind != "eb":
-            raise ModelError(f"latent kind '{kind}' is not available", remedy="Use kind='eb'.")
+        Raises
+        ------
+        ModelError
+            For another kind, and for Bartlett's scores of fits by quadrature.
+        """
+        from semgllamm.results.latent import bartlett, empirical_bayes
+
+        if kind == "bartlett":
+            return bartlett(self, level, se)
+        if kind not in ("eb", "regression"):
+            raise ModelError(
+                f"latent kind '{kind}' is not available", remedy="Kinds: 'eb', 'regression', 'bartlett'."
+            )  # fmt: skip
+        if kind == "regression":
+            from semgllamm.results.standardized import closed_form_of
+
+            closed_form_of(self, "regression scores are")
         return empirical_bayes(self, level, se)
 
     def icc(self) -> pd.DataFrame:
@@ -398,6 +417,112 @@ class Fit:
         from semgllamm.results.modification import modification_indices
 
         return modification_indices(self, sort, minimum, op)
+
+    def wald_test(self, hypotheses: str) -> HypothesisTest:
+        """Wald's test of equations among parameters, all at once.
+
+        Parameters
+        ----------
+        hypotheses : str
+            As constraints are written: ``"a == b; c == 0"``, with labels, definitions or, in backticks, automatic names;
+            they need not be linear.
+
+        Returns
+        -------
+        HypothesisTest
+            With stat, df, pvalue.
+
+        Raises
+        ------
+        ModelError
+            For inequalities, unknown names, and hypotheses that follow from each other.
+        EstimationError
+            Where standard errors are withheld.
+        """
+        from semgllamm.results.hypotheses import wald_test
+
+        return wald_test(self, hypotheses)
+
+    def score_test(
+        self, release: int | Sequence[int] | None = None, add: str | None = None
+    ) -> HypothesisTest:  # fmt: skip
+        """Score test of released equality constraints, or of added parameters, of a Gaussian model.
+
+        Parameters
+        ----------
+        release : int or sequence of int, optional
+            Which constraints, counted from 1: written equations, then cells that share a parameter (each with the first of
+            them); by default all.
+        add : str, optional
+            Parameters to add, in every group: ``"visual =~ x9; x7 ~~ x8"``.
+
+        Returns
+        -------
+        HypothesisTest
+            All at once, and in `each` one by one.
+
+        Raises
+        ------
+        ModelError
+            For fits by quadrature, and where there is nothing to test.
+        """
+        from semgllamm.results.hypotheses import score_test
+
+        return score_test(self, release, add)
+
+    def reliability(self) -> pd.DataFrame:
+        """Reliability of the items of each factor: group, level, alpha, alpha_standardized, omega, ave, ave_unstandardized.
+
+        A row a factor (of each group and level); see `semgllamm.results.reliability` for the formulas.
+
+        Raises
+        ------
+        ModelError
+            For fits by quadrature, and models without factors.
+        """
+        from semgllamm.results.reliability import reliability
+
+        return reliability(self)
+
+    def htmt(self, group: int = 1) -> pd.DataFrame:
+        """Heterotrait-monotrait ratios of the factors of one group (Henseler, Ringle & Sarstedt 2015), a square table.
+
+        Raises
+        ------
+        ModelError
+            For fits by quadrature, incomplete or clustered data, and factors with fewer than two items.
+        """
+        from semgllamm.results.reliability import heterotrait_monotrait
+
+        return heterotrait_monotrait(self, group)
+
+    def effects(self, from_: str, to: str, group: int = 1, level: float = 0.95) -> pd.DataFrame:
+        """Total, direct and indirect effects of one variable on another, with standard errors by the delta method.
+
+        Parameters
+        ----------
+        from_, to : str
+            Variables of the model.
+        group : int
+            Counts from 1.
+        level : float
+            Of the confidence intervals.
+
+        Returns
+        -------
+        DataFrame
+            effect ("total", "direct", "indirect", then "path" for each way that leads there), path, est, se, z, pvalue,
+            ci_lower, ci_upper.
+
+        Raises
+        ------
+        ModelError
+            For unknown variables, and where an effect is no product of coefficients (products with covariates, responses
+            of other families as mediators).
+        """
+        from semgllamm.results.effects import effects
+
+        return effects(self, from_, to, group, level)
 
     # ---- printing ------------------------------------------------------------------------------------------------
 

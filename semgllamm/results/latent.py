@@ -1,4 +1,14 @@
-"""Empirical Bayes: posterior means and standard deviations of the latent variables η = μ + M u."""
+"""Scores of latent variables.
+
+Empirical Bayes: posterior means and standard deviations of η = μ + M u; of Gaussian models these are the regression
+scores (Thomson 1939). Bartlett's (1937) scores are the least squares estimates of η, taken as fixed, from the residuals
+e = y − E(y|x) of the responses that are seen,
+
+    η̂ = E(η|x) + (Λ'Θ⁻¹Λ)⁻¹ Λ'Θ⁻¹ e,   var(η̂ − η) = (Λ'Θ⁻¹Λ)⁻¹,
+
+with Λ the effects of η on y and Θ the covariances of y given η. In clusters e is split: the part of the cluster is its
+posterior mean ê_b, of which the scores of clusters are computed, and those of rows are of e − ê_b.
+"""
 
 from __future__ import annotations
 
@@ -13,10 +23,10 @@ if TYPE_CHECKING:
 
     from semgllamm.results.fit import Fit
 
-__all__ = ["empirical_bayes"]
+__all__ = ["bartlett", "empirical_bayes"]
 
 
-def empirical_bayes(fit: Fit, level: str | None = None, se: bool = True) -> pd.DataFrame:
+def empirical_bayes(fit: Fit, level: str | int | None = None, se: bool = True) -> pd.DataFrame:
     """Posterior mean (and standard deviation, ``NAME.se``) of each latent variable of one level, a row a unit."""
     import pandas as pd
 
@@ -40,6 +50,97 @@ def _in_closed_form(fit: Fit, names: list[str], level: int):
         mean[sample.rows], variance[sample.rows] = m[:, nodes], v[:, nodes]
     first = fit.design.first_row[level]
     return zip(names, mean[first].T, variance[first].T)
+
+
+def bartlett(fit: Fit, level: str | int | None = None, se: bool = True) -> pd.DataFrame:
+    """Bartlett's score (and standard error, ``NAME.se``) of each latent variable of one level, a row a unit.
+
+    NaN for latent variables without indicators of their own, and where too few responses are seen.
+
+    Raises
+    ------
+    ModelError
+        For fits by quadrature, and where residuals covary with disturbances.
+    """
+    import pandas as pd
+
+    from semgllamm.errors import ModelError
+    from semgllamm.results.standardized import closed_form_of
+
+    likelihood = closed_form_of(fit, "Bartlett's scores are")
+    if any(group.Omega for group in fit.model.groups):
+        raise ModelError("Bartlett's scores need residuals that do not covary with the latent variables")
+    wanted = _level(fit, level)
+    hidden = fit.model.hidden
+    names = [n for n, at in zip(fit.model.eta, fit.model.eta_level) if at == wanted and n not in hidden]
+    p, alone = len(likelihood.responses), likelihood.n_levels == 1
+    targets = [p + fit.model.eta.index(name) for name in names]
+    rest = [*range(p), *(p + k for k, (n, at) in enumerate(zip(fit.model.eta, fit.model.eta_level))
+                         if at == wanted and n in hidden)]  # fmt: skip
+    value = np.full((fit.design.n_rows, len(names)), np.nan)
+    error = np.full((fit.design.n_rows, len(names)), np.nan)
+    for graph, here, sample in zip(likelihood.graphs, likelihood.at(fit.free), likelihood.samples):
+        B, S, _ = graph.matrices(fit._cells)
+        S = S[0 if alone else wanted]
+        A = np.linalg.inv(np.eye(len(rest)) - B[np.ix_(rest, rest)])[:p]
+        Lambda = A @ B[np.ix_(rest, targets)]
+        Theta = A @ S[np.ix_(rest, rest)] @ A.T
+        Sigma = (here.E @ S @ here.E.T)[:p, :p]
+        x, e, pattern = _residuals(fit, here, sample, Sigma, wanted)
+        seen_by = sample.moments.seen if alone else np.ones((1, p), dtype=bool)
+        score = x @ here.nu[targets].T
+        for k in np.unique(pattern):
+            mine = np.flatnonzero(pattern == k)
+            seen = seen_by[k] & (np.diag(Sigma) > 0)
+            gain, variance = _least_squares(Lambda[seen], Theta[np.ix_(seen, seen)], Sigma[np.ix_(seen, seen)])
+            score[mine] += e[mine][:, seen] @ gain.T
+            error[sample.rows[mine]] = np.sqrt(variance) if alone else np.nan
+        value[sample.rows] = score
+    first = fit.design.first_row[wanted]
+    out = {}
+    for j, name in enumerate(names):
+        out[name] = value[first, j]
+        if se:
+            out[f"{name}.se"] = error[first, j]
+    return pd.DataFrame(out, index=_unit_ids(fit, wanted))
+
+
+def _residuals(fit: Fit, here, sample, Sigma: np.ndarray, level: int):
+    """x, y − E(y|x) of the level (0 where not seen), and the pattern, of each row of the group."""
+    if sample.share is None:
+        return sample.x, np.nan_to_num(sample.y - sample.x @ here.Pi.T), sample.pattern
+    r = len(sample.rows)
+    cluster = r + np.searchsorted(sample.unit[r:], sample.unit[:r])
+    deviation = np.nan_to_num(sample.y[:r] - sample.x[:r] @ here.Pi.T)
+    means = sample.y[r:] - sample.x[r:] @ here.Pi.T
+    # cov of the clusters' parts with the means is that of the upper level, P less the share of the rows
+    between = Sigma if level else None
+    if between is None:
+        _, S, _ = here.graph.matrices(fit._cells)
+        between = (here.E @ S[1] @ here.E.T)[: here.graph.p, : here.graph.p]
+    part = np.einsum("np,npq->nq", means, here.W[sample.pattern[r:]] @ between)
+    x = sample.x[:r] + sample.x[cluster]
+    e = part[cluster - r] if level else deviation + means[cluster - r] - part[cluster - r]
+    return x, e, np.zeros(r, dtype=np.int64)
+
+
+def _least_squares(Lambda: np.ndarray, Theta: np.ndarray, Sigma: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """(Λ'Θ⁻¹Λ)⁻¹Λ'Θ⁻¹ and the diagonal of (Λ'Θ⁻¹Λ)⁻¹; NaN for latent variables that are not found.
+
+    Where Θ is singular (a residual variance of zero) Σ stands for it, which gives the same estimates.
+    """
+    k = Lambda.shape[1]
+    gain, variance = np.full((k, len(Lambda)), np.nan), np.full(k, np.nan)
+    own = np.flatnonzero((Lambda != 0).any(axis=0))
+    if not len(own) or np.linalg.matrix_rank(Lambda[:, own]) < len(own):
+        return gain, variance
+    Lambda = Lambda[:, own]
+    regular = np.linalg.matrix_rank(Theta) == len(Theta)
+    weighted = np.linalg.solve(Theta if regular else Sigma, Lambda)
+    inverse = np.linalg.inv(Lambda.T @ weighted)
+    gain[own] = inverse @ weighted.T
+    variance[own] = np.diag(gain[own] @ Theta @ gain[own].T)
+    return gain, variance
 
 
 def _by_quadrature(fit: Fit, names: list[str], level: int):
@@ -72,15 +173,20 @@ def _by_quadrature(fit: Fit, names: list[str], level: int):
         yield name, value, variance
 
 
-def _level(fit: Fit, level: str | None) -> int:
+def _level(fit: Fit, level: str | int | None) -> int:
     from semgllamm.errors import ModelError
+    from semgllamm.model.lower import level_index
 
     present = sorted(set(fit.model.eta_level))
     if level is None:
         if not present:
             raise ModelError("the model has no latent variables")
         return present[0]
-    if level not in fit.model.levels or fit.model.levels.index(level) not in present:
+    levels = fit.model.levels
+    if str(level) in ("1", "within") or (len(levels) > 1 and str(level) in ("2", "between")):
+        # lavaan's names of levels
+        level = levels[level_index(str(level), levels)]
+    if level not in levels or levels.index(level) not in present:
         known = ", ".join(fit.model.levels[k] for k in present)
         raise ModelError(
             f"no latent variable varies at level '{level}'", remedy=f"Levels with latent variables: {known}."

@@ -80,6 +80,14 @@ def units_of(fit: Fit) -> int:
     return fit.design.unit_counts[fit.likelihood.n_levels - 1]
 
 
+def rows_counted(fit: Fit) -> float:
+    """What score statistics are multiplied by: lavaan counts n rows where the Wishart likelihood counts n − 1."""
+    samples = fit.likelihood.samples
+    if fit.likelihood.divisor != "wishart":
+        return 1.0
+    return sum(len(sample.rows) for sample in samples) / sum(float(sample.moments.n.sum()) for sample in samples)
+
+
 def modification_indices(fit: Fit, sort: bool = False, minimum: float = 0.0, op: str | None = None) -> pd.DataFrame:
     """The table of modification indices; see `Fit.modification_indices`."""
     import pandas as pd
@@ -98,12 +106,12 @@ def modification_indices(fit: Fit, sort: bool = False, minimum: float = 0.0, op:
     K, cross = likelihood.K, information[:q, new]
     inner = np.linalg.solve(K.T @ information[:q, :q] @ K, K.T @ cross)
     V = information[new, new] - ((K.T @ cross) * inner).sum(axis=0)
-    units = units_of(fit)
+    units, counted = units_of(fit), rows_counted(fit)
     rows = []
     for row, s, v in zip(further, score[new], V):
         if v / units < LEAST or row.op not in wanted:
             continue
-        mi, epc = s * s / v, s / v
+        mi, epc = counted * s * s / v, s / v
         if mi < minimum:
             continue
         standardised = [_standardised(fit, row, epc, kind) for kind in ("std.lv", "std.all", "std.nox")]

@@ -209,7 +209,9 @@ class Scales:
         """What an estimate is multiplied by, and the slope of its logarithm, (q,)."""
         log, slope = 0.0, np.zeros(self.graph.q)
         for name, power, of_residual in _powers(lhs, op, rhs):
-            if not self._standardizes(name, kind, op):
+            # an effect is divided by its deviation whatever it is; covariates are left alone as causes
+            effect = op == "~" and power < 0 and kind != "std.lv"
+            if not (effect or self._standardizes(name, kind)):
                 continue
             value, change = self.residual_variance(name) if of_residual else self.variance(name)
             if of_residual:
@@ -221,7 +223,7 @@ class Scales:
             slope = slope + 0.5 * power * change / value
         return float(np.exp(log)), slope
 
-    def _standardizes(self, name: str, kind: str, op: str) -> bool:
+    def _standardizes(self, name: str, kind: str) -> bool:
         if name in self.roles.latents or name in self.fit.model.eta:
             return True
         return kind == "std.all" or (kind == "std.nox" and name not in self.roles.exogenous)
