@@ -526,18 +526,28 @@ class Fit:
 
     # ---- printing ------------------------------------------------------------------------------------------------
 
-    def report(self, ci: bool = False):
+    def report(self, ci: bool = False, standardized: bool = False, rsquare: bool = False):
         """Everything that the summary prints, as a `Report`."""
         from semgllamm.results.measures import report
 
-        return report(self, ci)
+        return report(self, ci, standardized, rsquare)
 
-    def summary(self, ci: bool = False) -> Summary:
-        """The printed summary: ``str()``, ``.to_latex()``, ``.to_html()``."""
+    def summary(self, ci: bool = False, standardized: bool = False, rsquare: bool = False) -> Summary:
+        """The printed summary: ``str()``, ``.to_latex()``, ``.to_html()``.
+
+        Parameters
+        ----------
+        ci : bool
+            With confidence limits.
+        standardized : bool
+            With the columns Std.lv and Std.all (Gaussian models in closed form).
+        rsquare : bool
+            With a section of explained variances (likewise).
+        """
         from semgllamm.tables.contents import contents
         from semgllamm.tables.summary import Summary
 
-        return Summary(contents(self.report(ci)))
+        return Summary(contents(self.report(ci, standardized, rsquare)))
 
     def to_latex(self) -> str:
         return self.summary().to_latex()

@@ -46,10 +46,21 @@ def _in_closed_form(fit: Fit, names: list[str], level: int):
     likelihood = fit.likelihood
     nodes = [len(likelihood.responses) + fit.model.eta.index(name) for name in names]
     mean, variance = np.empty((fit.design.n_rows, len(nodes))), np.empty((fit.design.n_rows, len(nodes)))
-    for sample, (m, v) in zip(likelihood.samples, likelihood.posterior(fit.free)):
-        mean[sample.rows], variance[sample.rows] = m[:, nodes], v[:, nodes]
+    found = zip(likelihood.samples, likelihood.at(fit.free), likelihood.posterior(fit.free))
+    for g, (sample, here, (m, v)) in enumerate(found):
+        mean[sample.rows] = m[:, nodes] + _at_means(likelihood, g, here)[nodes]
+        variance[sample.rows] = v[:, nodes]
     first = fit.design.first_row[level]
     return zip(names, mean[first].T, variance[first].T)
+
+
+def _at_means(likelihood: GaussianLikelihood, g: int, here) -> np.ndarray:
+    """What is added to scores of central moments: with intercepts of zero, νx̄ is the mean of a latent variable."""
+    names, sample = likelihood.covariates[g], likelihood.samples[g]
+    if likelihood.has_means or not names:
+        return np.zeros(len(here.nu))
+    x = np.stack([likelihood.design.column(name)[sample.rows] for name in names], axis=1)
+    return here.nu @ np.average(x, axis=0, weights=sample.weight)
 
 
 def bartlett(fit: Fit, level: str | int | None = None, se: bool = True) -> pd.DataFrame:
@@ -79,8 +90,8 @@ def bartlett(fit: Fit, level: str | int | None = None, se: bool = True) -> pd.Da
                          if at == wanted and n in hidden)]  # fmt: skip
     value = np.full((fit.design.n_rows, len(names)), np.nan)
     error = np.full((fit.design.n_rows, len(names)), np.nan)
-    for graph, here, sample in zip(likelihood.graphs, likelihood.at(fit.free), likelihood.samples):
-        B, S, _ = graph.matrices(fit._cells)
+    for g, (here, sample) in enumerate(zip(likelihood.at(fit.free), likelihood.samples)):
+        B, S, _ = here.graph.matrices(fit._cells)
         S = S[0 if alone else wanted]
         A = np.linalg.inv(np.eye(len(rest)) - B[np.ix_(rest, rest)])[:p]
         Lambda = A @ B[np.ix_(rest, targets)]
@@ -88,7 +99,7 @@ def bartlett(fit: Fit, level: str | int | None = None, se: bool = True) -> pd.Da
         Sigma = (here.E @ S @ here.E.T)[:p, :p]
         x, e, pattern = _residuals(fit, here, sample, Sigma, wanted)
         seen_by = sample.moments.seen if alone else np.ones((1, p), dtype=bool)
-        score = x @ here.nu[targets].T
+        score = x @ here.nu[targets].T + _at_means(likelihood, g, here)[targets]
         for k in np.unique(pattern):
             mine = np.flatnonzero(pattern == k)
             seen = seen_by[k] & (np.diag(Sigma) > 0)

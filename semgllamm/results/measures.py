@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from itertools import repeat
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -63,7 +64,7 @@ def _slope(function, at: np.ndarray) -> np.ndarray:
     return out
 
 
-def report(fit: Fit, ci: bool = False) -> Report:
+def report(fit: Fit, ci: bool = False, standardized: bool = False, rsquare: bool = False) -> Report:
     """All that the summary prints."""
     from importlib.metadata import PackageNotFoundError, version
 
@@ -76,7 +77,8 @@ def report(fit: Fit, ci: bool = False) -> Report:
     model, design = fit.model, fit.design
     hidden = set(model.hidden)
     estimates, definitions = [], []
-    for row, extra in zip(fit._rows(), _flags(fit)):
+    standard = _standardised(fit) if standardized else repeat((None, None))
+    for row, extra, (std_lv, std_all) in zip(fit._rows(), _flags(fit), standard):
         record = Estimate(
             lhs=row["lhs"],
             op=row["op"],
@@ -93,6 +95,8 @@ def report(fit: Fit, ci: bool = False) -> Report:
             ci_upper=row["ci_upper"],
             source=row["source"],
             boundary=extra,
+            std_lv=std_lv,
+            std_all=std_all,
         )
         (definitions if row["op"] == ":=" else estimates).append(record)
     counts = design.response_counts
@@ -148,7 +152,29 @@ def report(fit: Fit, ci: bool = False) -> Report:
         warnings=fit.warnings,
         level_style=fit.diagram.style,
         ci=ci,
+        standardized=standardized,
+        rsquare=_explained(fit) if rsquare else (),
     )
+
+
+def _standardised(fit: Fit) -> list[tuple[float, float]]:
+    """(std.lv, std.all) of each row that is shown; of definitions by their own names, as there are no others."""
+    from semgllamm.results.standardized import closed_form_of, standardized_values
+
+    closed_form_of(fit, "standardised solutions are")
+    found = []
+    for kind in ("std.lv", "std.all"):
+        keys, values, _ = standardized_values(fit, kind)
+        found.append({key if isinstance(key, str) else id(key): float(value) for key, value in zip(keys, values)})
+    shown = [id(row) for row in fit.diagram.parameters if not row.exogenous]
+    shown += [definition.name for definition in fit.diagram.definitions]
+    return [(found[0].get(key), found[1].get(key)) for key in shown]
+
+
+def _explained(fit: Fit) -> tuple[tuple[str, int, str | None, float], ...]:
+    from semgllamm.results.standardized import explained
+
+    return tuple((name, group, level or None, value) for name, group, level, value in explained(fit))
 
 
 def _optimizer(fit: Fit) -> str:

@@ -15,6 +15,7 @@ __all__ = ["brief", "contents"]
 
 WALD = ("Estimate", "Std.Err", "z-value", "P(>|z|)")
 LIMITS = ("ci.lower", "ci.upper")
+STANDARDIZED = ("Std.lv", "Std.all")
 
 
 def contents(report: Report) -> list[Block]:
@@ -155,23 +156,26 @@ class Setting:
 
     ci: bool
     trustworthy: bool
+    standardized: bool = False
     endogenous: frozenset[str] = frozenset()
     # (name, group, level) -> variance; empty where standard deviations are not shown
     variances: dict[tuple[str, int, str | None], float] = field(default_factory=dict)
 
     @property
     def columns(self) -> tuple[str, ...]:
-        return WALD + LIMITS if self.ci else WALD
+        return WALD + (LIMITS if self.ci else ()) + (STANDARDIZED if self.standardized else ())
 
     def cells(self, row: Estimate) -> tuple[Cell, ...]:
         """Estimate and inference; a parameter that is held fast has none, and nor has any after a failure."""
         limits = (row.ci_lower, row.ci_upper) if row.free else (row.est, row.est)
+        limits = limits if self.ci else ()
+        standard = (row.std_lv, row.std_all) if self.standardized else ()
         if not self.trustworthy:
-            return (row.est, *[None] * (len(self.columns) - 1))
+            return (row.est, *[None] * (len(WALD) - 1 + len(limits)), *standard)
         wald = (row.se, nan, nan) if row.boundary else (row.se, row.z, row.pvalue)
         if not row.free or row.se == 0:
             wald = (None, None, None)
-        return (row.est, *wald, *limits) if self.ci else (row.est, *wald)
+        return (row.est, *wald, *limits, *standard)
 
 
 def parameters(report: Report) -> Iterator[Block]:
@@ -184,6 +188,7 @@ def parameters(report: Report) -> Iterator[Block]:
     setting = Setting(
         ci=report.ci,
         trustworthy=report.trustworthy,
+        standardized=report.standardized,
         endogenous=endogenous(report.parameters),
         variances=variances(shown, lowest) if len(order) > 1 and report.level_style == "at" else {},
     )
@@ -197,6 +202,8 @@ def parameters(report: Report) -> Iterator[Block]:
             if len(levels) > 1:
                 yield Heading(level_heading(report, level, order.index(level), several_groups), 2)
             yield from sections(rows, setting, level)
+            here = [row for row in report.rsquare if row[1] == group and (row[2] or lowest) == level]
+            yield from explained(here)
     if at_boundary := [f"{row.lhs}{row.op}{row.rhs}" for row in shown if row.boundary]:
         tested = any(row.boundary and not isnan(row.se) for row in shown)
         verb = "lies" if len(at_boundary) == 1 else "lie"
@@ -295,7 +302,7 @@ def has_disturbance(row: Estimate, endogenous: frozenset[str]) -> bool:
 
 
 def defined(report: Report) -> Iterator[Table]:
-    setting = Setting(ci=report.ci, trustworthy=report.trustworthy)
+    setting = Setting(ci=report.ci, trustworthy=report.trustworthy, standardized=report.standardized)
     yield from table("Defined Parameters:", list(report.definitions), setting)
 
 
@@ -304,6 +311,13 @@ def constraints(report: Report) -> Iterator[Facts]:
     rows = tuple(Fact(text, (slack,), sub=True) for text, slack in report.constraints)
     if rows:
         yield Facts(rows, title="Constraints:", columns=("|Slack|",))
+
+
+def explained(rsquare: list[tuple[str, int, str | None, float]]) -> Iterator[Table]:
+    """Explained variances of one group and level."""
+    if rsquare:
+        rows = tuple(Row(name, (value,)) for name, _, _, value in rsquare)
+        yield Table("R-Square:", ("Estimate",), (Section(rows),))
 
 
 def intraclass(report: Report) -> Iterator[Table]:

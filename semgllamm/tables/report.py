@@ -24,6 +24,8 @@ class Estimate:
         "user", "default" (completion) or "random" (the fixed loadings of a random term; not printed).
     boundary : bool
         The estimate lies on the boundary of the parameter space, so that z and p have no meaning.
+    std_lv, std_all : float, optional
+        Standardised by the latent variables, and by all; shown if the report is `standardized`.
     """
 
     lhs: str
@@ -42,6 +44,8 @@ class Estimate:
     source: str = "user"
     boundary: bool = False
     exogenous: bool = False
+    std_lv: float | None = None
+    std_all: float | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,6 +83,10 @@ class Report:
         "at", or "lavaan" for a text with lavaan's ``level:`` headers, whose tables are printed as lavaan prints them.
     ci : bool
         Whether the tables show confidence limits.
+    standardized : bool
+        Whether the tables show standardised estimates.
+    rsquare : tuple of (variable, group, level, value)
+        Explained variance; empty where it is not shown.
     """
 
     title: str = "semgllamm"
@@ -117,6 +125,8 @@ class Report:
     warnings: tuple[str, ...] = ()
     level_style: str = "at"
     ci: bool = False
+    standardized: bool = False
+    rsquare: tuple[tuple[str, int, str | None, float], ...] = ()
 
     @property
     def trustworthy(self) -> bool:
