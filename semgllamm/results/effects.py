@@ -4,7 +4,7 @@ With the coefficients B of all paths among the nodes (covariates, responses, lat
 
     T = (I − B)⁻¹ − I = B + B² + …
 
-(Bollen 1987, equation 8), the direct effects B, and the indirect ones T − B. A path's effect is the product of its
+(Bollen 1987), the direct effects B, and the indirect ones T − B. A path's effect is the product of its
 coefficients; without feedback the paths add up to the total effect. Standard errors are by the delta method (Sobel
 1982): with E = (I − B)⁻¹, ∂T_yx = E_yr E_cx for the coefficient of r on c, and for a path the product of the others.
 """

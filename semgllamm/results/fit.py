@@ -311,9 +311,9 @@ class Fit:
         Parameters
         ----------
         kind : {"eb", "regression", "bartlett"}
-            Empirical Bayes means, with posterior standard deviations; of Gaussian models these are the regression scores
-            (Thomson 1939). Bartlett's (1937) scores take the latent variables as fixed: they are least squares
-            estimates, weighted by the residual covariances. With two levels Bartlett's have no standard errors (NaN).
+            Empirical Bayes means, with posterior standard deviations; of Gaussian models these are the regression
+            scores (Thomson 1939). Bartlett's (1937) scores take the latent variables as fixed: they are least squares
+            estimates, weighted by the residual covariances. With two levels they have no standard errors (NaN).
         level : str or int, optional
             "row" or a cluster column, or as in lavaan 1 or "within", 2 or "between"; by default the lowest level with
             latent variables.
@@ -424,8 +424,8 @@ class Fit:
         Parameters
         ----------
         hypotheses : str
-            As constraints are written: ``"a == b; c == 0"``, with labels, definitions or, in backticks, automatic names;
-            they need not be linear.
+            As constraints are written: ``"a == b; c == 0"``, with labels, definitions or, in backticks, automatic
+            names; they need not be linear.
 
         Returns
         -------
@@ -445,14 +445,14 @@ class Fit:
 
     def score_test(
         self, release: int | Sequence[int] | None = None, add: str | None = None
-    ) -> HypothesisTest:  # fmt: skip
+    ) -> HypothesisTest:
         """Score test of released equality constraints, or of added parameters, of a Gaussian model.
 
         Parameters
         ----------
         release : int or sequence of int, optional
-            Which constraints, counted from 1: written equations, then cells that share a parameter (each with the first of
-            them); by default all.
+            Which constraints, counted from 1: written equations, then cells that share a parameter (each with the
+            first of them); by default all.
         add : str, optional
             Parameters to add, in every group: ``"visual =~ x9; x7 ~~ x8"``.
 
@@ -471,9 +471,10 @@ class Fit:
         return score_test(self, release, add)
 
     def reliability(self) -> pd.DataFrame:
-        """Reliability of the items of each factor: group, level, alpha, alpha_standardized, omega, ave, ave_unstandardized.
+        """Reliability of the items of each factor, a row a factor of each group and level.
 
-        A row a factor (of each group and level); see `semgllamm.results.reliability` for the formulas.
+        Columns are group, level, alpha, alpha_standardized, omega, ave and ave_unstandardized; the formulas stand in
+        `semgllamm.results.reliability`.
 
         Raises
         ------
@@ -517,8 +518,8 @@ class Fit:
         Raises
         ------
         ModelError
-            For unknown variables, and where an effect is no product of coefficients (products with covariates, responses
-            of other families as mediators).
+            For unknown variables, and where an effect is no product of coefficients (products with covariates,
+            responses of other families as mediators).
         """
         from semgllamm.results.effects import effects
 

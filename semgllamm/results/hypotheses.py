@@ -110,9 +110,7 @@ def wald_test(fit: Fit, hypotheses: str) -> HypothesisTest:
             raise ModelError(
                 f"Wald's test is of equations, not of '{constraint.op}'", text=hypotheses, span=constraint.span
             )
-    h, J = _jacobian(
-        constraints, fit.diagram, hypotheses, fit.label_values, fit._label_numbers, fit.model.n_parameters
-    )
+    h, J = _jacobian(constraints, fit.diagram, hypotheses, fit.label_values, fit._label_numbers, fit.model.n_parameters)
     for row, constraint in zip(J, constraints):
         if not row.any():
             raise ModelError(

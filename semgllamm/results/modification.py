@@ -5,7 +5,7 @@ free parameters to cells (equality constraints),
 
     mi = s_a² / V,   epc = s_a / V,   V = I_aa − I_ab K (K'I_bb K)⁻¹ K' I_ba
 
-(Sörbom 1989, equations 7 and 8). All candidates are cells of one extended model, so that s and I are computed once. The
+(Sörbom 1989). All candidates are cells of one extended model, so that s and I are computed once. The
 candidates are lavaan's (Rosseel 2012), of each group and level: cross loadings, covariances of the residuals of
 indicators, covariances of latent variables, regressions among the variables of equations, and intercepts, in so far as
 they are not free. Those about which the data say nothing (V = 0) are left out.

@@ -10,8 +10,8 @@ loadings λ_i and residual covariances θ_ij of its items,
     HTMT    mean r between the items of two factors / √(mean r within the one · mean r within the other)
                                                                       (Henseler, Ringle & Sarstedt 2015)
 
-An item that loads on several factors counts for each of them. At level l of two the residual covariances and φ are those
-of the level; alpha and HTMT, which are of the sample, need complete rows of one level and are NaN elsewhere.
+An item that loads on several factors counts for each of them. Of two levels the residual covariances and φ are those of
+the factor's level; alpha and HTMT, which are of the sample, need complete rows of one level.
 """
 
 from __future__ import annotations

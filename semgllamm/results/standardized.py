@@ -4,10 +4,10 @@ With the variances of all nodes v of a group's graph at a level, covariates incl
 
     V = E S E' + ν C ν',   E = (I − B)⁻¹,   ν = EΓ,   C = cov x,
 
-an estimate is multiplied by σ_k = √V_kk of its cause and divided by that of its effect; variances are divided by V_kk, and
-covariances of residuals by the residual standard deviations √S_ii √S_jj, so that they become correlations (Bollen 1989,
-equations 4.16 and 8.14; lavaan's std.lv, std.all and std.nox, Rosseel 2012). Everything is a product of an estimate and
-powers of scales, so that
+an estimate is multiplied by σ_k = √V_kk of its cause and divided by that of its effect; variances are divided by V_kk,
+and covariances of residuals by the residual standard deviations √S_ii √S_jj, so that they become correlations (Bollen
+1989, chapters 4 and 8; std.lv, std.all and std.nox of lavaan, Rosseel 2012). All are products of an estimate and powers
+of scales, so that
 
     est.std = est · exp(A log σ),   ∂ est.std = exp(A log σ) ∂ est + est.std · A ∂ log σ,
 
@@ -58,23 +58,23 @@ def closed_form_of(fit: Fit, what: str) -> GaussianLikelihood:
 
 @dataclass(frozen=True)
 class Roles:
-    """The variables of one block (group and level), in the order of its statements."""
+    """The variables of one block (group and level), in the order of its statements.
+
+    `measured` are indicators of whatever kind, `indicators` the observed ones, `exogenous` the covariates that nothing
+    explains, `endogenous` all other observed variables.
+    """
 
     latents: tuple[str, ...]
+    measured: tuple[str, ...]
     indicators: tuple[str, ...]
     effects: tuple[str, ...]
     causes: tuple[str, ...]
     exogenous: tuple[str, ...]
-    others: tuple[str, ...]
+    endogenous: tuple[str, ...]
 
     @property
     def in_equations(self) -> tuple[str, ...]:
         return tuple(dict.fromkeys((*self.effects, *self.causes)))
-
-    @property
-    def endogenous(self) -> tuple[str, ...]:
-        """Observed variables that are no exogenous covariates."""
-        return self.others
 
 
 def roles_of(fit: Fit, group: int, level: int) -> Roles:
@@ -84,12 +84,15 @@ def roles_of(fit: Fit, group: int, level: int) -> Roles:
     measured = tuple(dict.fromkeys(row.rhs for row in rows if row.op == "=~" and row.rhs))
     effects = tuple(dict.fromkeys(row.lhs for row in rows if row.op == "~"))
     causes = tuple(dict.fromkeys(row.rhs for row in rows if row.op == "~"))
-    spoken = {n for r in rows if r.op in ("~~", "~1") and r.source == "user" and not r.exogenous for n in (r.lhs, r.rhs)}
+    written = [r for r in rows if r.op in ("~~", "~1") and r.source == "user" and not r.exogenous]
+    spoken = {name for row in written for name in (row.lhs, row.rhs)}
     named = dict.fromkeys((*measured, *effects, *causes, *(n for r in rows for n in (r.lhs, r.rhs) if r.op == "~~")))
     observed = [name for name in named if name not in latents and name not in fit.model.eta]
     exogenous = [n for n in observed if n in causes and n not in effects and n not in measured and n not in spoken]
-    others = tuple(name for name in observed if name not in exogenous)
-    return Roles(latents, tuple(n for n in measured if n not in latents), effects, causes, tuple(exogenous), others)
+    endogenous = tuple(name for name in observed if name not in exogenous)
+    return Roles(
+        latents, measured, tuple(n for n in measured if n not in latents), effects, causes, tuple(exogenous), endogenous
+    )
 
 
 class Scales:
@@ -345,7 +348,7 @@ def standardized(fit: Fit, kind: str = "std.all", level: float = 0.95) -> pd.Dat
 def explained(fit: Fit) -> list[tuple[str, int, str, float]]:
     """(variable, group, level, R²) of every variable with causes: 1 less the standardised residual variance.
 
-    NaN where a residual variance is below zero (Bollen 1989, equation 4.83).
+    NaN where a residual variance is below zero.
     """
     closed_form_of(fit, "explained variance is there")
     out = []
@@ -354,8 +357,7 @@ def explained(fit: Fit) -> list[tuple[str, int, str, float]]:
         if row.op != "~~" or row.lhs != row.rhs or row.exogenous:
             continue
         block = scales[row.group, level_index(row.level, fit.model.levels)]
-        measured = {r.rhs for r in fit.diagram.parameters if r.op == "=~" and r.group == row.group and r.level == row.level}
-        if row.lhs not in block.roles.effects and row.lhs not in measured:
+        if row.lhs not in block.roles.effects and row.lhs not in block.roles.measured:
             continue
         est = fit._cells[number] if number >= 0 else float(row.fixed)
         value = 1 - est / block.variance(row.lhs)[0]
