@@ -30,8 +30,8 @@ KNOWN = {
     "tables": {"errors"},
     "results": {"errors", "diagram", "responses", "model", "data", "integration", "estimation"},
 }
-# what it may know besides, once a function is called: a fit prints itself
-KNOWN_LATE = {"results": {"tables", "explain"}}
+# what it may know besides, once a function is called: a fit prints itself, and reads the hypotheses put to it
+KNOWN_LATE = {"results": {"tables", "explain", "syntax"}}
 # the front: it knows every room, and no room knows it
 FRONT = {"__init__", "__main__", "api", "cli", "explain"}
 # where a library may be used; the others may be used anywhere

@@ -1,7 +1,7 @@
 """What follows from fits of Gaussian models, against lavaan 0.6-14: `inference/make.R` stores its values.
 
-Estimates agree to 1e-5, standard errors to 1e-4, modification indices, tests and scores to 1e-3, relative to values above
-one in size and absolute below.
+Estimates agree to 1e-5, standard errors to 1e-4, modification indices and tests to 1e-3, scores to 1e-4, relative to
+values above one in size and absolute below.
 """
 
 import functools

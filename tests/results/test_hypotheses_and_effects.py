@@ -1,0 +1,107 @@
+"""Effects, reliability, hypotheses and standardised columns of fits."""
+
+import numpy as np
+import pytest
+
+import semgllamm as sg
+
+HS = "visual =~ x1 + x2 + x3\ntextual =~ x4 + x5 + x6\nspeed =~ x7 + x8 + x9"
+
+
+@pytest.fixture(scope="module")
+def hs():
+    return sg.cfa(HS, sg.load_dataset("holzinger"))
+
+
+@pytest.fixture(scope="module")
+def mediation():
+    text = "x7 ~ a*x1\nx9 ~ b*x7 + c*x1\nindirect := a*b\ntotal := c + a*b"
+    return sg.sem(text, sg.load_dataset("holzinger"))
+
+
+@pytest.mark.parametrize("name", ["indirect", "total"])
+def test_effects_are_those_of_definitions(mediation, name):
+    defined = mediation.parameters.set_index("lhs").loc[name]
+    found = mediation.effects("x1", "x9").set_index("effect").loc[name]
+    for column in ("est", "se", "pvalue", "ci_lower", "ci_upper"):
+        assert found[column] == pytest.approx(defined[column], rel=1e-10), column
+
+
+def test_paths_add_up_to_the_total():
+    text = "ind60 =~ x1 + x2 + x3\ndem60 =~ y1 + y2 + y3 + y4\ndem65 =~ y5 + y6 + y7 + y8\ndem60 ~ ind60\n"
+    found = sg.sem(text + "dem65 ~ ind60 + dem60", sg.load_dataset("political_democracy")).effects("ind60", "y6")
+    assert list(found["path"][found["effect"] == "path"]) == [
+        "ind60 -> dem60 -> dem65 -> y6", "ind60 -> dem65 -> y6",
+    ]  # fmt: skip
+    by_effect = found.groupby("effect")["est"].sum()
+    assert by_effect["path"] + by_effect["direct"] == pytest.approx(by_effect["total"], rel=1e-12)
+
+
+def test_no_path_no_effect(mediation):
+    found = mediation.effects("x9", "x1")
+    assert list(found["effect"]) == ["total", "direct", "indirect"]
+    assert (found["est"] == 0).all()
+
+
+def test_effects_of_unknown_variables(mediation):
+    with pytest.raises(sg.ModelError, match="no variable 'x8'"):
+        mediation.effects("x8", "x9")
+
+
+def test_reliability(hs):
+    found = hs.reliability().loc["visual"]
+    S = sg.load_dataset("holzinger")[["x1", "x2", "x3"]].cov().to_numpy()
+    assert found["alpha"] == pytest.approx(1.5 * (1 - np.trace(S) / S.sum()))
+    value = hs.coef
+    loading = 1 + value["visual=~x2"] + value["visual=~x3"]
+    common = loading**2 * value["visual~~visual"]
+    assert found["omega"] == pytest.approx(common / (common + sum(value[f"x{k}~~x{k}"] for k in (1, 2, 3))))
+    share = hs.standardized().query("lhs == 'visual' and op == '=~'")["est.std"]
+    assert found["ave"] == pytest.approx((share**2).mean())
+
+
+def test_heterotrait_monotrait(hs):
+    R = sg.load_dataset("holzinger")[[f"x{k}" for k in range(1, 10)]].corr().to_numpy()
+    within = [R[a : a + 3, a : a + 3][np.tril_indices(3, -1)].mean() for a in (0, 3, 6)]
+    assert hs.htmt().loc["visual", "speed"] == pytest.approx(R[:3, 6:].mean() / np.sqrt(within[0] * within[2]))
+
+
+def test_standardised_columns_and_explained_variance(hs):
+    shown = str(hs.summary(standardized=True, rsquare=True))
+    assert "Estimate  Std.Err  z-value  P(>|z|)   Std.lv  Std.all" in shown
+    assert "R-Square:" in shown
+    assert "x9                0.442" in shown
+    plain = str(hs.summary())
+    assert "Std.all" not in plain
+    assert "R-Square" not in plain
+
+
+def test_hypotheses_are_checked(hs):
+    with pytest.raises(sg.ModelError, match="no hypothesis"):
+        hs.wald_test("visual ~~ textual")
+    with pytest.raises(sg.ModelError, match="'nobody'"):
+        hs.wald_test("nobody == 0")
+    with pytest.raises(sg.ModelError, match="not independent"):
+        hs.wald_test("`visual=~x2` == 1; `visual=~x2` == 0.5")
+    with pytest.raises(sg.ModelError, match="no equality constraints"):
+        hs.score_test()
+    with pytest.raises(sg.ModelError, match="free already"):
+        hs.score_test(add="visual =~ x2")
+    with pytest.raises(sg.ModelError, match="'std'"):
+        hs.standardized("std")
+
+
+def test_wald_of_one_parameter_is_its_z(hs):
+    row = hs.parameters.query("lhs == 'visual' and rhs == 'x2'").iloc[0]
+    assert hs.wald_test("`visual=~x2` == 0").stat == pytest.approx(row["z"] ** 2, rel=1e-12)
+
+
+def test_fits_by_integration_have_wald_tests_only():
+    found = sg.fit("Reaction ~ 1 + b*Days + (1 | Subject)", sg.load_dataset("sleepstudy"))
+    row = found.parameters.query("label == 'b'").iloc[0]
+    assert found.wald_test("b == 0").stat == pytest.approx(row["z"] ** 2, rel=1e-10)
+    for call in (found.standardized, found.rsquare, found.modification_indices, found.reliability, found.score_test):
+        with pytest.raises(sg.ModelError, match="closed form only"):
+            call()
+    with pytest.raises(sg.ModelError, match="closed form only"):
+        found.latent("bartlett")
