@@ -59,6 +59,9 @@ def explain_fit(fit, stage: str, latex: bool = False) -> str:
         return diagram_text(fit.diagram)
     if stage == "matrices":
         return matrices_latex(fit.model) if latex else matrices_text(fit.model)
+    if fit.tree is None:
+        closed = "The likelihood has a closed form: nothing is integrated numerically. With quadrature it would be this."
+        return f"{closed}\n{tree_text(fit.model, fit.design)}"
     return tree_text(fit.model, fit.design, fit.points, fit.likelihood.levels)
 
 

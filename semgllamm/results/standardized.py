@@ -322,6 +322,8 @@ def standardized(fit: Fit, kind: str = "std.all", level: float = 0.95) -> pd.Dat
     import pandas as pd
     from scipy.special import ndtr, ndtri
 
+    from semgllamm.diagram.expressions import written
+
     closed_form_of(fit, "standardised solutions are")
     if kind not in KINDS:
         raise ModelError(f"there is no standardised solution '{kind}'", remedy=f"Kinds: {', '.join(KINDS)}.")
@@ -332,10 +334,11 @@ def standardized(fit: Fit, kind: str = "std.all", level: float = 0.95) -> pd.Dat
     with np.errstate(divide="ignore", invalid="ignore"):
         z = np.where(se > 0, values / se, np.nan)
     width = ndtri(0.5 + level / 2)
+    definitions = {d.name: written(d.expression, fit.diagram.text) for d in fit.diagram.definitions}
     rows = []
     for key in keys:
         if isinstance(key, str):
-            rows.append((key, ":=", fit._definition_text(key), 1, "", key))
+            rows.append((key, ":=", definitions[key], 1, "", key))
         else:
             rows.append((key.lhs, key.op, key.rhs, key.group, key.level or "", key.label or ""))
     table = pd.DataFrame(rows, columns=["lhs", "op", "rhs", "group", "level", "label"])
