@@ -60,7 +60,7 @@ def explain_fit(fit, stage: str, latex: bool = False) -> str:
     if stage == "matrices":
         return matrices_latex(fit.model) if latex else matrices_text(fit.model)
     if fit.tree is None:
-        closed = "The likelihood has a closed form: nothing is integrated numerically. With quadrature it would be this."
+        closed = "The likelihood has a closed form: nothing is integrated numerically. By quadrature it would be this."
         return f"{closed}\n{tree_text(fit.model, fit.design)}"
     return tree_text(fit.model, fit.design, fit.points, fit.likelihood.levels)
 
