@@ -21,6 +21,7 @@ _LAZY = {
     "growth": "semgllamm.api",
     "lavaan": "semgllamm.api",
     "parse": "semgllamm.api",
+    "covariance_matrix": "semgllamm.data.moments",
     "explain": "semgllamm.explain",
     "parameter_table": "semgllamm.api",
     "load_dataset": "semgllamm.data.datasets",
@@ -33,8 +34,8 @@ _LAZY = {
 
 __all__ = [
     "Adaptive", "DataError", "EstimationError", "Fit", "ModelError", "ModelSyntaxError", "Ordinary", "PathDiagram",
-    "SemgllammError", "SemgllammWarning", "Settings", "cfa", "explain", "fit", "growth", "lavaan", "load_dataset",
-    "parameter_table", "parse", "sem",
+    "SemgllammError", "SemgllammWarning", "Settings", "cfa", "covariance_matrix", "explain", "fit", "growth", "lavaan",
+    "load_dataset", "parameter_table", "parse", "sem",
 ]  # fmt: skip
 
 

@@ -25,8 +25,8 @@ COMPLETION = (
     "parameterization",
 )  # fmt: skip
 ARGUMENTS = (
-    "family", "cluster", "group", "ordered", "constraints", "missing", "estimator", "information", "likelihood",
-    "quadrature", "start", "settings", "progress",
+    "family", "cluster", "group", "group_label", "ordered", "constraints", "missing", "estimator", "information",
+    "likelihood", "sample_cov", "sample_mean", "sample_nobs", "quadrature", "start", "settings", "progress",
 )  # fmt: skip
 
 
@@ -50,11 +50,15 @@ def fit(
     family: str | Mapping[str, str] | None = None,
     cluster: str | Sequence[str] | None = None,
     group: str | None = None,
+    group_label: Sequence[str] | None = None,
     ordered: Sequence[str] = (),
     constraints: str | None = None,
     missing: str = "ml",
     estimator: str = "ML",
     information: str | None = None,
+    sample_cov: Any = None,
+    sample_mean: Any = None,
+    sample_nobs: Any = None,
     quadrature: Any = "auto",
     start: Mapping[str, float] | None = None,
     settings: Any = None,
@@ -74,6 +78,8 @@ def fit(
         Cluster columns, lowest first.
     group : str, optional
         Column of groups.
+    group_label : sequence of str, optional
+        The groups that are used, in this order; by default all, as they appear in the data.
     ordered : sequence of str
         Responses that are ordinal (probit).
     constraints : str, optional
@@ -84,6 +90,11 @@ def fit(
         "ML".
     information : {"observed", "expected"}, optional
         Which information matrix gives the standard errors; by default the observed one.
+    sample_cov : DataFrame, or list or dict of one a group, optional
+        In place of `data`, for Gaussian models of one level: covariances, divided by n − 1; see `covariance_matrix`.
+    sample_mean : Series, array, or list or dict of them, optional
+    sample_nobs : int, or list or dict of them
+        The number of rows that the covariances are of.
     quadrature : "auto", "laplace", Adaptive or Ordinary
     start : mapping of label or automatic name to value, optional
     settings : Settings, optional
@@ -101,8 +112,9 @@ def fit(
     ModelSyntaxError, ModelError, DataError, EstimationError
         Each names the place and what to try.
     """
-    return _fitted("fit", model, data, family=family, cluster=cluster, group=group, ordered=ordered,
-                   constraints=constraints, missing=missing, estimator=estimator, information=information,
+    return _fitted("fit", model, data, family=family, cluster=cluster, group=group, group_label=group_label,
+                   ordered=ordered, constraints=constraints, missing=missing, estimator=estimator,
+                   information=information, sample_cov=sample_cov, sample_mean=sample_mean, sample_nobs=sample_nobs,
                    quadrature=quadrature, start=start, settings=settings, progress=progress, **switches)  # fmt: skip
 
 
@@ -113,12 +125,16 @@ def sem(
     family: str | Mapping[str, str] | None = None,
     cluster: str | Sequence[str] | None = None,
     group: str | None = None,
+    group_label: Sequence[str] | None = None,
     ordered: Sequence[str] = (),
     constraints: str | None = None,
     missing: str = "listwise",
     estimator: str = "ML",
     information: str | None = None,
     likelihood: str = "normal",
+    sample_cov: Any = None,
+    sample_mean: Any = None,
+    sample_nobs: Any = None,
     quadrature: Any = "auto",
     start: Mapping[str, float] | None = None,
     settings: Any = None,
@@ -131,8 +147,8 @@ def sem(
 
     Parameters
     ----------
-    model, data, family, cluster, group, ordered, constraints, quadrature, start, settings, progress
-        As for `fit`.
+    model, data, family, cluster, group, group_label, ordered, constraints, quadrature, start, settings, progress
+        As for `fit`, and so are sample_cov, sample_mean and sample_nobs.
     missing : {"listwise", "ml"}
         Whether rows with a missing value are left out, or used as far as they go ("fiml" and "direct" are the same).
     estimator : str
@@ -153,9 +169,10 @@ def sem(
     ModelSyntaxError, ModelError, DataError, EstimationError
         Each names the place and what to try.
     """
-    return _fitted("sem", model, data, family=family, cluster=cluster, group=group, ordered=ordered,
-                   constraints=constraints, missing=missing, estimator=estimator, information=information,
-                   likelihood=likelihood, quadrature=quadrature, start=start, settings=settings, progress=progress,
+    return _fitted("sem", model, data, family=family, cluster=cluster, group=group, group_label=group_label,
+                   ordered=ordered, constraints=constraints, missing=missing, estimator=estimator,
+                   information=information, likelihood=likelihood, sample_cov=sample_cov, sample_mean=sample_mean,
+                   sample_nobs=sample_nobs, quadrature=quadrature, start=start, settings=settings, progress=progress,
                    **switches)  # fmt: skip
 
 
@@ -176,9 +193,9 @@ lavaan = _named_like("lavaan")
 
 
 def _fitted(
-    like, model, data, *, family=None, cluster=None, group=None, ordered=(), constraints=None, missing=None,
-    estimator=None, information=None, likelihood=None, quadrature="auto", start=None, settings=None, progress="auto",
-    **switches,
+    like, model, data, *, family=None, cluster=None, group=None, group_label=None, ordered=(), constraints=None,
+    missing=None, estimator=None, information=None, likelihood=None, sample_cov=None, sample_mean=None,
+    sample_nobs=None, quadrature="auto", start=None, settings=None, progress="auto", **switches,
 ):  # fmt: skip
     """The walk from a text to a fit."""
     from semgllamm.estimation.maximum import maximum_likelihood
@@ -194,8 +211,10 @@ def _fitted(
     request = Request.of(
         like, estimator=estimator, information=information, likelihood=likelihood, missing=missing
     )  # fmt: skip
+    moments = _moments(like, data, sample_cov, sample_mean, sample_nobs, group_label, cluster, request)
     diagram, lowered_model, design, binding, messages = _bound(
-        model, data, like=like, family=family, cluster=cluster, group=group, ordered=ordered, constraints=constraints,
+        model, data if moments is None else moments, like=like, family=family, cluster=cluster, group=group,
+        group_label=None if moments is not None else group_label, ordered=ordered, constraints=constraints,
         missing=request.missing, switches=switches, start=start, joint=_is_auto(quadrature),
     )  # fmt: skip
     numbers = {name: number for name, number in _names(diagram, lowered_model).items() if number >= 0}
@@ -215,6 +234,24 @@ def _fitted(
     for message in result.warnings:
         python_warnings.warn(message, SemgllammWarning, stacklevel=3)
     return result
+
+
+def _moments(like, data, covariance, mean, count, group_label, cluster, request):
+    """The sample moments of a call, None if it has rows."""
+    if covariance is None:
+        for name, value in (("sample_mean", mean), ("sample_nobs", count)):
+            if value is not None:
+                raise DataError(f"{name} is given without sample_cov")
+        return None
+    if data is not None:
+        raise DataError(f"{like}() has both data and sample_cov", remedy="Give one of them.")
+    if cluster is not None:
+        raise DataError("clusters need rows of data, not sample moments")
+    if like != "fit" and request.missing == "ml":
+        raise DataError("missing='ml' needs rows of data, not sample moments", remedy="Leave it out.")
+    from semgllamm.data.moments import sample_moments
+
+    return sample_moments(covariance, mean, count, None if group_label is None else _listed(group_label, "group_label"))
 
 
 def _is_auto(quadrature) -> bool:
@@ -340,11 +377,15 @@ def lowered(model, data=None, *, family=None, cluster=None, group=None, ordered=
     return completed, lower(completed, levels, responses), None
 
 
-def _bound(model, data, *, like, family, cluster, group, ordered, constraints, missing, switches, start, joint=False):
+def _bound(
+    model, data, *, like, family, cluster, group, ordered, constraints, missing, switches, start, joint=False,
+    group_label=None,
+):  # fmt: skip
     """(completed diagram, Model, Design, Binding, warnings): a model text and its data, bound to each other."""
     from semgllamm.data.binding import bind
     from semgllamm.data.design import design as bind_cells
     from semgllamm.data.frames import to_frame
+    from semgllamm.data.moments import SampleMoments
     from semgllamm.diagram.checks import check, check_against_columns, check_estimable
     from semgllamm.diagram.defaults import complete
     from semgllamm.diagram.families import settle_families
@@ -355,12 +396,21 @@ def _bound(model, data, *, like, family, cluster, group, ordered, constraints, m
     diagram = _diagram(model, constraints)
     if data is None:
         raise DataError(f"{like}() needs data", remedy=f"Pass a DataFrame: {like}(model, data).")
-    frame = to_frame(data)
-    messages = list(check_against_columns(diagram, tuple(frame.columns), also=_listed(group)))
+    moments = data if isinstance(data, SampleMoments) else None
+    frame = to_frame(data) if moments is None else None
+    columns = tuple(frame.columns) if moments is None else moments.names
+    messages = list(check_against_columns(diagram, columns, also=_listed(group) if moments is None else ()))
     check_estimable(diagram)
     diagram = settle_families(diagram, _listed(ordered, "ordered"), family)
+    if moments is not None:
+        frame, group = moments.frame(diagram, group)
+        if like not in ("fit", "growth") and moments.means is None:
+            switches = {"meanstructure": False, **switches}
     random_x = diagram.covariates if switches.get("fixed_x") is False else ()
-    binding = bind(diagram, frame, cluster=_listed(cluster), group=group, also=random_x)
+    labels = None if group_label is None else _listed(group_label, "group_label")
+    binding = bind(diagram, frame, cluster=_listed(cluster), group=group, also=random_x, group_labels=labels)
+    if moments is not None:
+        binding = replace(binding, from_moments=True)
     if like != "fit" and missing == "ml":
         switches = {"meanstructure": True, **switches}
     completed = complete(
@@ -370,6 +420,8 @@ def _bound(model, data, *, like, family, cluster, group, ordered, constraints, m
         response_levels={r.name: binding.levels[r.level] if r.level else None for r in binding.responses}, **switches,
     )  # fmt: skip
     messages += check(completed)
+    if moments is not None and moments.means is None and any(row.op == "~1" for row in completed.parameters):
+        messages.append("sample_mean is not given: means are taken as 0, and intercepts say nothing")
     if start:
         completed = _with_starts(completed, start)
     model = lower(completed, binding.levels, binding.responses, binding.group_labels)

@@ -39,6 +39,8 @@ class Binding:
     categories : dict of str to int
     dummies : dict of str to tuple of str
         The levels of each categorical covariate, without the first.
+    from_moments : bool
+        The rows are made up: only their moments are data.
     """
 
     frame: pd.DataFrame
@@ -54,11 +56,22 @@ class Binding:
     families: Mapping[str, str] = field(default_factory=dict)
     notes: tuple[str, ...] = ()
     warnings: tuple[str, ...] = ()
+    from_moments: bool = False
+
+    def need_rows(self, what: str) -> None:
+        """Refuse what sample moments do not tell.
+
+        Raises
+        ------
+        DataError
+        """
+        if self.from_moments:
+            raise DataError(f"{what} need rows of data; this fit has sample moments")
 
 
 def bind(
     diagram: PathDiagram, frame: pd.DataFrame, *, cluster: Sequence[str] = (), group: str | None = None,
-    also: Sequence[str] = (),
+    also: Sequence[str] = (), group_labels: Sequence[str] | None = None,
 ) -> Binding:  # fmt: skip
     """Look up every name of a diagram, its families settled, in the data.
 
@@ -66,12 +79,16 @@ def bind(
     ----------
     also : sequence of str
         Covariates that are responses too: their density counts.
+    group_labels : sequence of str, optional
+        The groups that are used, in their order.
 
     Raises
     ------
     DataError
         For a column that is not there or cannot be what the model makes of it.
     """
+    if group_labels is not None:
+        frame = _chosen_groups(frame, group, tuple(map(str, group_labels)))
     clusters = tuple(dict.fromkeys((*cluster, *diagram.clusters)))
     within = {term.cluster: term.within[-1] for term in diagram.random_terms if term.within}
     ordering = tuple(cluster) if cluster else order_levels(frame, clusters, within=within) if clusters else ()
@@ -106,16 +123,30 @@ def bind(
         warnings += columns.covariate_warnings(frame, name)
         if labels:
             dummies[name] = tuple(labels)
-    group_labels, group_codes = ("",), None
+    labels_of_groups, group_codes = ("",), None
     if group is not None:
-        group_labels, group_codes = _groups(frame, group)
+        labels_of_groups, group_codes = _groups(frame, group, group_labels)
     return Binding(
-        frame, levels, units, tuple(responses), values, categories, dummies, group, group_labels, group_codes, chosen,
-        tuple(notes), tuple(warnings),
+        frame, levels, units, tuple(responses), values, categories, dummies, group, labels_of_groups, group_codes,
+        chosen, tuple(notes), tuple(warnings),
     )  # fmt: skip
 
 
-def _groups(frame: pd.DataFrame, group: str) -> tuple[tuple[str, ...], np.ndarray]:
+def _chosen_groups(frame: pd.DataFrame, group: str | None, labels: tuple[str, ...]) -> pd.DataFrame:
+    """The rows of the groups that are asked for."""
+    if group is None:
+        raise DataError("group_label names groups, but there is no group column", remedy="Name it in group=.")
+    values = columns.column(frame, group, "group column").astype(str)
+    known = tuple(dict.fromkeys(values))
+    for label in labels:
+        if label not in known:
+            raise DataError(f"group column '{group}' has no '{label}'", remedy=f"It has {', '.join(known)}.")
+        if labels.count(label) > 1:
+            raise DataError(f"group_label names '{label}' twice")
+    return frame[values.isin(labels).to_numpy()]
+
+
+def _groups(frame: pd.DataFrame, group: str, labels: Sequence[str] | None) -> tuple[tuple[str, ...], np.ndarray]:
     values = columns.column(frame, group, "group column")
     if values.isna().any():
         raise DataError(
@@ -123,6 +154,8 @@ def _groups(frame: pd.DataFrame, group: str) -> tuple[tuple[str, ...], np.ndarra
             remedy="Leave those rows out first.",
         )
     seen = list(dict.fromkeys(values))
+    if labels is not None:
+        seen.sort(key=lambda value: tuple(map(str, labels)).index(str(value)))
     code = {value: k for k, value in enumerate(seen)}
     return tuple(str(value) for value in seen), np.array([code[value] for value in values], dtype=np.int64)
 

@@ -87,7 +87,7 @@ def complete(
     levels_of = {name: tuple(map(str, levels)) for name, levels in (dummies or {}).items()}
     diagram = slopes_as_paths(replace(diagram, dummies=tuple(levels_of.items())))
     labels = labels_of_groups(diagram, n_groups, group_labels)
-    setting = Setting(diagram, chosen, labels, dict(categories or {}), dict(response_levels or {}))
+    setting = Setting(diagram, chosen, labels, dict(categories or {}), dict(response_levels or {}), fitted)
     rows = [row for part in setting.parts() for row in _completed(part)]
     rows = one_parameter_per_label(rows, diagram, chosen)
     added = effect_constraints(rows, diagram, chosen)

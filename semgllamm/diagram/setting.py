@@ -26,6 +26,7 @@ class Setting:
     groups: tuple[str, ...]
     categories: Mapping[str, int]
     response_levels: Mapping[str, str | None]
+    fitted: bool = False
 
     def parts(self) -> Iterator[Part]:
         """One part for each group, under lavaan's headers one for each level in it."""
@@ -56,7 +57,8 @@ class Setting:
             or any(path.block.level is not None for path in diagram.paths)
             or any(not has_residual(choice.family) for choice in diagram.families)
             or {"intercepts", "means"}.intersection(switches.group_equal)
-            or "intercepts" in switches.effect_coding
+            # lavaan's table has them for effect coding, its fits do not
+            or (not self.fitted and "intercepts" in switches.effect_coding)
         )
 
     def level(self, name: str) -> str | None:

@@ -12,6 +12,7 @@ import numpy as np
 
 from semgllamm.data.design import Design
 from semgllamm.diagram.diagram import PathDiagram
+from semgllamm.errors import DataError
 from semgllamm.integration.gaussian import (
     COVARIANCE,
     PATH,
@@ -104,7 +105,7 @@ class GaussianLikelihood:
     weight : (n_rows,) array, optional
         Sampling weights.
     divisor : {"normal", "wishart"}
-        Whether covariances are divided by n, or by n − 1 and n − 1 stands for the number of rows.
+        Whether covariances are divided by n, or by n − 1; then their standard errors have n − 1 for n as well.
 
     Attributes
     ----------
@@ -185,6 +186,8 @@ class GaussianLikelihood:
         x = np.stack(columns, axis=1) if columns else np.zeros((len(rows), 0))
         w = None if weight is None else weight[rows]
         if self.n_levels > 1:
+            if self.divisor == "wishart":
+                raise DataError("likelihood='wishart' is for rows of one level", remedy="Use likelihood='normal'.")
             return self._clusters(y, x, rows)
         if not self.has_means:
             total = np.ones(len(rows)) if w is None else w
@@ -192,10 +195,22 @@ class GaussianLikelihood:
             x = x - (total @ x) / total.sum()
         moments, pattern = moments_of(y, x, w, self.has_means)
         if self.divisor == "wishart":
-            moments = replace(moments, n=moments.n - 1, **{
-                name: getattr(moments, name) * len(rows) / (len(rows) - 1) for name in ("yy", "yx", "xx")
-            })  # fmt: skip
+            moments = self._unbiased(moments, len(rows))
         return Sample(y, x, pattern, rows, rows, moments, weight=w)
+
+    def _unbiased(self, moments: Moments, n: int) -> Moments:
+        """Covariances divided by n − 1; what is a mean stays."""
+        if n < 2:
+            raise DataError("likelihood='wishart' needs two rows or more in each group")
+        if not moments.complete:
+            raise DataError(
+                "likelihood='wishart' is for complete rows", remedy="Use missing='listwise', or likelihood='normal'."
+            )
+        ratio = n / (n - 1)
+        xx = moments.xx * ratio
+        if self.has_means:
+            xx[:, -1, -1] = 1.0
+        return replace(moments, yy=moments.yy * ratio, yx=moments.yx * ratio, xx=xx)
 
     def _clusters(self, y, x, rows) -> Sample:
         """Deviations from the clusters' means as one pattern, and the means as one for each size of a cluster."""
@@ -279,6 +294,14 @@ class GaussianLikelihood:
         """The observed or expected information about the free parameters."""
         total = sum(e.information(expected) for e in self.at(free))
         return total if self.identity else self.K.T @ total @ self.K
+
+    def standard(self, free, expected: bool = False) -> np.ndarray:
+        """The information that gives the standard errors: under Wishart's likelihood, of rows less one a group."""
+        total = self.information(free, expected)
+        if self.divisor == "normal":
+            return total
+        rows = sum(len(sample.rows) for sample in self.samples)
+        return total * (rows - len(self.samples)) / rows
 
     def louis(self, free, points=()) -> tuple[float, np.ndarray, np.ndarray]:
         """log L, its derivative, and Newton's matrix: the expected information far from the maximum, near it the

@@ -112,7 +112,7 @@ def _closed_information(
     plain = request.like != "fit" and complete and likelihood.n_levels == 1
     default = "expected" if plain else "observed"
     kind = request.information or default
-    return kind.capitalize(), likelihood.information(free, expected=kind == "expected")
+    return kind.capitalize(), likelihood.standard(free, expected=kind == "expected")
 
 
 def _not_identified(likelihood: Likelihood, free: np.ndarray) -> list[str]:

@@ -326,6 +326,7 @@ class Fit:
         """
         from semgllamm.results.latent import bartlett, empirical_bayes
 
+        self.binding.need_rows("predictions of latent variables")
         if kind == "bartlett":
             return bartlett(self, level, se)
         if kind not in ("eb", "regression"):
