@@ -349,7 +349,7 @@ def lowered(model, data=None, *, family=None, cluster=None, group=None, ordered=
         )  # fmt: skip
         return diagram, model, design
     from semgllamm.data.binding import ROW
-    from semgllamm.diagram.checks import check, check_estimable
+    from semgllamm.diagram.checks import check, check_estimable, check_residuals
     from semgllamm.diagram.defaults import complete
     from semgllamm.diagram.families import family_in
     from semgllamm.model.lower import level_index, lower
@@ -361,6 +361,7 @@ def lowered(model, data=None, *, family=None, cluster=None, group=None, ordered=
     check_estimable(diagram)
     completed = complete(diagram, like="fit", ordered=ordered, family=family, cluster=_listed(cluster), **switches)
     check(completed)
+    check_residuals(completed)
     levels = (ROW, *dict.fromkeys((*_listed(cluster), *reversed(diagram.clusters))))
     responses = []
     for name in completed.responses:
@@ -386,7 +387,7 @@ def _bound(
     from semgllamm.data.design import design as bind_cells
     from semgllamm.data.frames import to_frame
     from semgllamm.data.moments import SampleMoments
-    from semgllamm.diagram.checks import check, check_against_columns, check_estimable
+    from semgllamm.diagram.checks import check, check_against_columns, check_estimable, check_residuals
     from semgllamm.diagram.defaults import complete
     from semgllamm.diagram.families import settle_families
     from semgllamm.estimation.gaussian import has_closed_form, is_gaussian
@@ -427,8 +428,9 @@ def _bound(
     model = lower(completed, binding.levels, binding.responses, binding.group_labels)
     # where responses have a joint normal density, one that causes another may be missing
     cells = bind_cells(model, completed, binding, missing, joint=joint and is_gaussian(model))
-    if joint and not has_closed_form(model, cells, completed):
-        cells = bind_cells(model, completed, binding, missing)
+    if not (joint and has_closed_form(model, cells, completed)):
+        check_residuals(completed)
+        cells = bind_cells(model, completed, binding, missing) if joint else cells
     return completed, model, cells, binding, [*messages, *binding.warnings]
 
 

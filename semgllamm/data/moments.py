@@ -283,7 +283,7 @@ def _matrix(value, mean, where: str) -> tuple[tuple[str, ...], np.ndarray]:
     else:
         raise DataError(
             f"{what} has no names",
-            remedy="Give a DataFrame: pd.DataFrame(S, index=names, columns=names), or read it with covariance_matrix().",
+            remedy="Give a DataFrame (pd.DataFrame(S, names, names)), or read it with covariance_matrix().",
         )
     try:
         S = np.array(value, dtype=float)

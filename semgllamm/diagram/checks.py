@@ -13,7 +13,7 @@ from semgllamm.diagram.families import family_in, has_residual, with_link
 from semgllamm.diagram.parts import FamilySpec, Parameter, Path
 from semgllamm.errors import DataError, ModelError, Span
 
-__all__ = ["check", "check_against_columns", "check_estimable"]
+__all__ = ["check", "check_against_columns", "check_estimable", "check_residuals"]
 
 
 def check(diagram: PathDiagram) -> tuple[str, ...]:
@@ -38,8 +38,8 @@ def check(diagram: PathDiagram) -> tuple[str, ...]:
     _no_self_regression(diagram)
     _levels_in_order(diagram)
     _residuals_exist(diagram)
-    _residuals_are_positive(diagram)
     _thresholds_are_estimated(diagram)
+    _composites_have_scale(diagram)
     _names_are_known(diagram)
     _cycles(diagram)
     return tuple(_held_labels(diagram))
@@ -303,8 +303,19 @@ def _residuals_exist(diagram: PathDiagram) -> None:
                 raise _error(diagram, f"'{name}' is {_family(family)} and has no residual", row.span, _instead(row))
 
 
-def _residuals_are_positive(diagram: PathDiagram) -> None:
-    """A Gaussian response without a residual has no density given the latent variables."""
+def check_residuals(diagram: PathDiagram) -> None:
+    """A Gaussian response without a residual has no density given the latent variables; it may have one without them.
+
+    Parameters
+    ----------
+    diagram : PathDiagram
+        After completion.
+
+    Raises
+    ------
+    ModelError
+        For the first residual variance that is fixed at zero or below.
+    """
     latents = {*diagram.latent_names, *diagram.categorical_names}
     for row in diagram.parameters:
         if row.op != "~~" or row.lhs != row.rhs or row.lhs in latents or row.exogenous:
@@ -337,6 +348,25 @@ def _thresholds_are_estimated(diagram: PathDiagram) -> None:
             message = f"The threshold {row.lhs} | {row.rhs} is neither written nor automatic"
             remedy = f"Write {row.lhs} | {row.rhs}, or use auto_th=True."
             raise _error(diagram, message, _place(diagram, row.lhs), remedy)
+
+
+def _composites_have_scale(diagram: PathDiagram) -> None:
+    """A composite times k and its effects over k are one model: something has to hold its scale."""
+    composites = dict.fromkeys((row.lhs, row.group) for row in diagram.parameters if row.op == "<~")
+    if diagram.constraints:
+        return
+    for name, group in composites:
+        weights = [r for r in diagram.parameters if r.op == "<~" and r.lhs == name and r.group == group]
+        effects = [
+            row for row in diagram.parameters
+            if row.group == group and (row.op, name) in (("~", row.rhs), ("<~", row.rhs), ("=~", row.lhs))
+        ]  # fmt: skip
+        variance = [r for r in diagram.parameters if r.op == "~~" and r.lhs == r.rhs == name and r.group == group]
+        if any(row.label or (row.fixed is not None and row.fixed != 0) for row in (*weights, *effects, *variance)):
+            continue
+        first = weights[0]
+        remedy = f"Hold a weight: {name} <~ 1*{first.rhs} + ..."
+        raise _error(diagram, f"the composite '{name}' has no scale: all its weights are free", first.span, remedy)
 
 
 def _cycles(diagram: PathDiagram) -> None:
@@ -439,9 +469,6 @@ def _path_not_estimated(diagram: PathDiagram, path: Path) -> Iterator[Refusal]:
     term = f"{path.lhs} {path.op} {path.rhs}".rstrip()
     if path.op not in OPERATORS:
         yield f"{term} ({path.op} is an operator of other programs)", path.span, None
-    if path.op == "<~":
-        remedy = f"A sum without error is {path.lhs} =~ 0; {path.lhs} ~ {path.rhs} + ...; {path.lhs} ~~ 0*{path.lhs}."
-        yield f"The composite {term}", path.span, remedy
     if path.block.klass is not None:
         yield f"{term} in class {path.block.klass[1]} of '{path.block.klass[0]}'", path.span, None
     for side in (path.lhs, path.rhs):

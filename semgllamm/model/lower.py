@@ -1,7 +1,7 @@
 """Lowering: a completed path diagram becomes the matrices of its GLLAMM.
 
 f =~ y        Λ[y, f]                 f =~ g, g ~ f      B[g, f]
-y ~ x         β[y, x]                 g ~ w              Γ[g, w]
+y ~ x         β[y, x]                 g ~ w, g <~ w      Γ[g, w]
 y ~ f:x       Λ[y, f] times x         y ~ 1, g ~ 1       β[y, 1], Γ[g, 1]
 y ~~ y        Θ[y, y] at y's own level; at a higher level a random intercept of y with this variance in Ψ
 f ~~ g        Ψ[f, g]                 f ~~ y             Ω[y, f]
@@ -94,7 +94,7 @@ class _Lowering:
         return self.by_name[name].level if name in self.by_name else self.level.get(name, 0)
 
     def _row(self, row: Parameter) -> int:
-        if row.exogenous or row.op in (":=", "==", "<", ">", "<~"):
+        if row.exogenous or row.op in (":=", "==", "<", ">"):
             return FIXED
         if row.op == "~*~":
             if row.fixed != 1.0:
@@ -177,4 +177,7 @@ class _Lowering:
         return hidden
 
 
-_PLACE = {"=~": "_measurement", "~": "_regression", "~1": "_intercept", "~~": "_covariance", "|": "_threshold"}
+_PLACE = {
+    "=~": "_measurement", "<~": "_regression", "~": "_regression", "~1": "_intercept", "~~": "_covariance",
+    "|": "_threshold",
+}  # fmt: skip
