@@ -407,7 +407,12 @@ def _bound(
         frame, group = moments.frame(diagram, group)
         if like not in ("fit", "growth") and moments.means is None:
             switches = {"meanstructure": False, **switches}
-    random_x = diagram.covariates if switches.get("fixed_x") is False else ()
+    # a covariate with a part at each level has a density, and what covaries with it
+    parted = like != "fit" and bool(diagram.parted_covariates)
+    random_x = diagram.covariates if parted or switches.get("fixed_x") is False else ()
+    fixed_x = switches.get("fixed_x", True)
+    if parted:
+        switches = {**switches, "fixed_x": False}
     labels = None if group_label is None else _listed(group_label, "group_label")
     binding = bind(diagram, frame, cluster=_listed(cluster), group=group, also=random_x, group_labels=labels)
     if moments is not None:
@@ -430,7 +435,16 @@ def _bound(
     cells = bind_cells(model, completed, binding, missing, joint=joint and is_gaussian(model))
     if not (joint and has_closed_form(model, cells, completed)):
         check_residuals(completed)
+        if parted:
+            raise ModelError(
+                f"'{diagram.parted_covariates[0]}' has a part at each level: this is fitted in closed form only",
+                remedy="Use complete rows, Gaussian responses and quadrature='auto'.",
+            )
         cells = bind_cells(model, completed, binding, missing) if joint else cells
+    elif parted and fixed_x:
+        from semgllamm.estimation.exogenous import condition
+
+        completed, model, cells = condition(completed, model, cells, random_x)
     return completed, model, cells, binding, [*messages, *binding.warnings]
 
 

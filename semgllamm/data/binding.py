@@ -171,6 +171,10 @@ def _level_of_response(diagram, name, values, units: Units, levels) -> int:
         ):
             named.append(level_index(path.block.level, levels))
     named += [level_index(term.block.level, levels) for term in diagram.random_terms if term.lhs == name]
+    if not named:
+        # a predictor that nothing is said of
+        predicts = (p for p in diagram.paths if p.op in ("~", "<~") and name in p.rhs.split(":"))
+        named = [level_index(path.block.level, levels) for path in predicts]
     lowest = min(named, default=0)
     if lowest == 0:
         return 0

@@ -48,6 +48,8 @@ class Design:
     first_row : tuple of arrays
         A row of each unit of each level.
     left_out : tuple of (reason, count)
+    given : tuple of float
+        For each group the log-likelihood of covariates that have a density, but are conditioned on.
     """
 
     n_rows: int
@@ -59,6 +61,7 @@ class Design:
     columns: Mapping[str, np.ndarray]
     left_out: tuple[tuple[str, int], ...]
     group_of: np.ndarray | None = None
+    given: tuple[float, ...] = ()
 
     def column(self, name: str) -> np.ndarray:
         """A covariate over the rows; "1" is the constant, products are written ``a:b``."""

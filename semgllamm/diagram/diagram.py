@@ -213,6 +213,18 @@ class PathDiagram:
         return min(self._named_at.get(name, (None,)), key=self.height)
 
     @cached_property
+    def parted_covariates(self) -> tuple[str, ...]:
+        """Covariates that lavaan's headers name at several levels: each level means its part of them."""
+        if self.style != "lavaan":
+            return ()
+        levels: dict[str, set[str | None]] = {}
+        for path in self.paths:
+            if path.op in ("~", "<~"):
+                for name in path.rhs.split(":"):
+                    levels.setdefault(name, set()).add(self.level_of(path.block))
+        return tuple(name for name in self.covariates if len(levels.get(name, ())) > 1)
+
+    @cached_property
     def _named_at(self) -> dict[str, set[str | None]]:
         """The levels of the statements that name each variable as an effect."""
         levels: dict[str, set[str | None]] = {}

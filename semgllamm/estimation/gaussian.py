@@ -188,7 +188,9 @@ class GaussianLikelihood:
         if self.n_levels > 1:
             if self.divisor == "wishart":
                 raise DataError("likelihood='wishart' is for rows of one level", remedy="Use likelihood='normal'.")
-            return self._clusters(y, x, rows)
+            sample = self._clusters(y, x, rows)
+            given = self.design.given[g] if self.design.given else 0.0
+            return replace(sample, moments=replace(sample.moments, constant=sample.moments.constant - given))
         if not self.has_means:
             total = np.ones(len(rows)) if w is None else w
             y = y - (total @ y) / total.sum()

@@ -6,6 +6,10 @@ y ~ f:x       Λ[y, f] times x         y ~ 1, g ~ 1       β[y, 1], Γ[g, 1]
 y ~~ y        Θ[y, y] at y's own level; at a higher level a random intercept of y with this variance in Ψ
 f ~~ g        Ψ[f, g]                 f ~~ y             Ω[y, f]
 u | t1        κ[u, t1]
+
+Under lavaan's headers a response of both levels is the sum of a part within and a part between clusters. Where it is a
+cause at a level, its part of that level is a latent variable, to which the paths of that level run: y = y@row +
+y@school.
 """
 
 from __future__ import annotations
@@ -60,6 +64,7 @@ class _Lowering:
         self.by_name = {response.name: response for response in responses}
         self.level = {name: level_index(diagram.latent_level(name), levels) for name in diagram.latent_names}
         self.hidden: list[str] = []
+        self.parted = self._parted_causes()
         self.shared: list[tuple[Parameter, str]] = []
         n_groups = len(group_labels)
         self.cells = [{name: [] for name in Matrices.__dataclass_fields__} for _ in range(n_groups)]
@@ -77,12 +82,32 @@ class _Lowering:
             hidden=frozenset(self.hidden),
         )  # fmt: skip
 
+    def _parted_causes(self) -> frozenset[tuple[str, int]]:
+        """(response, level): responses of both levels, with the levels at which they are causes."""
+        if self.diagram.style != "lavaan":
+            return frozenset()
+        rows = [(row, level_index(row.level, self.levels)) for row in self.diagram.parameters]
+        low = {name for name, response in self.by_name.items() if response.level == 0}
+        both = {name for row, level in rows if level > 0 for name in (row.lhs, row.rhs) if name in low}
+        causes = [(name, level, row) for row, level in rows if row.op in ("~", "<~") for name in row.rhs.split(":")]
+        for name, _, row in causes:
+            if name in both and name != row.rhs:
+                self._refuse(row, f"{name} has a part at each level, and its product {row.rhs} is of neither")
+        return frozenset((name, level) for name, level, _ in causes if name in both)
+
+    def _node(self, name: str, row: Parameter) -> str:
+        """What a row of a level means by a variable's name: itself, or its part of that level."""
+        level = level_index(row.level, self.levels)
+        return self._between(name, level) if (name, level) in self.parted else name
+
     def _number(self, row: Parameter) -> int:
         if row.fixed is not None:
             return FIXED
         name = row.name + (f".g{row.group}" if row.group > 1 else "")
-        if level_index(row.level, self.levels) > 0 and row.op in ("~~", "~1") and self._own_level(row.lhs) == 0:
-            name += f".l{level_index(row.level, self.levels) + 1}"
+        level = level_index(row.level, self.levels)
+        of_part = row.op in ("~~", "~1") or (row.op == "~" and (row.rhs, level) in self.parted)
+        if level > 0 and of_part and self._own_level(row.lhs) == 0:
+            name += f".l{level + 1}"
         key = row.label or name
         if key not in self.number_of:
             self.number_of[key] = len(self.names)
@@ -115,24 +140,27 @@ class _Lowering:
         raise ModelError(message, text=self.diagram.text, span=row.span, remedy=remedy)
 
     def _measurement(self, row):
-        return ("B" if row.rhs in self.level else "Lambda"), row.rhs, row.lhs, None
+        measure = self._node(row.rhs, row)
+        return ("B" if measure in self.level else "Lambda"), measure, row.lhs, None
 
     def _intercept(self, row):
-        return ("Gamma" if row.lhs in self.level else "beta"), row.lhs, "1", None
+        name = self._node(row.lhs, row)
+        return ("Gamma" if name in self.level else "beta"), name, "1", None
 
     def _threshold(self, row):
         return "kappa", row.lhs, row.rhs, None
 
     def _regression(self, row):
-        factors = [row.rhs] if row.rhs in self.level else row.rhs.split(":")
+        effect, cause = self._node(row.lhs, row), self._node(row.rhs, row)
+        factors = [cause] if cause in self.level else cause.split(":")
         latent = [name for name in factors if name in self.level]
         if len(latent) > 1:
             self._refuse(row, f"the product of latent variables {row.rhs} cannot be fitted yet")
-        to_latent = row.lhs in self.level
+        to_latent = effect in self.level
         if not latent:
-            return ("Gamma" if to_latent else "beta"), row.lhs, row.rhs, None
+            return ("Gamma" if to_latent else "beta"), effect, cause, None
         times = ":".join(name for name in factors if name not in self.level) or None
-        return ("B" if to_latent else "Lambda"), row.lhs, latent[0], times
+        return ("B" if to_latent else "Lambda"), effect, latent[0], times
 
     def _covariance(self, row):
         level = level_index(row.level, self.levels)
@@ -142,7 +170,7 @@ class _Lowering:
             self._refuse(row, f"{low} varies over the units of '{self.levels[max(own)]}', above this block's level")
         names = []
         for name, at in zip((row.lhs, row.rhs), own):
-            names.append(name if at == level else self._between(name, level, row.group))
+            names.append(self._node(name, row) if at == level else self._between(name, level))
         observed = [name for name in names if name in self.by_name]
         for name in observed:
             if not self.by_name[name].family.has_residual:
@@ -165,8 +193,8 @@ class _Lowering:
                 remedy = f"Free its variance: {latent} ~~ {latent}."
                 self._refuse(row, f"{latent} has no disturbance to covary with", remedy)
 
-    def _between(self, name: str, level: int, group: int) -> str:
-        """The random intercept of a lower-level variable at a higher level, made when first named."""
+    def _between(self, name: str, level: int) -> str:
+        """A variable's part of a level, at a higher one its random intercept; made when first named."""
         hidden = f"{name}@{self.levels[level]}"
         if hidden not in self.level:
             self.level[hidden] = level
