@@ -16,6 +16,7 @@ FACTOR = "f =~ y1 + y2 + y3"
 ITEMS = f"f =~ u1 + u2 + u3 + u4 {LOGIT}"
 RANDOM = f"b ~ x + (1 | school) {LOGIT}"
 SCHOOLS, PUPILS = 30, 8
+ENGINE = {"quadrature": "laplace"}
 
 
 def sample() -> pd.DataFrame:
@@ -152,8 +153,9 @@ REFUSED = {
         ("u1", "cycle", "bernoulli(logit)", "line 2", "latent variables"),
     ),
     "residual covariance": (f"{ITEMS}\nu1 ~~ u2", DATA, {}, ModelError, ("'u1' is bernoulli", "line 2", "1*u1 + 1*u2")),
-    "no residual": (f"{FACTOR}\ny1 ~~ 0*y1", DATA, {}, ModelError, ("'y1' is held at 0", "line 2", "Free it")),
-    "single indicator": ("f =~ y1\nf ~ x", DATA, {}, ModelError, ("'y1' is held at 0", "line 1", "only indicator")),
+    "no residual": (f"{FACTOR}\ny1 ~~ 0*y1", DATA, ENGINE, ModelError, ("'y1' is held at 0", "line 2", "Free it")),
+    "single indicator": ("f =~ y1\nf ~ x", DATA, ENGINE, ModelError, ("'y1' is held at 0", "line 1", "only indicator")),
+    "no variation": (f"{FACTOR}\ny1 ~~ 0*y1\ny2 ~~ 0*y2", DATA, {}, ModelError, ("no variation", "y1, y2", "Free a")),
     "prior": ('y ~ prior("normal(0,1)")*x', DATA, {}, ModelError, ("prior of y ~ x", "line 1, column 26")),
     "bounds the wrong way round": (
         "y ~ lower(1)*upper(0)*x", DATA, {}, ModelError, ("contradict", "lower(1) of y~x", "upper(0) of y~x", "line 1")
@@ -185,7 +187,7 @@ REFUSED = {
     "efa": ('efa("e")*f =~ y1 + y2 + y3', DATA, {}, ModelError, ("(efa)", "'f'", "line 1")),
     "classes": (f"@latent(c, classes(2))\nc =~ u1 + u2 {LOGIT}", DATA, {}, ModelError, ("'c'", "line 1, column 1")),
     "product": (f"{FACTOR}\ng =~ y4 + y\nk ~ f:g", DATA, {}, ModelError, ("product", "f:g", "line 3, column 5")),
-    "composite": ("f <~ y1 + y2\ny ~ f", DATA, {}, ModelError, ("composite f <~ y1", "line 1", "f =~ 0")),
+    "composite": ("f <~ y1 + y2\ny ~ f", DATA, {}, ModelError, ("composite 'f' has no scale", "line 1", "1*y1")),
     "family to come": ("y ~ x @family(gamma)", DATA, {}, ModelError, ("gamma", "'y'", "line 1, column 7", "poisson")),
     # what the call cannot mean
     "unknown argument": ("y ~ x", DATA, {"quadrture": 7}, ModelError, ("'quadrture'", "'quadrature'")),

@@ -52,13 +52,9 @@ def told_apart(diagram: PathDiagram) -> PathDiagram:
         else path
         for path in diagram.paths
     )
-    notes = [
-        f"'{name}' of the level '{level}' is called {level}.{name}"
-        for name, at in shared.items()
-        for level in diagram.levels
-        if level in at
-    ]
-    return replace(diagram, paths=paths, notes=(*diagram.notes, *notes))
+    renamed = [(f"{level}.{name}", name) for name, at in shared.items() for level in diagram.levels if level in at]
+    notes = [f"'{name}' of the level '{new.removesuffix(name)[:-1]}' is called {new}" for new, name in renamed]
+    return replace(diagram, paths=paths, notes=(*diagram.notes, *notes), renamed=tuple(renamed))
 
 
 def labels_of_groups(diagram: PathDiagram, n_groups: int, labels: Sequence[str] | None) -> tuple[str, ...]:

@@ -57,6 +57,8 @@ class PathDiagram:
     # what the data know: the categories, without the first, of categorical covariates; the clusters, lowest first
     dummies: tuple[tuple[str, tuple[str, ...]], ...] = ()
     levels: tuple[str, ...] = ()
+    # latent variables of several levels with one name: what the higher one is called, and what it was written as
+    renamed: tuple[tuple[str, str], ...] = ()
     style: str = "at"
     notes: tuple[str, ...] = ()
 

@@ -174,6 +174,10 @@ class GaussianLikelihood:
     def _sample(self, g: int, weight) -> Sample:
         design = self.design
         rows = np.flatnonzero(design.group_of == g)
+        if not len(rows):
+            raise DataError(
+                f"group '{self.model.group_labels[g]}' has no complete row", remedy="Use missing='ml', or leave it out."
+            )
         place = np.full(design.n_rows, -1)
         place[rows] = np.arange(len(rows))
         y = np.full((len(rows), len(self.responses)), np.nan)

@@ -14,6 +14,7 @@ from semgllamm.estimation.gaussian import GaussianLikelihood
 from semgllamm.estimation.identification import identification
 from semgllamm.estimation.information import Curvature, covariance
 from semgllamm.estimation.likelihood import Likelihood
+from semgllamm.estimation.samples import check_model, check_samples
 from semgllamm.estimation.settings import Adaptive, Ordinary, Request, Settings
 from semgllamm.estimation.start import moment_start_values, start_values
 from semgllamm.model.constraints import Constraints
@@ -51,7 +52,10 @@ def maximum_likelihood(
         The arguments of `Fit` that estimation supplies.
     """
     closed = isinstance(likelihood, GaussianLikelihood)
+    doubts = check_samples(likelihood) if closed else ()
     start = moment_start_values(likelihood, diagram) if closed else start_values(likelihood.predictor, diagram)
+    if closed:
+        check_model(likelihood, start)
     points = (1,) * len(likelihood.levels) if likelihood.exact else rule.points
     restrictions = None if constraints is None else Restrictions(constraints, likelihood.working)
     solution = estimate(likelihood, start, points, settings, progress, restrictions)
@@ -95,7 +99,8 @@ def maximum_likelihood(
         "boundary": convergence.boundary,
         "method": _method(likelihood, optimum.points),
         "quadrature_error": None if error is None or likelihood.exact else (error.estimates, error.loglik),
-        "notes": notes, "warnings": improper(likelihood, optimum.free) if closed and not problems else (),
+        "notes": notes,
+        "warnings": (*doubts, *(improper(likelihood, optimum.free) if closed and not problems else ())),
         "constraints": constraints,
         "restricted": None if optimum.multipliers is None else restricted(
             restrictions, optimum.free, optimum.multipliers

@@ -217,8 +217,10 @@ class Fit:
         tested = _tested(est, se, width)
         if number < 0 or self._on_boundary_cells[number] or self._at_bound_cells[number]:
             tested |= {"z": np.nan, "pvalue": np.nan}
+        written = dict(self.diagram.renamed)
+        lhs, rhs = written.get(row.lhs, row.lhs), written.get(row.rhs, row.rhs)
         return {
-            "lhs": row.lhs, "op": row.op, "rhs": row.rhs, "level": row.level or "", "group": row.group, "class": "",
+            "lhs": lhs, "op": row.op, "rhs": rhs, "level": row.level or "", "group": row.group, "class": "",
             "label": row.label or "", "free": number + 1, **tested, "source": row.source,
         }  # fmt: skip
 

@@ -120,7 +120,6 @@ def test_names_that_are_columns_too():
         ("f =~ y1 + y2\n@latent(f, npml(3))", "npml"),
         ("f =~ y1 + y2\ny3 ~ f:f", "product of latent variables f:f"),
         ("f =~ y1 + y2\ng =~ y3 + y4\ny5 ~ f:g", "product of latent variables f:g"),
-        ("f <~ x1 + x2\ny ~ f", "composite f <~ x1"),
         ('efa("b")*f =~ y1 + y2 + y3', "rotated factor 'f'"),
         ('y ~ prior("normal(0,1)")*x', "prior of y ~ x"),
         ("y ~ x\n@dispersion(y ~ z)", "@dispersion of 'y'"),
@@ -146,8 +145,10 @@ def test_what_is_not_estimated_is_refused_by_name(text, part):
 
 def test_every_such_part_is_named():
     with pytest.raises(ModelError) as caught:
-        check_estimable(read('y ~ prior("normal(0,1)")*x @family(gamma)\nf <~ x'))
-    for part in ("prior of y ~ x (line 1)", "family gamma(reciprocal) of 'y' (line 1)", "composite f <~ x (line 2)"):
+        check_estimable(read('y ~ prior("normal(0,1)")*x @family(gamma)
+efa("b")*f =~ u1 + u2'))
+    parts = "prior of y ~ x (line 1)", "family gamma(reciprocal) of 'y' (line 1)", "factor 'f' (efa) (line 2)"
+    for part in parts:
         assert part in str(caught.value)
 
 

@@ -1,0 +1,144 @@
+"""What of a sample's moments, or of a model's, leaves a Gaussian likelihood without a maximum, found before the search.
+
+With the correlation matrix R of all variables of a group, an eigenvalue of zero is a combination of them that does not
+vary: a residual variance can follow it to zero, and the likelihood to infinity.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from semgllamm.errors import DataError, ModelError
+from semgllamm.estimation.gaussian import GaussianLikelihood
+
+__all__ = ["check_model", "check_samples"]
+
+SINGULAR = 1e-10  # smallest eigenvalue of a correlation matrix that is not called zero
+CONSTANT = 1e-12  # smallest variance, in units of the mean square, that is not called zero
+LOADS = 0.3  # a variable is named where its loading on the eigenvector is this large
+
+
+def check_samples(likelihood: GaussianLikelihood) -> tuple[str, ...]:
+    """Look for moments that no model can be fitted to.
+
+    Returns
+    -------
+    tuple of str
+        Warnings: groups with fewer rows than variables.
+
+    Raises
+    ------
+    DataError
+        For a response that does not vary in a group or within clusters, or for collinear variables.
+    """
+    warnings = []
+    for g in range(len(likelihood.samples)):
+        within = likelihood.n_levels > 1
+        warnings += _check_clusters(likelihood, g) if within else _check_rows(likelihood, g)
+    return tuple(warnings)
+
+
+def check_model(likelihood: GaussianLikelihood, free: np.ndarray) -> None:
+    """Refuse a model in which some combination of the responses cannot vary.
+
+    Raises
+    ------
+    ModelError
+    """
+    inner = likelihood.working.inner(np.asarray(free))
+    for g, graph in enumerate(likelihood.graphs):
+        B, S, _ = graph.matrices(inner)
+        try:
+            E = np.linalg.inv(np.eye(graph.v) - B)
+        except np.linalg.LinAlgError:
+            continue
+        Sigma = (E @ S.sum(axis=0) @ E.T)[: graph.p, : graph.p]
+        guilty = _without_variation(Sigma, likelihood.responses)
+        if guilty:
+            raise ModelError(
+                f"the model leaves no variation to a combination of {', '.join(guilty)}{_in(likelihood, g)}",
+                remedy="Free a residual variance among them.",
+            )
+
+
+def _in(likelihood: GaussianLikelihood, g: int) -> str:
+    labels = likelihood.model.group_labels
+    return f" in group '{labels[g]}'" if len(labels) > 1 else ""
+
+
+def _check_rows(likelihood: GaussianLikelihood, g: int) -> list[str]:
+    sample, names, where = likelihood.samples[g], likelihood.responses, _in(likelihood, g)
+    y, n = sample.y, len(sample.y)
+    for name, column in zip(names, y.T):
+        seen = column[~np.isnan(column)]
+        if not seen.size:
+            raise DataError(f"response '{name}' has no value{where}", remedy="Leave it out, or the group.")
+        if len(likelihood.samples) > 1 and seen.size > 1 and seen.var() <= CONSTANT * (seen @ seen) / seen.size:
+            raise DataError(f"response '{name}' does not vary{where}", remedy="Leave it out, or the group.")
+    if not sample.moments.complete:
+        return []
+    covariates = likelihood.covariates[g]
+    n_variables = len(names) + len(covariates)
+    if n <= n_variables:
+        return [
+            f"there are {n} rows for {n_variables} variables{where}: their covariance matrix is singular, and a maximum "
+            "need not exist"
+        ]
+    y, x = y - y.mean(axis=0), sample.x[:, : len(covariates)]
+    x = x - x.mean(axis=0)
+    rest = y - x @ np.linalg.lstsq(x, y, rcond=None)[0] if covariates else y
+    deviation = y.std(axis=0)
+    _check_collinear(rest.T @ rest / n, names, where, deviation, "others or of covariates" if covariates else "others")
+    return []
+
+
+def _check_clusters(likelihood: GaussianLikelihood, g: int) -> list[str]:
+    sample, where = likelihood.samples[g], _in(likelihood, g)
+    level = likelihood.model.levels[1]
+    low = [k for k, r in enumerate(likelihood.model.responses) if r.level == 0]
+    names = [likelihood.responses[k] for k in low]
+    n = len(sample.rows) - len(np.unique(sample.unit))
+    if not n:
+        raise DataError(
+            f"each '{level}' has a single row{where}: level 1 cannot be told from level 2",
+            remedy="Fit one level, without cluster=.",
+        )
+    inside = sample.y[: len(sample.rows)][:, low]
+    means = sample.y[len(sample.rows) :][:, low]
+    for name, deviation, mean in zip(names, inside.T, means.T):
+        if (deviation**2).mean() <= CONSTANT * ((mean**2).mean() + (deviation**2).mean()):
+            raise DataError(
+                f"'{name}' does not vary within '{level}'{where}, and is named at level 1",
+                remedy="Name it at level 2 only.",
+            )
+    if n > len(low):
+        _check_collinear(inside.T @ inside / n, names, f" within '{level}'{where}")
+    return []
+
+
+def _check_collinear(
+    covariance: np.ndarray, names: Sequence[str], where: str, deviation: np.ndarray | None = None, of: str = "others"
+) -> None:
+    guilty = _without_variation(covariance, names, deviation)
+    if len(guilty) == 1:
+        raise DataError(f"'{guilty[0]}' is a combination of the {of}{where}", remedy="Leave it out.")
+    if guilty:
+        raise DataError(
+            f"{', '.join(guilty)} are collinear{where}: one of them is a combination of the {of}",
+            remedy="Leave one of them out.",
+        )
+
+
+def _without_variation(
+    covariance: np.ndarray, names: Sequence[str], scale: np.ndarray | None = None
+) -> list[str]:
+    """The variables of a combination that has no variance, next to standard deviations `scale`, by default their own."""
+    scale = np.sqrt(np.diag(covariance)) if scale is None else scale
+    if not np.isfinite(scale).all() or (scale <= 0).any():
+        return [name for name, x in zip(names, scale) if x == 0]
+    values, vectors = np.linalg.eigh(covariance / np.outer(scale, scale))
+    if abs(values[0]) > SINGULAR:
+        return []
+    return [name for name, x in zip(names, vectors[:, 0]) if abs(x) > LOADS]
