@@ -145,8 +145,7 @@ def test_what_is_not_estimated_is_refused_by_name(text, part):
 
 def test_every_such_part_is_named():
     with pytest.raises(ModelError) as caught:
-        check_estimable(read('y ~ prior("normal(0,1)")*x @family(gamma)
-efa("b")*f =~ u1 + u2'))
+        check_estimable(read('y ~ prior("normal(0,1)")*x @family(gamma)\nefa("b")*f =~ u1 + u2'))
     parts = "prior of y ~ x (line 1)", "family gamma(reciprocal) of 'y' (line 1)", "factor 'f' (efa) (line 2)"
     for part in parts:
         assert part in str(caught.value)
