@@ -134,7 +134,7 @@ def _check_collinear(
 def _without_variation(
     covariance: np.ndarray, names: Sequence[str], scale: np.ndarray | None = None
 ) -> list[str]:
-    """The variables of a combination that has no variance next to standard deviations `scale` (by default their own)."""
+    """The variables of a combination without variance, next to deviations `scale` (by default their own)."""
     scale = np.sqrt(np.diag(covariance)) if scale is None else scale
     if not np.isfinite(scale).all() or (scale <= 0).any():
         return [name for name, x in zip(names, scale) if x == 0]

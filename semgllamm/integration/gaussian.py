@@ -247,6 +247,7 @@ class Evaluation:
 
     Attributes
     ----------
+    parameters : (q,) array
     E : (v, v) array
     P : (k or 1, v, v) array
         Covariances of all nodes.
@@ -256,7 +257,7 @@ class Evaluation:
     """
 
     def __init__(self, graph: Graph, parameters: np.ndarray, moments: Moments):
-        self.graph, self.moments = graph, moments
+        self.graph, self.parameters, self.moments = graph, parameters, moments
         p = graph.p
         B, S, Gamma = graph.matrices(parameters)
         self.E = np.linalg.inv(np.eye(graph.v) - B) if B.any() else np.eye(graph.v)
@@ -419,6 +420,45 @@ class Evaluation:
             out[g.paths, g.regressions] = mixed
             out[g.regressions, g.paths] = mixed.T
         return out
+
+    def implied(self) -> np.ndarray:
+        """Moments of responses and covariates given those of the covariates themselves, (m,).
+
+        vech Σ_yy by rows of the lower triangle, then Σ_yx by rows, then the means of y less `shift_y`.
+        """
+        Pi, xx = self._slopes
+        parts = [(self.Sigma[0] + Pi @ xx @ Pi.T)[np.tril_indices(self.graph.p)], (Pi @ xx).ravel()]
+        if self.moments.has_means:
+            parts.append(self.nu_shifted[: self.graph.p, -1] - self.moments.shift_y)
+        return np.concatenate(parts)
+
+    def jacobian(self) -> np.ndarray:
+        """The derivatives of `implied` in the parameters, (m, q), of complete rows of one level.
+
+        A cell changes Σ by κ(ab' + ba') and Π by ah', and so Σ_yy = Σ + ΠΣ_xxΠ' and Σ_yx = ΠΣ_xx.
+        """
+        g = self.graph
+        a, b, h = self.forms
+        row, column = np.tril_indices(g.p)
+        Pi, xx = self._slopes
+        yy = np.zeros((len(row), len(g.free)))
+        moving = a[:, : g.n_moving]
+        yy[:, : g.n_moving] = g.kappa * (moving[row] * b[0][column] + b[0][row] * moving[column])
+        slopes = h[:-1] if self.moments.has_means else h
+        along = xx @ slopes
+        with_fitted = Pi @ along
+        yy += a[row] * with_fitted[column] + with_fitted[row] * a[column]
+        parts = [yy, (a[:, None, :] * along[None, :, :]).reshape(-1, len(g.free))]
+        if self.moments.has_means:
+            parts.append(a * h[-1])
+        return g.to_parameters(np.concatenate(parts))
+
+    @cached_property
+    def _slopes(self) -> tuple[np.ndarray, np.ndarray]:
+        """Π without its constant, and the central covariances of the covariates."""
+        if self.moments.has_means:
+            return self.Pi[:, :-1], self.moments.xx[0, :-1, :-1]
+        return self.Pi, self.moments.xx[0]
 
     def row_scores(
         self, y: np.ndarray, x: np.ndarray, pattern: np.ndarray, share: np.ndarray | None = None

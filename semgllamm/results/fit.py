@@ -57,6 +57,7 @@ class Fit:
         self.notes, self.warnings = tuple(notes), tuple(warnings)
         self._constraints, self._restricted = constraints, restricted
         self.loglik = convergence.loglik
+        self._saturated = self._against = None
         self.converged = convergence.converged
 
     # ---- numbers -------------------------------------------------------------------------------------------------
@@ -175,6 +176,75 @@ class Fit:
             touches, multiplier = known.get((text, op), (op == "==", np.nan if op == "==" else 0.0))
             stated.append((text, op, slack, touches, multiplier))
         return stated + rows
+
+    # ---- fit ---------------------------------------------------------------------------------------------------
+
+    @property
+    def df(self) -> int:
+        """Degrees of freedom: moments of the saturated model less free parameters.
+
+        Raises
+        ------
+        ModelError
+            For fits by quadrature, which have no saturated model.
+        """
+        from semgllamm.results.fit_measures import against_saturated
+        from semgllamm.results.standardized import closed_form_of
+
+        closed_form_of(self, "degrees of freedom are")
+        return against_saturated(self).df
+
+    def fit_measures(self, names=None) -> pd.Series:
+        """Measures of fit, by lavaan's names.
+
+        Parameters
+        ----------
+        names : str or sequence of str, optional
+            Some of: npar, fmin, chisq, df, pvalue, baseline.chisq, …, cfi, tli, rfi, nfi, pnfi, ifi, rni, logl,
+            unrestricted.logl, aic, bic, ntotal, bic2, rmsea, rmsea.ci.lower, …, rmr, srmr, crmr, gfi, agfi, pgfi, mfi,
+            ecvi, cn_05, cn_01; with two levels srmr_within, srmr_between. Fits by quadrature have npar, logl, aic, bic,
+            ntotal and bic2 only. Definitions and sources: `semgllamm.results.fit_measures`.
+
+        Raises
+        ------
+        ModelError
+            For an unknown name, or one that the fit cannot have.
+        """
+        import pandas as pd
+
+        from semgllamm.results.fit_measures import fit_measures
+
+        return pd.Series(fit_measures(self, names), dtype=float)
+
+    def implied(self) -> dict:
+        """Covariances and means by the model: a dict of {"cov": DataFrame, "mean": Series} by group and level."""
+        from semgllamm.results.moments import implied
+
+        return implied(self)
+
+    def sample_moments(self) -> dict:
+        """The same of the saturated model: with complete rows the sample's own moments."""
+        from semgllamm.results.moments import sample_moments
+
+        return sample_moments(self)
+
+    def residuals(self, kind: str = "raw") -> dict:
+        """Sample moments less implied moments, in the shape of `implied`.
+
+        Parameters
+        ----------
+        kind : {"raw", "cor", "cor.bentler", "normalized", "standardized"}
+            As they are; of correlations (Bollen 1989); over the sample's standard deviations (Bentler 1995); over the
+            standard errors of the sample's moments; over their own standard errors (complete rows of one level only).
+        """
+        from semgllamm.results.moments import residuals
+
+        return residuals(self, kind)
+
+    @property
+    def vcov_expected_free(self) -> np.ndarray:
+        """Covariance of the free parameters by the expected information, of a fit in closed form."""
+        return np.linalg.pinv(self.likelihood.information(self.free, expected=True))
 
     # ---- tables of parameters ------------------------------------------------------------------------------------
 

@@ -1,0 +1,258 @@
+"""Measures of the fit of Gaussian models, by lavaan's names (Rosseel 2012).
+
+With N rows in G groups, χ² = 2 (log L1 − log L0) on df degrees of freedom against the saturated model, and χ²_b, df_b
+of the independence model:
+
+    CFI = 1 − max(χ² − df, 0) / max(χ² − df, χ²_b − df_b, 0)            Bentler (1990)
+    TLI = (χ²_b/df_b − χ²/df) / (χ²_b/df_b − 1)                         Tucker & Lewis (1973)
+    NFI = (χ²_b − χ²) / χ²_b                                            Bentler & Bonett (1980)
+    RMSEA = [G max(χ² − df, 0) / (N df)]^½                              Steiger & Lind (1980), Steiger (1998)
+    SRMR = [mean of squared standardised differences of moments]^½      Bentler (1995)
+    GFI = 1 − (s − σ)'V(s − σ) / s'Vs, V = ½D'(Σ⁻¹ ⊗ Σ⁻¹)D               Jöreskog & Sörbom (1982), Tanaka & Huba (1985)
+    MFI = exp(−½(χ² − df)/N)                                            McDonald (1989)
+    ECVI = (χ² + 2 npar)/N                                              Browne & Cudeck (1989)
+    CN = χ²_{1−α}(df) / (χ²/N) + 1                                      Hoelter (1983)
+"""
+
+from __future__ import annotations
+
+from difflib import get_close_matches
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from semgllamm.errors import ModelError
+from semgllamm.estimation.benchmarks import independence
+from semgllamm.estimation.gaussian import GaussianLikelihood
+from semgllamm.results.moments import Block, blocks, correlations, saturated_of, standardized_differences
+
+if TYPE_CHECKING:
+    from semgllamm.results.fit import Fit
+
+__all__ = ["Against", "against_saturated", "fit_measures"]
+
+CLOSE, NOT_CLOSE, LEVEL = 0.05, 0.08, 0.90
+
+
+class Against:
+    """χ² of a fit and of the independence model against the saturated model.
+
+    Attributes
+    ----------
+    chisq, df, pvalue : float, int, float
+    loglik : float
+        log L1.
+    baseline_chisq, baseline_df, baseline_pvalue
+    by_group : tuple of float
+        Contributions of the groups to χ².
+    """
+
+    def __init__(self, fit: Fit):
+        likelihood = fit.likelihood
+        full = saturated_of(fit)
+        self.loglik = full.maximum[1]
+        self.n_moments = len(full.c)
+        self.chisq = max(2 * (self.loglik - fit.loglik), 0.0)
+        self.df = self.n_moments - fit.npar
+        self.pvalue = _survival(self.chisq, self.df)
+        alone = independence(likelihood, fit.free)
+        self.baseline_chisq = 2 * (self.loglik - alone.maximum[1])
+        self.baseline_df = self.n_moments - len(alone.c)
+        self.baseline_pvalue = _survival(self.baseline_chisq, self.baseline_df)
+        here, there = likelihood.at(fit.free), full.at(full.maximum[0])
+        self.by_group = tuple(2 * (b.loglik - a.loglik) for a, b in zip(here, there))
+
+
+def against_saturated(fit: Fit) -> Against:
+    """The tests of a fit, made once."""
+    if fit._against is None:
+        fit._against = Against(fit)
+    return fit._against
+
+
+def _survival(statistic: float, df: int) -> float:
+    from scipy.special import chdtrc
+
+    return float(chdtrc(df, statistic)) if df > 0 else np.nan
+
+
+def fit_measures(fit: Fit, names=None) -> dict[str, float]:
+    """The measures as a dict; see `Fit.fit_measures`."""
+    found = _information_criteria(fit)
+    if isinstance(fit.likelihood, GaussianLikelihood):
+        found = _all(fit, found)
+    if names is None:
+        return found
+    wanted = (names,) if isinstance(names, str) else tuple(names)
+    for name in wanted:
+        if name not in found:
+            near = get_close_matches(str(name), found, n=1)
+            hint = f"Did you mean '{near[0]}'?" if near else f"Known: {', '.join(found)}."
+            if not isinstance(fit.likelihood, GaussianLikelihood):
+                hint = f"This fit has no saturated model to be compared with. It has {', '.join(found)}."
+            raise ModelError(f"there is no fit measure '{name}'", remedy=hint)
+    return {name: found[name] for name in wanted}
+
+
+def _information_criteria(fit: Fit) -> dict[str, float]:
+    n = fit.nobs
+    return {
+        "npar": fit.npar, "logl": fit.loglik, "aic": fit.aic, "bic": fit.bic, "ntotal": n,
+        "bic2": -2 * fit.loglik + np.log((n + 2) / 24) * fit.npar,
+    }  # fmt: skip
+
+
+def _all(fit: Fit, criteria: dict[str, float]) -> dict[str, float]:
+    test = against_saturated(fit)
+    n, groups = criteria["ntotal"], len(fit.model.groups)
+    chisq, df, base, base_df = test.chisq, test.df, test.baseline_chisq, test.baseline_df
+    out = {
+        "npar": fit.npar, "fmin": _minimum(fit, test), "chisq": chisq, "df": df, "pvalue": test.pvalue,
+        "baseline.chisq": base, "baseline.df": base_df, "baseline.pvalue": test.baseline_pvalue,
+        **_incremental(chisq, df, base, base_df),
+        "logl": fit.loglik, "unrestricted.logl": test.loglik,
+        **{name: criteria[name] for name in ("aic", "bic", "ntotal", "bic2")},
+        **_rmsea(chisq, df, n, groups),
+    }  # fmt: skip
+    found = blocks(fit)
+    if fit.likelihood.n_levels > 1:
+        return out | _two_level_residuals(found)
+    out |= _root_mean_squares(found, n)
+    out |= _critical_n(chisq, df, n)
+    out |= _goodness(found, test, n)
+    out["mfi"] = float(np.exp(-0.5 * (chisq - df) / n))
+    if not fit.likelihood.has_means:
+        out["ecvi"] = chisq / n + 2 * fit.npar / n
+    return out
+
+
+def _minimum(fit: Fit, test: Against) -> float:
+    """lavaan's minimum of its discrepancy function."""
+    if fit.likelihood.n_levels > 1:
+        return np.nan
+    return 0.5 * test.chisq / fit.nobs
+
+
+def _incremental(chisq: float, df: int, base: float, base_df: int) -> dict[str, float]:
+    excess, base_excess = chisq - df, base - base_df
+    worst = max(excess, base_excess, 0.0)
+    cfi = 1.0 if worst == 0.0 else 1 - max(excess, 0.0) / worst
+    ratio = base / base_df if base_df > 0 else np.nan
+    if df > 0 and base_df > 0:
+        tli = (ratio - chisq / df) / (ratio - 1) if ratio != 1 else np.nan
+        rfi = (ratio - chisq / df) / ratio
+    else:
+        tli = rfi = 1.0
+    nfi = (base - chisq) / base if base > 0 else np.nan
+    ifi = (base - chisq) / (base - df) if base != df else np.nan
+    rni = (base_excess - excess) / base_excess if base_excess != 0 else np.nan
+    pnfi = df / base_df * nfi if base_df > 0 else np.nan
+    return {"cfi": cfi, "tli": tli, "nnfi": tli, "rfi": rfi, "nfi": nfi, "pnfi": pnfi, "ifi": ifi, "rni": rni}
+
+
+def _rmsea(chisq: float, df: int, n: float, groups: int) -> dict[str, float]:
+    """RMSEA with its interval and tests from the noncentral χ² distribution (Browne & Cudeck 1993)."""
+    from scipy.special import chndtr, chndtrinc
+
+    tail = (1 - LEVEL) / 2
+    if df == 0:
+        value = lower = upper = 0.0
+        close = far = np.nan
+    else:
+        scale = groups / (n * df)
+        value = float(np.sqrt(max(chisq - df, 0.0) * scale))
+
+        def limit(probability):
+            inside = _survival(chisq, df) < 1 - probability
+            return float(np.sqrt(chndtrinc(chisq, df, probability) * scale)) if inside else 0.0
+
+        lower, upper = limit(1 - tail), limit(tail)
+        close = float(1 - chndtr(chisq, df, CLOSE**2 / scale))
+        far = float(chndtr(chisq, df, NOT_CLOSE**2 / scale))
+    return {
+        "rmsea": value, "rmsea.ci.lower": lower, "rmsea.ci.upper": upper, "rmsea.ci.level": LEVEL,
+        "rmsea.pvalue": close, "rmsea.close.h0": CLOSE, "rmsea.notclose.pvalue": far, "rmsea.notclose.h0": NOT_CLOSE,
+    }  # fmt: skip
+
+
+def _root_mean_squares(found: list[Block], n: float) -> dict[str, float]:
+    """RMR and SRMR in lavaan's variants; groups by their share of the rows."""
+    totals: dict[str, float] = {}
+    for block in found:
+        for name, value in _root_mean_squares_of(block).items():
+            totals[name] = totals.get(name, 0.0) + block.n / n * value
+    return totals
+
+
+def _root_mean_squares_of(block: Block) -> dict[str, float]:
+    k = len(block.names)
+    lower = np.tril_indices(k)
+    raw = (block.sample_cov - block.model_cov)[lower]
+    bentler, bentler_mean = standardized_differences(block)
+    cor, cor_mean = correlations(block)
+    mplus = cor.copy()
+    mplus[np.diag_indices(k)] = np.diag(bentler)
+    cells = len(raw)
+    no_mean = block.model_mean is None
+
+    def root(differences, means, number):
+        squares = float((differences[lower] ** 2).sum() if differences.ndim == 2 else (differences**2).sum())
+        alone = np.sqrt(squares / number) if number else 0.0
+        if no_mean:
+            return alone, alone
+        return float(np.sqrt((squares + (means**2).sum()) / (number + k))), alone
+
+    raw_mean = None if no_mean else block.sample_mean - block.model_mean
+    rmr, rmr_alone = root(raw, raw_mean, cells)
+    srmr, srmr_alone = root(bentler, bentler_mean, cells)
+    crmr, crmr_alone = root(cor, cor_mean, cells - k)
+    other, other_alone = root(mplus, cor_mean, cells)
+    return {
+        "rmr": rmr, "rmr_nomean": rmr_alone, "srmr": srmr, "srmr_bentler": srmr, "srmr_bentler_nomean": srmr_alone,
+        "crmr": crmr, "crmr_nomean": crmr_alone, "srmr_mplus": other, "srmr_mplus_nomean": other_alone,
+    }  # fmt: skip
+
+
+def _two_level_residuals(found: list[Block]) -> dict[str, float]:
+    parts = []
+    for level in (0, 1):
+        mine = [block for block in found if block.level == level]
+        total = sum(block.n for block in mine)
+        key = "srmr_mplus_nomean" if level == 0 else "srmr_mplus"
+        parts.append(sum(block.n / total * _root_mean_squares_of(block)[key] for block in mine))
+    return {"srmr": parts[0] + parts[1], "srmr_within": parts[0], "srmr_between": parts[1]}
+
+
+def _critical_n(chisq: float, df: int, n: float) -> dict[str, float]:
+    from scipy.special import chdtri
+
+    per_row = chisq / n
+    return {
+        name: float(chdtri(df, alpha) / per_row + 1) if df > 0 and per_row > 0 else 1.0
+        for name, alpha in (("cn_05", 0.05), ("cn_01", 0.01))
+    }
+
+
+def _goodness(found: list[Block], test: Against, n: float) -> dict[str, float]:
+    off = whole = 0.0
+    for block in found:
+        inverse = np.linalg.inv(block.model_cov)
+        share = block.n / n
+        turned = inverse @ (block.sample_cov - block.model_cov)
+        around = inverse @ block.sample_cov
+        off += share * 0.5 * np.trace(turned @ turned)
+        whole += share * 0.5 * np.trace(around @ around)
+        if block.model_mean is not None:
+            gap = block.sample_mean - block.model_mean
+            off += share * gap @ inverse @ gap
+            whole += share * block.sample_mean @ inverse @ block.sample_mean
+    gfi = 1 - off / whole
+    moments = sum(_counted(block) for block in found)
+    agfi = 1 - moments / test.df * (1 - gfi) if test.df > 0 else 1.0
+    return {"gfi": float(gfi), "agfi": float(agfi), "pgfi": float(test.df / moments * gfi)}
+
+
+def _counted(block: Block) -> int:
+    """Moments, those of the covariates among themselves included."""
+    k = len(block.names)
+    return k * (k + 1) // 2 + (0 if block.model_mean is None else k)

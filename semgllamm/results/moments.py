@@ -1,0 +1,257 @@
+"""Implied and sample moments of Gaussian models, block by block, and what lies between them.
+
+A block is a group or, with two levels, a level of a group. Its moments are those of responses y and covariates x,
+
+    cov = ( Σ + ΠS_xxΠ'  ΠS_xx )      mean = (Πx̄, x̄),
+          (    S_xxΠ'      S_xx  )
+
+of the model, and of the saturated model for the sample: with complete rows these are the sample's own.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from semgllamm.errors import ModelError
+from semgllamm.estimation.benchmarks import MomentModel, saturated
+from semgllamm.estimation.gaussian import GaussianLikelihood, Sample
+from semgllamm.integration.gaussian import Evaluation
+from semgllamm.results.standardized import closed_form_of
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from semgllamm.results.fit import Fit
+
+__all__ = ["Block", "blocks", "implied", "residuals", "sample_moments", "saturated_of"]
+
+KINDS = ("raw", "cor", "cor.bentler", "normalized", "standardized")
+
+
+@dataclass(frozen=True)
+class Block:
+    """Moments of one group and level: by the model and by the saturated model.
+
+    Attributes
+    ----------
+    names : tuple of str
+        Responses, then covariates.
+    n : float
+        Rows, or clusters, of the block.
+    n_y : int
+        Responses among the names.
+    model_cov, sample_cov : (k, k) arrays
+    model_mean, sample_mean : (k,) arrays
+        None without a mean structure.
+    """
+
+    label: str
+    group: int
+    level: int
+    names: tuple[str, ...]
+    n: float
+    n_y: int
+    model_cov: np.ndarray
+    sample_cov: np.ndarray
+    model_mean: np.ndarray | None
+    sample_mean: np.ndarray | None
+
+
+def saturated_of(fit: Fit) -> MomentModel:
+    """The saturated model of a fit's data, made once."""
+    if fit._saturated is None:
+        fit._saturated = saturated(fit.likelihood, fit.free)
+    return fit._saturated
+
+
+def blocks(fit: Fit, what: str = "moments are") -> list[Block]:
+    """The blocks of a fit in closed form.
+
+    Raises
+    ------
+    ModelError
+        For fits by quadrature, whose responses have no such moments.
+    """
+    likelihood = closed_form_of(fit, what)
+    here = likelihood.at(fit.free)
+    full = saturated_of(fit)
+    there = full.at(full.maximum[0])
+    out = []
+    for g, (sample, model, free) in enumerate(zip(likelihood.samples, here, there)):
+        label = fit.model.group_labels[g]
+        if likelihood.n_levels == 1:
+            out.append(_plain_block(likelihood, g, label, sample, model, free))
+        else:
+            out += _level_blocks(likelihood, g, label, sample, model, free, fit.model.levels[1])
+    return out
+
+
+def _joined(Sigma, Pi, xx, mean_x):
+    """(cov, mean) of responses and covariates."""
+    to_x = Pi @ xx
+    cov = np.block([[Sigma + to_x @ Pi.T, to_x], [to_x.T, xx]])
+    return cov, None if mean_x is None else mean_x
+
+
+def _plain_block(likelihood: GaussianLikelihood, g, label, sample: Sample, model, free) -> Block:
+    moments, p = sample.moments, len(likelihood.responses)
+    names = (*likelihood.responses, *likelihood.covariates[g])
+    k = len(names) - p
+    xx = np.einsum("o,oab->ab", moments.n, moments.xx[:, :k, :k]) / moments.n.sum()
+    covs, means = [], []
+    for e in (model, free):
+        Pi = e.Pi[:, :k]
+        covs.append(_joined(e.Sigma[0], Pi, xx, None)[0])
+        x = moments.shift_x[:k]
+        means.append(np.concatenate([Pi @ x + e.Pi[:, -1], x]) if moments.has_means else None)
+    return Block(label, g, 0, names, float(moments.n.sum()), p, *covs, *means)
+
+
+def _level_blocks(likelihood, g, label, sample: Sample, model: Evaluation, free: Evaluation, level: str) -> list[Block]:
+    """Within and between: covariates that vary within clusters are those of the lower level."""
+    p, r = len(likelihood.responses), len(sample.rows)
+    names_x = likelihood.covariates[g]
+    inside, x = sample.x[:r, : len(names_x)], sample.x[r:, : len(names_x)]
+    sizes = np.bincount(np.searchsorted(sample.unit[r:], sample.unit[:r]))
+    low_x = np.abs(inside).max(axis=0, initial=0.0) > 1e-9 if len(names_x) else np.zeros(0, dtype=bool)
+    cluster_of = np.searchsorted(sample.unit[r:], sample.unit[:r])
+    rows = inside + x[cluster_of]
+    low_y = np.array([resp.level == 0 for resp in likelihood.model.responses])
+    out = []
+    for at, use_y, use_x, values in ((0, low_y, low_x, rows), (1, np.ones(p, dtype=bool), ~low_x, x)):
+        mean_x = values[:, use_x].mean(axis=0)
+        xx = np.cov(values[:, use_x].T, bias=True).reshape(use_x.sum(), use_x.sum())
+        covs, means = [], []
+        for e in (model, free):
+            parts = e.E @ e.graph.matrices(e.parameters)[1] @ e.E.T
+            Sigma, Pi = parts[at][:p, :p][np.ix_(use_y, use_y)], e.Pi[use_y][:, : len(names_x)][:, use_x]
+            covs.append(_joined(Sigma, Pi, xx, None)[0])
+            constant = e.Pi[use_y, -1] if at else 0.0
+            means.append(np.concatenate([Pi @ mean_x + constant, mean_x]))
+        present = np.diag(covs[1]) > 1e-12
+        names = (*np.array(likelihood.responses)[use_y], *np.array(names_x, dtype=object)[use_x])
+        names = tuple(str(name) for name, there in zip(names, present) if there)
+        n_y = int(present[: use_y.sum()].sum())
+        covs = [c[np.ix_(present, present)] for c in covs]
+        means = [m[present] for m in means]
+        title = ("within", level)[at]
+        title = f"{label}.{title}" if label else title
+        out.append(Block(title, g, at, names, float(len(sizes) if at else r), n_y, *covs, *means))
+    return out
+
+
+def _frames(found: list[Block], cov, mean) -> dict[str, dict[str, pd.DataFrame | pd.Series]]:
+    import pandas as pd
+
+    out = {}
+    for number, (block, c, m) in enumerate(zip(found, cov, mean), start=1):
+        names = list(block.names)
+        here = {"cov": pd.DataFrame(c, index=names, columns=names)}
+        if m is not None:
+            here["mean"] = pd.Series(m, index=names)
+        out[block.label or str(number)] = here
+    return out
+
+
+def implied(fit: Fit) -> dict:
+    """Moments by the model; see `Fit.implied`."""
+    found = blocks(fit, "implied moments are")
+    return _frames(found, [b.model_cov for b in found], [b.model_mean for b in found])
+
+
+def sample_moments(fit: Fit) -> dict:
+    """Moments by the saturated model; see `Fit.sample_moments`."""
+    found = blocks(fit, "sample moments are")
+    return _frames(found, [b.sample_cov for b in found], [b.sample_mean for b in found])
+
+
+def correlations(block: Block) -> tuple[np.ndarray, np.ndarray | None]:
+    """Differences of the correlations, and of the means in units of their standard deviations (Bollen 1989)."""
+    s, m = np.sqrt(np.diag(block.sample_cov)), np.sqrt(np.diag(block.model_cov))
+    cov = block.sample_cov / np.outer(s, s) - block.model_cov / np.outer(m, m)
+    mean = None if block.model_mean is None else block.sample_mean / s - block.model_mean / m
+    return cov, mean
+
+
+def standardized_differences(block: Block) -> tuple[np.ndarray, np.ndarray | None]:
+    """Differences in units of the sample's standard deviations (Bentler 1995)."""
+    s = np.sqrt(np.diag(block.sample_cov))
+    mean = None if block.model_mean is None else (block.sample_mean - block.model_mean) / s
+    return (block.sample_cov - block.model_cov) / np.outer(s, s), mean
+
+
+def residuals(fit: Fit, kind: str = "raw") -> dict:
+    """Differences between sample and model; see `Fit.residuals`."""
+    if kind not in KINDS:
+        from difflib import get_close_matches
+
+        near = get_close_matches(str(kind), KINDS, n=1)
+        hint = f"Did you mean '{near[0]}'? " if near else ""
+        raise ModelError(f"there are no residuals of kind '{kind}'", remedy=f"{hint}Kinds: {', '.join(KINDS)}.")
+    found = blocks(fit, "residuals are")
+    cov, mean = [], []
+    for k, block in enumerate(found):
+        raw_mean = None if block.model_mean is None else block.sample_mean - block.model_mean
+        if kind == "raw":
+            c, m = block.sample_cov - block.model_cov, raw_mean
+        elif kind == "cor":
+            c, m = correlations(block)
+        elif kind == "cor.bentler":
+            c, m = standardized_differences(block)
+        else:
+            c, m = _in_standard_errors(fit, found, k, kind)
+        cov.append(c)
+        mean.append(m)
+    return _frames(found, cov, mean)
+
+
+def _in_standard_errors(fit: Fit, found: list[Block], k: int, kind: str):
+    """Differences over their standard errors: those of the sample's moments under normality ("normalized"), or less
+    what the estimates of the model explain of them ("standardized"; Hausman 1978)."""
+    likelihood, block = fit.likelihood, found[k]
+    moments = likelihood.samples[k].moments if likelihood.n_levels == 1 else None
+    if moments is None or not moments.complete or moments.scale.shape[1] > 1:
+        raise ModelError(
+            f"{kind} residuals need complete rows of one level", remedy='Use kind="cor" or kind="cor.bentler".'
+        )
+    p, S = block.n_y, block.sample_cov
+    i, j = np.tril_indices(len(S))
+    of_y = j < p
+    variance = (S[i, i] * S[j, j] + S[i, j] ** 2) / block.n
+    variance[~of_y] = 0.0
+    of_mean = np.diag(S)[:p] / block.n
+    if kind == "standardized":
+        if fit._vcov_free is None:
+            raise ModelError("standardized residuals need the standard errors of the estimates, which are withheld")
+        e = likelihood.at(fit.free)[k]
+        J = e.jacobian() @ likelihood.K
+        V = fit.vcov_expected_free
+        explained = np.einsum("ma,ab,mb->m", J, V, J)
+        covariances = len(S) * (len(S) + 1) // 2
+        full = np.zeros((len(S), len(S)))
+        row, column = np.tril_indices(p)
+        full[row, column] = explained[: len(row)]
+        to_x = explained[len(row) : len(row) + p * (len(S) - p)].reshape(p, -1)
+        full[p:, :p] = to_x.T
+        variance = variance - full[i, j][:covariances]
+        if block.model_mean is not None:
+            of_mean = of_mean - explained[len(row) + to_x.size :]
+    raw = block.sample_cov - block.model_cov
+    scaled = np.zeros(len(i))
+    tiny = 1e-8 * np.sqrt(S[i, i] * S[j, j])
+    at_zero = np.abs(raw[i, j]) < tiny
+    with np.errstate(invalid="ignore", divide="ignore"):
+        scaled = np.where(at_zero, 0.0, raw[i, j] / np.sqrt(np.where(variance > 1e-12, variance, np.nan)))
+    out = np.zeros_like(S)
+    out[i, j] = out[j, i] = scaled
+    mean = None
+    if block.model_mean is not None:
+        mean = np.zeros(len(S))
+        gap = (block.sample_mean - block.model_mean)[:p]
+        with np.errstate(invalid="ignore", divide="ignore"):
+            near = np.abs(gap) < 1e-8 * np.sqrt(np.diag(S)[:p])
+            mean[:p] = np.where(near, 0.0, gap / np.sqrt(np.where(of_mean > 1e-12, of_mean, np.nan)))
+    return out, mean
