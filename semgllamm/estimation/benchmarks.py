@@ -141,12 +141,15 @@ def saturated(likelihood: GaussianLikelihood, free: np.ndarray) -> MomentModel:
     return _without_latents(likelihood, free, full=True)
 
 
-def independence(likelihood: GaussianLikelihood, free: np.ndarray) -> MomentModel:
-    """The model with means and variances only."""
-    return _without_latents(likelihood, free, full=False)
+def independence(likelihood: GaussianLikelihood, free: np.ndarray, together: Sequence[str] = ()) -> MomentModel:
+    """The model with means and variances only, and the covariances of the responses `together`."""
+    return _without_latents(likelihood, free, full=False, together=together)
 
 
-def _without_latents(likelihood: GaussianLikelihood, free: np.ndarray, full: bool) -> MomentModel:
+def _without_latents(
+    likelihood: GaussianLikelihood, free: np.ndarray, full: bool, together: Sequence[str] = ()
+) -> MomentModel:
+    joint = {likelihood.responses.index(name) for name in together}
     p, levels = len(likelihood.responses), likelihood.n_levels
     tables, starts, count = [], [], 0
     for graph, sample, here in zip(likelihood.graphs, likelihood.samples, likelihood.at(free)):
@@ -156,10 +159,12 @@ def _without_latents(likelihood: GaussianLikelihood, free: np.ndarray, full: boo
         Pi, S = _regressed(sample) if closed else (None, None)
         for level in range(levels):
             for i in np.flatnonzero(varies[level]):
-                for j in np.flatnonzero(varies[level][: i + 1]) if full else (i,):
+                for j in np.flatnonzero(varies[level][: i + 1]):
+                    if not (full or i == j or {i, j} <= joint):
+                        continue
                     rows.append((COVARIANCE, i, j, level))
                     if closed:
-                        start.append(S[i, j] if full else sample.moments.yy[0, i, i])
+                        start.append(S[i, j] if full else sample.moments.yy[0, i, j])
                     else:
                         start.append(_pooled_variance(sample, i) / varies[:, i].sum() if i == j else 0.0)
         m = graph.m

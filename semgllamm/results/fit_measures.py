@@ -52,15 +52,24 @@ class Against:
         full = saturated_of(fit)
         self.loglik = full.maximum[1]
         self.n_moments = len(full.c)
-        self.chisq = max(2 * (self.loglik - fit.loglik), 0.0)
+        here, there = likelihood.at(fit.free), full.at(full.maximum[0])
+        # lavaan counts n rows where Wishart's likelihood has n − 1
+        sizes = [len(sample.rows) for sample in likelihood.samples]
+        share = np.array([1.0 if likelihood.divisor == "normal" else (n - 1) / n for n in sizes])
+        self.by_group = tuple(2 * (b.loglik - a.loglik) * k for a, b, k in zip(here, there, share))
+        self.chisq = max(float(sum(self.by_group)), 0.0)
         self.df = self.n_moments - fit.npar
         self.pvalue = _survival(self.chisq, self.df)
-        alone = independence(likelihood, fit.free)
-        self.baseline_chisq = 2 * (self.loglik - alone.maximum[1])
+        alone = independence(likelihood, fit.free, together=_exogenous(fit))
+        apart = zip(alone.at(alone.maximum[0]), there, share)
+        self.baseline_chisq = float(sum(2 * (b.loglik - a.loglik) * k for a, b, k in apart))
         self.baseline_df = self.n_moments - len(alone.c)
         self.baseline_pvalue = _survival(self.baseline_chisq, self.baseline_df)
-        here, there = likelihood.at(fit.free), full.at(full.maximum[0])
-        self.by_group = tuple(2 * (b.loglik - a.loglik) for a, b in zip(here, there))
+
+
+def _exogenous(fit: Fit) -> tuple[str, ...]:
+    """Covariates that are responses (`fixed_x=False`): the independence model lets them covary, as lavaan's does."""
+    return tuple(name for name in fit.likelihood.responses if name in fit.diagram.covariates)
 
 
 def against_saturated(fit: Fit) -> Against:
@@ -121,8 +130,7 @@ def _all(fit: Fit, criteria: dict[str, float]) -> dict[str, float]:
     out |= _critical_n(chisq, df, n)
     out |= _goodness(found, test, n)
     out["mfi"] = float(np.exp(-0.5 * (chisq - df) / n))
-    if not fit.likelihood.has_means:
-        out["ecvi"] = chisq / n + 2 * fit.npar / n
+    out["ecvi"] = chisq / n + 2 * fit.npar / n
     return out
 
 
@@ -205,7 +213,7 @@ def _root_mean_squares_of(block: Block) -> dict[str, float]:
     raw_mean = None if no_mean else block.sample_mean - block.model_mean
     rmr, rmr_alone = root(raw, raw_mean, cells)
     srmr, srmr_alone = root(bentler, bentler_mean, cells)
-    crmr, crmr_alone = root(cor, cor_mean, cells - k)
+    crmr, crmr_alone = root(cor, bentler_mean, cells - k)
     other, other_alone = root(mplus, cor_mean, cells)
     return {
         "rmr": rmr, "rmr_nomean": rmr_alone, "srmr": srmr, "srmr_bentler": srmr, "srmr_bentler_nomean": srmr_alone,
@@ -218,8 +226,7 @@ def _two_level_residuals(found: list[Block]) -> dict[str, float]:
     for level in (0, 1):
         mine = [block for block in found if block.level == level]
         total = sum(block.n for block in mine)
-        key = "srmr_mplus_nomean" if level == 0 else "srmr_mplus"
-        parts.append(sum(block.n / total * _root_mean_squares_of(block)[key] for block in mine))
+        parts.append(sum(block.n / total * _root_mean_squares_of(block)["crmr"] for block in mine))
     return {"srmr": parts[0] + parts[1], "srmr_within": parts[0], "srmr_between": parts[1]}
 
 

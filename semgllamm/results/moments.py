@@ -198,7 +198,7 @@ def residuals(fit: Fit, kind: str = "raw") -> dict:
         if kind == "raw":
             c, m = block.sample_cov - block.model_cov, raw_mean
         elif kind == "cor":
-            c, m = correlations(block)
+            c, m = correlations(block)[0], standardized_differences(block)[1]
         elif kind == "cor.bentler":
             c, m = standardized_differences(block)
         else:
@@ -213,45 +213,67 @@ def _in_standard_errors(fit: Fit, found: list[Block], k: int, kind: str):
     what the estimates of the model explain of them ("standardized"; Hausman 1978)."""
     likelihood, block = fit.likelihood, found[k]
     moments = likelihood.samples[k].moments if likelihood.n_levels == 1 else None
-    if moments is None or not moments.complete or moments.scale.shape[1] > 1:
+    if moments is None or not moments.complete:
         raise ModelError(
             f"{kind} residuals need complete rows of one level", remedy='Use kind="cor" or kind="cor.bentler".'
         )
-    p, S = block.n_y, block.sample_cov
-    i, j = np.tril_indices(len(S))
-    of_y = j < p
-    variance = (S[i, i] * S[j, j] + S[i, j] ** 2) / block.n
-    variance[~of_y] = 0.0
-    of_mean = np.diag(S)[:p] / block.n
-    if kind == "standardized":
-        if fit._vcov_free is None:
-            raise ModelError("standardized residuals need the standard errors of the estimates, which are withheld")
-        e = likelihood.at(fit.free)[k]
-        J = e.jacobian() @ likelihood.K
-        V = fit.vcov_expected_free
-        explained = np.einsum("ma,ab,mb->m", J, V, J)
-        covariances = len(S) * (len(S) + 1) // 2
-        full = np.zeros((len(S), len(S)))
-        row, column = np.tril_indices(p)
-        full[row, column] = explained[: len(row)]
-        to_x = explained[len(row) : len(row) + p * (len(S) - p)].reshape(p, -1)
-        full[p:, :p] = to_x.T
-        variance = variance - full[i, j][:covariances]
-        if block.model_mean is not None:
-            of_mean = of_mean - explained[len(row) + to_x.size :]
-    raw = block.sample_cov - block.model_cov
-    scaled = np.zeros(len(i))
-    tiny = 1e-8 * np.sqrt(S[i, i] * S[j, j])
-    at_zero = np.abs(raw[i, j]) < tiny
-    with np.errstate(invalid="ignore", divide="ignore"):
-        scaled = np.where(at_zero, 0.0, raw[i, j] / np.sqrt(np.where(variance > 1e-12, variance, np.nan)))
-    out = np.zeros_like(S)
-    out[i, j] = out[j, i] = scaled
-    mean = None
+    S, size = block.sample_cov, len(block.names)
+    i, j = np.tril_indices(size)
+    gap, spread = (S - block.model_cov)[i, j], S[i, i] * S[j, j]
     if block.model_mean is not None:
-        mean = np.zeros(len(S))
-        gap = (block.sample_mean - block.model_mean)[:p]
-        with np.errstate(invalid="ignore", divide="ignore"):
-            near = np.abs(gap) < 1e-8 * np.sqrt(np.diag(S)[:p])
-            mean[:p] = np.where(near, 0.0, gap / np.sqrt(np.where(of_mean > 1e-12, of_mean, np.nan)))
-    return out, mean
+        gap = np.concatenate([gap, block.sample_mean - block.model_mean])
+        spread = np.concatenate([spread, np.diag(S)])
+    variance = np.diag(_normal_covariance(S, block.model_mean is not None))
+    if kind == "standardized":
+        variance = _of_residuals(likelihood, fit.free, found, k)
+    # moments that the model fits exactly do not vary
+    moves = np.abs(gap) > 1e-8 * np.sqrt(spread)
+    with np.errstate(invalid="ignore", divide="ignore"):
+        known = np.where(variance > 1e-10 * spread, variance, np.nan)
+        scaled = np.where(moves, gap / np.sqrt(known / block.n), 0.0)
+    out = np.zeros_like(S)
+    out[i, j] = out[j, i] = scaled[: len(i)]
+    return out, None if block.model_mean is None else scaled[len(i) :]
+
+
+def _normal_covariance(S: np.ndarray, has_means: bool) -> np.ndarray:
+    """Γ: n times the covariances of vech S, by rows of the lower triangle, and of the means, under normality."""
+    i, j = np.tril_indices(len(S))
+    gamma = S[np.ix_(i, i)] * S[np.ix_(j, j)] + S[np.ix_(i, j)] * S[np.ix_(j, i)]
+    if not has_means:
+        return gamma
+    zero = np.zeros((len(i), len(S)))
+    return np.block([[gamma, zero], [zero.T, S]])
+
+
+def _of_residuals(likelihood: GaussianLikelihood, free: np.ndarray, found: list[Block], k: int) -> np.ndarray:
+    """n times the variances of the residuals, diag QΓQ' with Q = I − Δ(Δ'VΔ)⁻¹Δ'V, V the inverse of the model's Γ."""
+    sizes, deltas, inverses = [], [], []
+    for block, here in zip(found, likelihood.at(free)):
+        has_means = block.model_mean is not None
+        deltas.append(_slopes(here, block) @ likelihood.K)
+        inverses.append(block.n * np.linalg.inv(_normal_covariance(block.model_cov, has_means)))
+        sizes.append(len(deltas[-1]))
+    bread = np.linalg.pinv(sum(D.T @ V @ D for D, V in zip(deltas, inverses)))
+    out = np.zeros(sizes[k])
+    for g, (block, D, V) in enumerate(zip(found, deltas, inverses)):
+        Q = (np.eye(sizes[k]) if g == k else 0.0) - deltas[k] @ bread @ D.T @ V
+        gamma = _normal_covariance(block.sample_cov, block.model_mean is not None)
+        out += found[k].n / block.n * np.einsum("ab,bc,ac->a", Q, gamma, Q)
+    return out
+
+
+def _slopes(here: Evaluation, block: Block) -> np.ndarray:
+    """Δ, the derivatives of a block's moments, those of the covariates alone among them (which are 0)."""
+    p, size = block.n_y, len(block.names)
+    J = here.jacobian()
+    of_y = p * (p + 1) // 2
+    of_x = of_y + p * (size - p)
+    cells = np.zeros((size, size, J.shape[1]))
+    row, column = np.tril_indices(p)
+    cells[row, column] = J[:of_y]
+    cells[p:, :p] = J[of_y:of_x].reshape(p, size - p, -1).swapaxes(0, 1)
+    parts = [cells[np.tril_indices(size)]]
+    if block.model_mean is not None:
+        parts.append(np.concatenate([J[of_x:], np.zeros((size - p, J.shape[1]))]))
+    return np.concatenate(parts)
