@@ -405,8 +405,8 @@ def _bound(
     diagram = settle_families(diagram, _listed(ordered, "ordered"), family)
     if moments is not None:
         frame, group = moments.frame(diagram, group)
-        if like not in ("fit", "growth") and moments.means is None:
-            switches = {"meanstructure": False, **switches}
+        if like not in ("fit", "growth"):
+            switches = {"meanstructure": moments.means is not None, **switches}
     # a covariate with a part at each level has a density, and what covaries with it
     parted = like != "fit" and bool(diagram.parted_covariates)
     random_x = diagram.covariates if parted or switches.get("fixed_x") is False else ()

@@ -129,12 +129,21 @@ class _Lowering:
             return FIXED
         if row.op == "~~" and row.lhs != row.rhs and row.fixed == 0.0:
             return FIXED
+        if row.op == "~~" and row.lhs == row.rhs and row.fixed == 1.0 and self._is_probit(row):
+            return FIXED  # the variance of its link
         number = self._number(row)
         place = getattr(self, _PLACE[row.op])
         matrix, lhs, rhs, times = place(row)
         value = 0.0 if row.fixed is None else float(row.fixed)
         self.cells[row.group - 1][matrix].append(Cell(lhs, rhs, number, value, times))
         return number
+
+    def _is_probit(self, row: Parameter) -> bool:
+        """Whether a row is about an ordinal probit response at its own level."""
+        found = self.by_name.get(row.lhs)
+        if found is None or found.level != level_index(row.level, self.levels):
+            return False
+        return (found.family.name, found.family.link) == ("ordinal", "probit")
 
     def _refuse(self, row: Parameter, message: str, remedy: str | None = None):
         raise ModelError(message, text=self.diagram.text, span=row.span, remedy=remedy)
