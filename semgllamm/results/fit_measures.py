@@ -113,10 +113,12 @@ def _information_criteria(fit: Fit) -> dict[str, float]:
 
 def _all(fit: Fit, criteria: dict[str, float]) -> dict[str, float]:
     test = against_saturated(fit)
-    n, groups = criteria["ntotal"], len(fit.model.groups)
+    groups = len(fit.model.groups)
+    # Wishart's likelihood has one row less in each group
+    n = criteria["ntotal"] - (0 if fit.likelihood.divisor == "normal" else groups)
     chisq, df, base, base_df = test.chisq, test.df, test.baseline_chisq, test.baseline_df
     out = {
-        "npar": fit.npar, "fmin": _minimum(fit, test), "chisq": chisq, "df": df, "pvalue": test.pvalue,
+        "npar": fit.npar, "fmin": 0.5 * chisq / n, "chisq": chisq, "df": df, "pvalue": test.pvalue,
         "baseline.chisq": base, "baseline.df": base_df, "baseline.pvalue": test.baseline_pvalue,
         **_incremental(chisq, df, base, base_df),
         "logl": fit.loglik, "unrestricted.logl": test.loglik,
@@ -125,20 +127,15 @@ def _all(fit: Fit, criteria: dict[str, float]) -> dict[str, float]:
     }  # fmt: skip
     found = blocks(fit)
     if fit.likelihood.n_levels > 1:
+        del out["fmin"]
         return out | _two_level_residuals(found)
-    out |= _root_mean_squares(found, n)
+    out |= _root_mean_squares(found, criteria["ntotal"])
     out |= _critical_n(chisq, df, n)
-    out |= _goodness(found, test, n)
+    if all(sample.moments.complete for sample in fit.likelihood.samples):
+        out |= _goodness(found, test, criteria["ntotal"])
     out["mfi"] = float(np.exp(-0.5 * (chisq - df) / n))
     out["ecvi"] = chisq / n + 2 * fit.npar / n
     return out
-
-
-def _minimum(fit: Fit, test: Against) -> float:
-    """lavaan's minimum of its discrepancy function."""
-    if fit.likelihood.n_levels > 1:
-        return np.nan
-    return 0.5 * test.chisq / fit.nobs
 
 
 def _incremental(chisq: float, df: int, base: float, base_df: int) -> dict[str, float]:
@@ -240,23 +237,32 @@ def _critical_n(chisq: float, df: int, n: float) -> dict[str, float]:
     }
 
 
-def _goodness(found: list[Block], test: Against, n: float) -> dict[str, float]:
+def _goodness(found: list[Block], test: Against, total: float) -> dict[str, float]:
     off = whole = 0.0
     for block in found:
-        inverse = np.linalg.inv(block.model_cov)
-        share = block.n / n
-        turned = inverse @ (block.sample_cov - block.model_cov)
-        around = inverse @ block.sample_cov
-        off += share * 0.5 * np.trace(turned @ turned)
-        whole += share * 0.5 * np.trace(around @ around)
-        if block.model_mean is not None:
-            gap = block.sample_mean - block.model_mean
-            off += share * gap @ inverse @ gap
-            whole += share * block.sample_mean @ inverse @ block.sample_mean
+        has_means = block.model_mean is not None
+        gap = block.sample_mean - block.model_mean if has_means else None
+        off += block.n / total * _distance(block, block.sample_cov - block.model_cov, gap)
+        whole += block.n / total * _distance(block, block.sample_cov, block.sample_mean)
     gfi = 1 - off / whole
     moments = sum(_counted(block) for block in found)
     agfi = 1 - moments / test.df * (1 - gfi) if test.df > 0 else 1.0
     return {"gfi": float(gfi), "agfi": float(agfi), "pgfi": float(test.df / moments * gfi)}
+
+
+def _distance(block: Block, D: np.ndarray, mean: np.ndarray | None) -> float:
+    """d'Vd of moments d, V the information of normal y given x: with W the inverse of the residual covariances and D_e
+    what D adds to them, ½ tr(W D_e W D_e) + tr(W D_yx S_xx⁻¹ D_xy), and m'Wm for means."""
+    p, S = block.n_y, block.model_cov
+    to_x, xx = S[:p, p:], S[p:, p:]
+    Pi = np.linalg.solve(xx, to_x.T).T if to_x.size else to_x
+    W = np.linalg.inv(S[:p, :p] - Pi @ to_x.T)
+    along = Pi @ D[p:, :p]
+    turned = W @ (D[:p, :p] - along - along.T)
+    value = 0.5 * np.trace(turned @ turned)
+    if to_x.size:
+        value += np.trace(W @ D[:p, p:] @ np.linalg.solve(xx, D[p:, :p]))
+    return float(value if mean is None else value + mean[:p] @ W @ mean[:p])
 
 
 def _counted(block: Block) -> int:

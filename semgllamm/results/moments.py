@@ -223,7 +223,7 @@ def _in_standard_errors(fit: Fit, found: list[Block], k: int, kind: str):
     if block.model_mean is not None:
         gap = np.concatenate([gap, block.sample_mean - block.model_mean])
         spread = np.concatenate([spread, np.diag(S)])
-    variance = np.diag(_normal_covariance(S, block.model_mean is not None))
+    variance = np.diag(_normal_covariance(S, block))
     if kind == "standardized":
         variance = _of_residuals(likelihood, fit.free, found, k)
     # moments that the model fits exactly do not vary
@@ -236,29 +236,37 @@ def _in_standard_errors(fit: Fit, found: list[Block], k: int, kind: str):
     return out, None if block.model_mean is None else scaled[len(i) :]
 
 
-def _normal_covariance(S: np.ndarray, has_means: bool) -> np.ndarray:
-    """Γ: n times the covariances of vech S, by rows of the lower triangle, and of the means, under normality."""
+def _normal_covariance(S: np.ndarray, block: Block) -> np.ndarray:
+    """Γ: n times the covariances of vech S, by rows of the lower triangle, and of the means, under normality given x.
+
+    With R the part of S that the covariates explain, Γ_ij,kl = S_ik S_jl + S_il S_jk − R_ik R_jl − R_il R_jk.
+    """
     i, j = np.tril_indices(len(S))
-    gamma = S[np.ix_(i, i)] * S[np.ix_(j, j)] + S[np.ix_(i, j)] * S[np.ix_(j, i)]
-    if not has_means:
+
+    def products(A):
+        return A[np.ix_(i, i)] * A[np.ix_(j, j)] + A[np.ix_(i, j)] * A[np.ix_(j, i)]
+
+    to_x = S[:, block.n_y :]
+    R = to_x @ np.linalg.solve(to_x[block.n_y :], to_x.T) if to_x.size else np.zeros_like(S)
+    gamma = products(S) - products(R)
+    if block.model_mean is None:
         return gamma
     zero = np.zeros((len(i), len(S)))
-    return np.block([[gamma, zero], [zero.T, S]])
+    return np.block([[gamma, zero], [zero.T, S - R]])
 
 
 def _of_residuals(likelihood: GaussianLikelihood, free: np.ndarray, found: list[Block], k: int) -> np.ndarray:
     """n times the variances of the residuals, diag QΓQ' with Q = I − Δ(Δ'VΔ)⁻¹Δ'V, V the inverse of the model's Γ."""
     sizes, deltas, inverses = [], [], []
     for block, here in zip(found, likelihood.at(free)):
-        has_means = block.model_mean is not None
         deltas.append(_slopes(here, block) @ likelihood.K)
-        inverses.append(block.n * np.linalg.inv(_normal_covariance(block.model_cov, has_means)))
+        inverses.append(block.n * np.linalg.pinv(_normal_covariance(block.model_cov, block), hermitian=True))
         sizes.append(len(deltas[-1]))
     bread = np.linalg.pinv(sum(D.T @ V @ D for D, V in zip(deltas, inverses)))
     out = np.zeros(sizes[k])
     for g, (block, D, V) in enumerate(zip(found, deltas, inverses)):
         Q = (np.eye(sizes[k]) if g == k else 0.0) - deltas[k] @ bread @ D.T @ V
-        gamma = _normal_covariance(block.sample_cov, block.model_mean is not None)
+        gamma = _normal_covariance(block.sample_cov, block)
         out += found[k].n / block.n * np.einsum("ab,bc,ac->a", Q, gamma, Q)
     return out
 
@@ -272,7 +280,7 @@ def _slopes(here: Evaluation, block: Block) -> np.ndarray:
     cells = np.zeros((size, size, J.shape[1]))
     row, column = np.tril_indices(p)
     cells[row, column] = J[:of_y]
-    cells[p:, :p] = J[of_y:of_x].reshape(p, size - p, -1).swapaxes(0, 1)
+    cells[p:, :p] = J[of_y:of_x].reshape(p, size - p, J.shape[1]).swapaxes(0, 1)
     parts = [cells[np.tril_indices(size)]]
     if block.model_mean is not None:
         parts.append(np.concatenate([J[of_x:], np.zeros((size - p, J.shape[1]))]))
