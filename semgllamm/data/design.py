@@ -50,6 +50,8 @@ class Design:
     left_out : tuple of (reason, count)
     given : tuple of float
         For each group the log-likelihood of covariates that have a density, but are conditioned on.
+    held : int
+        How many of the moments are those of such covariates.
     """
 
     n_rows: int
@@ -62,6 +64,7 @@ class Design:
     left_out: tuple[tuple[str, int], ...]
     group_of: np.ndarray | None = None
     given: tuple[float, ...] = ()
+    held: int = 0
 
     def column(self, name: str) -> np.ndarray:
         """A covariate over the rows; "1" is the constant, products are written ``a:b``."""

@@ -173,7 +173,8 @@ def _without_latents(
             if column != constant and not full:
                 continue
             for i in range(p):
-                if column != constant and levels > 1 and not varies[0, i] and _within(sample, column):
+                # a response has slopes on the covariates of the levels at which it varies
+                if column != constant and levels > 1 and not varies[0 if _within(sample, column) else 1, i]:
                     continue
                 rows.append((REGRESSION, i, column, 0))
                 if closed and full:

@@ -42,7 +42,7 @@ def condition(
     -------
     diagram, model, design
         The moments' rows are marked as exogenous, their cells are fixed, and the design has the log-likelihood of the
-        covariates of one level in `given`.
+        covariates of one level in `given` and the number of moments in `held`.
 
     Raises
     ------
@@ -58,7 +58,8 @@ def condition(
     for k in own:
         held[k] = replace(held[k], exogenous=True)
     given = tuple(_given(diagram, design, covariates, g) for g in range(len(model.groups)))
-    return replace(diagram, parameters=tuple(held)), model, replace(design, given=given)
+    count = sum(_key(held[k]) in values for k in own)
+    return replace(diagram, parameters=tuple(held)), model, replace(design, given=given, held=count)
 
 
 def _is_moment(row: Parameter, covariates: Sequence[str]) -> bool:

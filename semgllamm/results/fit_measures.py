@@ -58,7 +58,7 @@ class Against:
         share = np.array([1.0 if likelihood.divisor == "normal" else (n - 1) / n for n in sizes])
         self.by_group = tuple(2 * (b.loglik - a.loglik) * k for a, b, k in zip(here, there, share))
         self.chisq = max(float(sum(self.by_group)), 0.0)
-        self.df = self.n_moments - fit.npar
+        self.df = self.n_moments - fit.design.held - fit.npar
         self.pvalue = _survival(self.chisq, self.df)
         alone = independence(likelihood, fit.free, together=_exogenous(fit))
         apart = zip(alone.at(alone.maximum[0]), there, share)

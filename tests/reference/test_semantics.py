@@ -9,6 +9,7 @@ import pytest
 
 import semgllamm as sg
 from semgllamm.data.datasets import load_dataset
+from semgllamm.results.fit_measures import against_saturated
 
 FOLDER = Path(__file__).parent / "semantics"
 CASES = {case["name"]: case for case in json.loads((FOLDER / "cases.json").read_text(encoding="utf-8"))}
@@ -61,6 +62,13 @@ def test_equals_lavaan(name):
     for key, (estimate, se) in expected.items():
         assert found[key][0] == pytest.approx(estimate, rel=ESTIMATES, abs=ESTIMATES), key
         assert found[key][1] == pytest.approx(se, rel=SE, abs=SE), key
+
+
+@pytest.mark.parametrize("name", CASES)
+def test_chi_square_equals_lavaan(name):
+    test = against_saturated(call(CASES[name]))
+    assert test.df == VALUES[name]["df"]
+    assert test.chisq == pytest.approx(VALUES[name]["chisq"], rel=1e-5, abs=1e-5)
 
 
 def test_every_case_has_values():

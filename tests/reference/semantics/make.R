@@ -68,7 +68,7 @@ fitted_case <- function(case) {
     for (column in c("group", "level", "label")) if (is.null(table[[column]])) table[[column]] <- if (column == "label") "" else 1
     keep <- !(table$op %in% c("==", "<", ">")) & !(exogenous %in% 1 & table$op %in% c("~~", "~1"))
     list(name = case$name, loglik = as.numeric(logLik(fit)), npar = as.integer(fitMeasures(fit, "npar")),
-         chisq = as.numeric(fitMeasures(fit, "chisq")),
+         chisq = as.numeric(fitMeasures(fit, "chisq")), df = as.integer(fitMeasures(fit, "df")),
          rows = lapply(which(keep), function(k) list(table$lhs[k], table$op[k], table$rhs[k], table$group[k],
                                                      table$level[k], table$est[k], table$se[k])))
 }
