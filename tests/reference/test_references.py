@@ -11,7 +11,8 @@ from walk import walk
 from semgllamm import Adaptive, Ordinary
 
 HERE = Path(__file__).parent
-NAMES = sorted(path.parent.name for path in HERE.glob("*/values.json"))
+# a folder with a model of its own; the others hold the values of many models, and have tests of their own
+NAMES = sorted(path.parent.name for path in HERE.glob("*/model.sem"))
 RESULTS = [
     (name, method, result)
     for name in NAMES
