@@ -26,7 +26,8 @@ COMPLETION = (
 )  # fmt: skip
 ARGUMENTS = (
     "family", "cluster", "group", "group_label", "ordered", "constraints", "missing", "estimator", "information",
-    "likelihood", "sample_cov", "sample_mean", "sample_nobs", "quadrature", "start", "settings", "progress",
+    "likelihood", "se", "test", "sampling_weights", "sample_cov", "sample_mean", "sample_nobs", "quadrature", "start",
+    "settings", "progress",
 )  # fmt: skip
 
 
@@ -56,6 +57,9 @@ def fit(
     missing: str = "ml",
     estimator: str = "ML",
     information: str | None = None,
+    se: str | None = None,
+    test: str | None = None,
+    sampling_weights: str | None = None,
     sample_cov: Any = None,
     sample_mean: Any = None,
     sample_nobs: Any = None,
@@ -86,10 +90,18 @@ def fit(
         More model text, for constraints and definitions.
     missing : {"ml", "listwise"}
         "ml" uses every observed response (missing at random).
-    estimator : str
-        "ML".
-    information : {"observed", "expected"}, optional
+    estimator : {"ML", "MLR", "MLM", "MLMV", "MLMVS", "MLF", "GLS", "ULS", "WLS"}
+        Those that begin with ML maximise the likelihood and differ in standard errors and test; all but ML, MLR and
+        MLF are for complete Gaussian data.
+    information : {"observed", "expected", "first.order"}, optional
         Which information matrix gives the standard errors; by default the observed one.
+    se : str, optional
+        "standard", "robust", "robust.sem", "robust.huber.white", "robust.cluster", "first.order", "bootstrap" or "none";
+        by default that of the estimator. "robust" is the sandwich of the independent units.
+    test : {"standard", "satorra.bentler", "yuan.bentler.mplus", "scaled.shifted", "mean.var.adjusted"}, optional
+        The scaled test of a Gaussian model in closed form; by default that of the estimator.
+    sampling_weights : str, optional
+        Column of weights of rows, of Gaussian models of one level; they are scaled to the number of rows.
     sample_cov : DataFrame, or list or dict of one a group, optional
         In place of `data`, for Gaussian models of one level: covariances, divided by n − 1; see `covariance_matrix`.
     sample_mean : Series, array, or list or dict of them, optional
@@ -114,8 +126,9 @@ def fit(
     """
     return _fitted("fit", model, data, family=family, cluster=cluster, group=group, group_label=group_label,
                    ordered=ordered, constraints=constraints, missing=missing, estimator=estimator,
-                   information=information, sample_cov=sample_cov, sample_mean=sample_mean, sample_nobs=sample_nobs,
-                   quadrature=quadrature, start=start, settings=settings, progress=progress, **switches)  # fmt: skip
+                   information=information, se=se, test=test, sampling_weights=sampling_weights,
+                   sample_cov=sample_cov, sample_mean=sample_mean, sample_nobs=sample_nobs, quadrature=quadrature,
+                   start=start, settings=settings, progress=progress, **switches)  # fmt: skip
 
 
 def sem(
@@ -131,7 +144,10 @@ def sem(
     missing: str = "listwise",
     estimator: str = "ML",
     information: str | None = None,
-    likelihood: str = "normal",
+    likelihood: str | None = None,
+    se: str | None = None,
+    test: str | None = None,
+    sampling_weights: str | None = None,
     sample_cov: Any = None,
     sample_mean: Any = None,
     sample_nobs: Any = None,
@@ -151,12 +167,13 @@ def sem(
         As for `fit`, and so are sample_cov, sample_mean and sample_nobs.
     missing : {"listwise", "ml"}
         Whether rows with a missing value are left out, or used as far as they go ("fiml" and "direct" are the same).
-    estimator : str
-        "ML".
-    information : {"expected", "observed"}, optional
+    estimator, se, test, sampling_weights
+        As for `fit`; robust standard errors are "robust.sem" for complete data, and "robust.cluster" with a `cluster`
+        whose level the model does not name. With GLS, ULS and WLS all covariates are random.
+    information : {"expected", "observed", "first.order"}, optional
         By default expected for complete data of Gaussian responses, else observed.
-    likelihood : {"normal", "wishart"}
-        Whether sample covariances are divided by n or n − 1.
+    likelihood : {"normal", "wishart"}, optional
+        Whether sample covariances are divided by n, as they are by default, or n − 1; least squares always have n − 1.
     **switches
         Completion switches: std_lv, orthogonal, meanstructure, fixed_x, group_equal, group_partial, …
 
@@ -171,7 +188,8 @@ def sem(
     """
     return _fitted("sem", model, data, family=family, cluster=cluster, group=group, group_label=group_label,
                    ordered=ordered, constraints=constraints, missing=missing, estimator=estimator,
-                   information=information, likelihood=likelihood, sample_cov=sample_cov, sample_mean=sample_mean,
+                   information=information, likelihood=likelihood, se=se, test=test,
+                   sampling_weights=sampling_weights, sample_cov=sample_cov, sample_mean=sample_mean,
                    sample_nobs=sample_nobs, quadrature=quadrature, start=start, settings=settings, progress=progress,
                    **switches)  # fmt: skip
 
@@ -194,8 +212,9 @@ lavaan = _named_like("lavaan")
 
 def _fitted(
     like, model, data, *, family=None, cluster=None, group=None, group_label=None, ordered=(), constraints=None,
-    missing=None, estimator=None, information=None, likelihood=None, sample_cov=None, sample_mean=None,
-    sample_nobs=None, quadrature="auto", start=None, settings=None, progress="auto", **switches,
+    missing=None, estimator=None, information=None, likelihood=None, se=None, test=None, sampling_weights=None,
+    sample_cov=None, sample_mean=None, sample_nobs=None, quadrature="auto", start=None, settings=None,
+    progress="auto", **switches,
 ):  # fmt: skip
     """The walk from a text to a fit."""
     from semgllamm.estimation.maximum import maximum_likelihood
@@ -209,17 +228,24 @@ def _fitted(
             f"settings cannot be {settings!r}", remedy="Write settings=Settings(iterations=500), for example."
         )
     request = Request.of(
-        like, estimator=estimator, information=information, likelihood=likelihood, missing=missing
+        like, estimator=estimator, information=information, likelihood=likelihood, missing=missing, se=se, test=test,
     )  # fmt: skip
     moments = _moments(like, data, sample_cov, sample_mean, sample_nobs, group_label, cluster, request)
+    if request.objective != "ML":
+        switches = {**switches, "fixed_x": False}
     diagram, lowered_model, design, binding, messages = _bound(
         model, data if moments is None else moments, like=like, family=family, cluster=cluster, group=group,
         group_label=None if moments is not None else group_label, ordered=ordered, constraints=constraints,
         missing=request.missing, switches=switches, start=start, joint=_is_auto(quadrature),
     )  # fmt: skip
+    if moments is not None:
+        _check_moments(request, sampling_weights)
+    clustered = len(lowered_model.levels) > 1 and not _levels_used(lowered_model, diagram)
+    weight = _weights(sampling_weights, binding, design)
+    request = replace(request, clustered=clustered, weighted=weight is not None)
     numbers = {name: number for name, number in _names(diagram, lowered_model).items() if number >= 0}
     affine = equality_map(diagram, numbers, lowered_model.n_parameters)
-    bound, tree, rule = _likelihood(diagram, lowered_model, design, affine, quadrature, settings, request)
+    bound, tree, rule = _likelihood(diagram, lowered_model, design, affine, quadrature, settings, request, weight)
     working = bound.working
     restricting = constraints_of_cells(
         diagram, numbers, lowered_model.rows, (working.K, working.c), working.positive()
@@ -254,16 +280,54 @@ def _moments(like, data, covariance, mean, count, group_label, cluster, request)
     return sample_moments(covariance, mean, count, None if group_label is None else _listed(group_label, "group_label"))
 
 
+def _check_moments(request, sampling_weights) -> None:
+    """Sample moments have no rows to be robust with."""
+    by_rows = request.estimator not in ("ML", "GLS", "ULS") or request.se not in (None, "standard", "none")
+    if by_rows or request.chosen_test != "standard" or request.information == "first.order" or sampling_weights:
+        raise DataError(
+            "robust standard errors and tests, WLS and sampling weights need rows of data, not sample moments",
+            remedy="Use estimator='ML', 'GLS' or 'ULS'.",
+        )
+
+
 def _is_auto(quadrature) -> bool:
     return isinstance(quadrature, str) and quadrature == "auto"
 
 
-def _likelihood(diagram, model, design, constraint, quadrature, settings, request):
+def _levels_used(model, diagram) -> bool:
+    """Whether anything varies at a level above the rows."""
+    heights = (*model.eta_level, *(r.level for r in model.responses))
+    return bool(diagram.random_terms) or any(heights)
+
+
+def _weights(name, binding, design):
+    """The sampling weights of the design's rows, with mean 1; None if there are none."""
+    if name is None:
+        return None
+    from semgllamm.data.columns import sampling_weights
+
+    weight = sampling_weights(binding.frame, name)[design.kept]
+    return weight / weight.mean()
+
+
+def _likelihood(diagram, model, design, constraint, quadrature, settings, request, weight=None):
     """(likelihood, integration tree, quadrature rule): the closed form where there is one and no rule is asked for."""
     from semgllamm.estimation.gaussian import GaussianLikelihood, has_closed_form
 
     if _is_auto(quadrature) and has_closed_form(model, design, diagram):
-        return GaussianLikelihood(model, design, constraint, divisor=request.likelihood), None, None
+        if weight is not None and _levels_used(model, diagram):
+            raise ModelError("sampling weights are for models of one level")
+        if request.objective != "ML":
+            from semgllamm.estimation.least_squares import LeastSquares
+
+            if weight is not None or request.clustered:
+                raise ModelError(
+                    f"estimator='{request.estimator}' takes no sampling weights and no clusters",
+                    remedy="Use estimator='MLR'.",
+                )
+            return LeastSquares(request.objective, model, design, constraint), None, None
+        return GaussianLikelihood(model, design, constraint, weight, request.likelihood), None, None
+    _check_engine(request)
     with_means = {cell.row for group in model.groups for cell in group.beta if cell.column == "1"}
     if any(r.family.name == "gaussian" and r.name not in with_means for r in model.responses):
         raise ModelError("a model without means is fitted in closed form only", remedy="Use meanstructure=True.")
@@ -280,6 +344,22 @@ def _likelihood(diagram, model, design, constraint, quadrature, settings, reques
     predictor = Predictor(model, working, tree, design)
     rule = parse_quadrature(quadrature, predictor.rule_levels)
     return Likelihood(predictor, ordinary=isinstance(rule, Ordinary), threads=settings.threads), tree, rule
+
+
+def _check_engine(request) -> None:
+    """What only a closed form can do."""
+    if request.objective != "ML" or request.estimator in ("MLM", "MLMV", "MLMVS"):
+        raise ModelError(
+            f"estimator='{request.estimator}' is for Gaussian models in closed form", remedy="Use 'ML' or 'MLR'."
+        )
+    if request.weighted:
+        raise ModelError("sampling weights are for Gaussian models in closed form")
+    if request.test not in (None, "standard"):
+        raise ModelError(f"test='{request.test}' is for Gaussian models in closed form")
+    if request.se in ("robust.sem", "bootstrap"):
+        raise ModelError(f"se='{request.se}' is for Gaussian models in closed form", remedy="Use se='robust'.")
+    if request.information == "expected":
+        raise ModelError("the expected information is for Gaussian models in closed form")
 
 
 def parameter_table(
@@ -417,7 +497,8 @@ def _bound(
     binding = bind(diagram, frame, cluster=_listed(cluster), group=group, also=random_x, group_labels=labels)
     if moments is not None:
         binding = replace(binding, from_moments=True)
-    if like != "fit" and missing == "ml":
+    in_clusters = bool(_listed(cluster)) and not any(path.block.level for path in diagram.paths)
+    if like != "fit" and (missing == "ml" or in_clusters):
         switches = {"meanstructure": True, **switches}
     completed = complete(
         diagram, like=like, fitted=True, n_groups=len(binding.group_labels), group_labels=binding.group_labels,

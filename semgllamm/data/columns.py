@@ -29,6 +29,7 @@ __all__ = [
     "offset",
     "response",
     "response_level",
+    "sampling_weights",
     "trials",
     "unit_value",
 ]
@@ -113,6 +114,14 @@ def exposure(frame: pd.DataFrame, name: str) -> np.ndarray:
     _refuse(values <= 0, frame, frame[name], f"exposure '{name}'", "is not positive",
             "An exposure is a positive amount; a column that is already on the log scale is an @offset.")
     return np.log(values)
+
+
+def sampling_weights(frame: pd.DataFrame, name: str) -> np.ndarray:
+    """A column of sampling weights: how many of the population a row stands for."""
+    values = _numeric(frame, column(frame, name, "sampling weights"), name, "sampling weights")
+    _refuse(~(values > 0), frame, frame[name], f"sampling weight '{name}'", "is not positive",
+            "A row without weight is best left out.")
+    return values
 
 
 def covariate(frame: pd.DataFrame, name: str) -> tuple[np.ndarray, tuple[str, ...]]:

@@ -9,10 +9,10 @@ import numpy as np
 from semgllamm.diagram.diagram import PathDiagram
 from semgllamm.estimation.admissible import improper
 from semgllamm.estimation.automatic import estimate
-from semgllamm.estimation.constrained import Restrictions, restricted, restricted_covariance
+from semgllamm.estimation.constrained import Restrictions, restricted
+from semgllamm.estimation.covariances import Inverse, by_expectation, kind_of_errors, standard_errors
 from semgllamm.estimation.gaussian import GaussianLikelihood
 from semgllamm.estimation.identification import identification
-from semgllamm.estimation.information import Curvature, covariance
 from semgllamm.estimation.likelihood import Likelihood
 from semgllamm.estimation.samples import check_model, check_samples
 from semgllamm.estimation.settings import Adaptive, Ordinary, Request, Settings
@@ -22,8 +22,6 @@ from semgllamm.model.constraints import Constraints
 __all__ = ["maximum_likelihood"]
 
 EDGE = 1e-4  # smallest eigenvalue of a correlation matrix of latent variables that is not called singular
-
-_HELD = "the information is not positive definite unless parameters at their bounds are held there: so were they"
 
 MOST_NODES = 10_000  # a unit, to look for what is not identified
 
@@ -64,6 +62,7 @@ def maximum_likelihood(
     problems = _singular_covariances(likelihood, optimum.free)
     problems += [] if convergence.converged else [convergence.message]
     notes: list[str] = []
+    invert = Inverse(likelihood, np.asarray(optimum.free), optimum, restrictions)
     vcov, kind = None, ""
     if solution.information is not None:
         if closed:
@@ -72,20 +71,15 @@ def maximum_likelihood(
             trusted = bool(error is not None and error.met and optimum.by_louis)
             kind = "Observed (Louis)" if trusted else "Observed (differences of the score)"
             information = solution.information
-        free = np.asarray(optimum.free)
-        if restrictions is None:
-            normals = likelihood.working.normals(free)
-            notes += _singular_by_rank(likelihood, free) if normals.size else []
-            vcov, null = covariance(information, likelihood.names, convergence.boundary, likelihood.blocks, normals)
-        else:
-            scale = Curvature.of(information, likelihood.blocks).scale
-            vcov, null, held = restricted_covariance(
-                information, scale, likelihood.names, convergence.boundary, restrictions, free, optimum.multipliers
-            )
-            notes += [_HELD] * held
+        vcov, null, said = invert(information)
+        notes += said
         if null:
             vcov = None
             problems += [f"the information matrix cannot be inverted (is the model identified?): {d}" for d in null]
+        elif not problems:
+            vcov = standard_errors(invert, vcov, request)
+    if request.chosen_information == "first.order":
+        kind = "First.order"
     # constraints may identify what the scores do not
     if problems and restrictions is None and convergence.iterations <= settings.iterations:
         problems = _not_identified(likelihood, optimum.free) or problems
@@ -95,8 +89,8 @@ def maximum_likelihood(
         )
     return {
         "convergence": convergence, "free": np.asarray(optimum.free), "points": optimum.points,
-        "information": solution.information, "vcov_free": vcov, "information_kind": kind, "problems": problems,
-        "boundary": convergence.boundary,
+        "information": solution.information, "vcov_free": vcov, "information_kind": kind,
+        "se_kind": kind_of_errors(likelihood, request), "inverse": invert, "problems": problems, "boundary": convergence.boundary,
         "method": _method(likelihood, optimum.points),
         "quadrature_error": None if error is None or likelihood.exact else (error.estimates, error.loglik),
         "notes": notes,
@@ -112,12 +106,8 @@ def _closed_information(
     likelihood: GaussianLikelihood, free: np.ndarray, request: Request
 ) -> tuple[str, np.ndarray]:
     """Which information gives the standard errors, and the matrix."""
-    complete = all(sample.moments.complete for sample in likelihood.samples)
-    # as lavaan does: the expectation is at hand where rows are complete and of one level
-    plain = request.like != "fit" and complete and likelihood.n_levels == 1
-    default = "expected" if plain else "observed"
-    kind = request.information or default
-    return kind.capitalize(), likelihood.standard(free, expected=kind == "expected")
+    expected = by_expectation(likelihood, request)
+    return "Expected" if expected else "Observed", likelihood.standard(free, expected=expected)
 
 
 def _not_identified(likelihood: Likelihood, free: np.ndarray) -> list[str]:
@@ -148,21 +138,6 @@ def _singular_covariances(likelihood: Likelihood, free: np.ndarray) -> list[str]
                     "of 0): fewer latent variables would fit as well"
                 )
     return out
-
-
-def _singular_by_rank(likelihood: Likelihood, free: np.ndarray) -> list[str]:
-    """Blocks of Ψ moved on spheres that are singular, though maybe no correlation is 1."""
-    inner = likelihood.working.inner(free)
-    out = {}
-    for block, _, _ in likelihood.working.spheres():
-        L = block.matrix(inner)
-        rank = int((np.abs(np.diag(L)) > 1e-8 * np.linalg.norm(L, axis=1)).sum())
-        if rank < len(L):
-            out[block.latents] = (
-                f"the covariance matrix of {', '.join(block.latents)} is singular (rank {rank}), on the boundary of "
-                "the parameter space: standard errors are those within matrices of this rank"
-            )
-    return list(out.values())
 
 
 def _method(likelihood: Likelihood | GaussianLikelihood, points: tuple[int, ...]) -> str:

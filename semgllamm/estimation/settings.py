@@ -85,11 +85,21 @@ class Settings:
         return tuple(lowest if level == 0 else above for level in range(levels))
 
 
-# how lavaan's names of estimators are made up: standard errors, test, information
+# how lavaan's names of estimators are made up: what is minimised, standard errors, test, information
 ESTIMATORS = {
-    "ML": ("standard", "standard", None),
+    "ML": ("ML", "standard", "standard", None),
+    "MLR": ("ML", "robust.huber.white", "yuan.bentler.mplus", "observed"),
+    "MLM": ("ML", "robust.sem", "satorra.bentler", "expected"),
+    "MLMV": ("ML", "robust.sem", "scaled.shifted", "expected"),
+    "MLMVS": ("ML", "robust.sem", "mean.var.adjusted", "expected"),
+    "MLF": ("ML", "standard", "standard", "first.order"),
+    "GLS": ("GLS", "standard", "standard", "expected"),
+    "ULS": ("ULS", "standard", "standard", "expected"),
+    "WLS": ("WLS", "standard", "standard", "expected"),
 }
-INFORMATION = ("observed", "expected")
+SE = ("standard", "robust", "robust.sem", "robust.huber.white", "robust.cluster", "first.order", "bootstrap", "none")
+TESTS = ("standard", "satorra.bentler", "yuan.bentler.mplus", "scaled.shifted", "mean.var.adjusted")
+INFORMATION = ("observed", "expected", "first.order")
 LIKELIHOODS = ("normal", "wishart")
 MISSING = {"ml": "ml", "fiml": "ml", "direct": "ml", "listwise": "listwise"}
 
@@ -104,8 +114,15 @@ class Request:
         The fitting function.
     estimator : str
         One of `ESTIMATORS`.
-    information : {"observed", "expected"}, optional
-        By default expected for complete Gaussian data under lavaan's functions, else observed.
+    information : {"observed", "expected", "first.order"}, optional
+        By default that of the estimator; for ML expected for complete Gaussian data under lavaan's functions, else
+        observed.
+    se : str, optional
+        One of `SE`; by default that of the estimator.
+    test : str, optional
+        One of `TESTS`; by default that of the estimator.
+    clustered, weighted : bool
+        Whether rows of one level lie in clusters, and have sampling weights.
     likelihood : {"normal", "wishart"}
         Whether covariances are divided by n or n − 1.
     missing : {"ml", "listwise"}
@@ -116,6 +133,37 @@ class Request:
     information: str | None = None
     likelihood: str = "normal"
     missing: str = "ml"
+    se: str | None = None
+    test: str | None = None
+    clustered: bool = False
+    weighted: bool = False
+
+    @property
+    def objective(self) -> str:
+        """"ML", "GLS", "ULS" or "WLS"."""
+        return ESTIMATORS[self.estimator][0]
+
+    def standard_errors(self, complete: bool) -> str:
+        """The kind of standard errors; `complete` whether rows are complete and of one level."""
+        chosen = self.se or ESTIMATORS[self.estimator][1]
+        by_rows = not complete or self.like == "fit" or self.weighted
+        if self.se is None and (self.clustered or self.weighted) and chosen in ("standard", "robust.huber.white"):
+            chosen = "robust"
+        if chosen == "robust" or (chosen == "robust.huber.white" and self.clustered):
+            return "robust.cluster" if self.clustered else "robust.huber.white" if by_rows else "robust.sem"
+        return chosen
+
+    @property
+    def chosen_test(self) -> str:
+        """The test beside or in place of the standard one."""
+        default = "yuan.bentler.mplus" if self.clustered or self.weighted else "standard"
+        own = ESTIMATORS[self.estimator][2]
+        return self.test or (default if own == "standard" else own)
+
+    @property
+    def chosen_information(self) -> str | None:
+        own = ESTIMATORS[self.estimator][3]
+        return self.information or own or ("observed" if self.clustered or self.weighted else None)
 
     @classmethod
     def of(cls, like: str, **given) -> Request:
@@ -131,10 +179,26 @@ class Request:
             given["estimator"] = _word(str(given["estimator"]).upper(), ESTIMATORS, "estimator")
         if "missing" in given:
             given["missing"] = MISSING[_word(given["missing"], MISSING, "missing")]
-        for name, known in (("information", INFORMATION), ("likelihood", LIKELIHOODS)):
+        words = {"information": INFORMATION, "likelihood": LIKELIHOODS, "se": SE, "test": TESTS}
+        for name, known in words.items():
             if name in given:
                 _word(given[name], known, name)
-        return cls(like, **given)
+        request = cls(like, **given)
+        if request.objective != "ML":
+            _check_least_squares(request, given)
+        return request
+
+
+def _check_least_squares(request: Request, given: Mapping[str, str]) -> None:
+    """Least squares have their own divisor, information and test."""
+    able = {"se": ("standard", "none", "bootstrap"), "test": ("standard",), "information": ("expected",)}
+    for name in ("likelihood", *able):
+        if name in given and given[name] not in able.get(name, ()):
+            known = able.get(name)
+            raise EstimationError(
+                f"{name}={given[name]!r} is not for estimator='{request.estimator}'",
+                remedy=f"Known: {', '.join(known)}." if known else "Leave it out.",
+            )
 
 
 def _word(value, known: Iterable[str], argument: str) -> str:

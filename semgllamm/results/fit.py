@@ -44,8 +44,8 @@ class Fit:
 
     def __init__(
         self, *, diagram, model, binding, design, likelihood, tree, convergence, free, points, information, vcov_free,
-        information_kind, problems, boundary, quadrature_error, method, missing, request, notes=(), warnings=(),
-        constraints=None, restricted=None,
+        information_kind, problems, boundary, quadrature_error, method, missing, request, se_kind="standard", notes=(),
+        warnings=(), constraints=None, restricted=None, inverse=None,
     ):  # fmt: skip
         self.request = request
         self.diagram, self.model, self.binding, self.design = diagram, model, binding, design
@@ -54,9 +54,10 @@ class Fit:
         self._vcov_free, self.information_kind = vcov_free, information_kind
         self.problems, self.boundary = tuple(problems), frozenset(boundary)
         self.quadrature_error, self.method, self.missing = quadrature_error, method, missing
+        self.se_kind = se_kind
         self.notes, self.warnings = tuple(notes), tuple(warnings)
-        self._constraints, self._restricted = constraints, restricted
-        self.loglik = convergence.loglik
+        self._constraints, self._restricted, self._inverse = constraints, restricted, inverse
+        self.loglik = convergence.loglik if request.objective == "ML" else np.nan
         self._saturated = self._against = None
         self.converged = convergence.converged
 
@@ -99,18 +100,21 @@ class Fit:
     @cached_property
     def _vcov_cells(self) -> np.ndarray:
         """Covariance of all cells by the delta method; NaN where withheld."""
+        return self._to_cells(self._vcov_free)
+
+    def _to_cells(self, vcov: np.ndarray | None) -> np.ndarray:
         q = self.model.n_parameters
-        if self._vcov_free is None:
+        if vcov is None:
             return np.full((q, q), np.nan)
         G = self._working.jacobian(self._inner) @ self._working.K
-        known = ~np.isnan(np.diag(self._vcov_free))
-        V = G[:, known] @ self._vcov_free[np.ix_(known, known)] @ G[:, known].T
+        known = ~np.isnan(np.diag(vcov))
+        V = G[:, known] @ vcov[np.ix_(known, known)] @ G[:, known].T
         lost = (G[:, ~known] != 0).any(axis=1) | self._on_boundary_cells
         V[lost] = np.nan
         V[:, lost] = np.nan
         if self._restricted is not None:
             # what constraints hold fast has no variance but rounding
-            size = np.abs(G[:, known]) @ np.sqrt(np.diag(self._vcov_free)[known])
+            size = np.abs(G[:, known]) @ np.sqrt(np.diag(vcov)[known])
             fast = np.diag(V) <= ROUNDING * size**2
             V[fast] = np.where(np.isnan(V[fast]), np.nan, 0.0)
             V[:, fast] = np.where(np.isnan(V[:, fast]), np.nan, 0.0)
@@ -348,20 +352,78 @@ class Fit:
 
         return pd.Series(self._cells, index=list(self.model.names), name="est")
 
-    def vcov(self, kind: str = "observed") -> pd.DataFrame:
-        """Covariance matrix of `coef` from the observed information; NaN where withheld.
+    def vcov(self, kind: str | None = None) -> pd.DataFrame:
+        """Covariance matrix of `coef`; NaN where withheld.
+
+        Parameters
+        ----------
+        kind : {"observed", "expected", "first.order", "sandwich"}, optional
+            By the inverse of an information matrix, or by that and the scores of the independent units
+            (A⁻¹BA⁻¹; White 1982). None is that of the reported standard errors.
 
         Raises
         ------
         ModelError
-            For another kind.
+            For a kind that is unknown or not available.
         """
         import pandas as pd
 
-        if kind != "observed":
-            raise ModelError(f"vcov kind '{kind}' is not available", remedy="Use kind='observed'.")
+        if kind is None:
+            V = self._vcov_cells
+        else:
+            from semgllamm.results.tests import covariance_of_kind
+
+            V = self._to_cells(covariance_of_kind(self, kind))
         names = list(self.model.names)
-        return pd.DataFrame(self._vcov_cells, index=names, columns=names)
+        return pd.DataFrame(V, index=names, columns=names)
+
+    # ---- tests ---------------------------------------------------------------------------------------------------
+
+    @cached_property
+    def _tests(self):
+        from semgllamm.results.tests import Tests
+
+        return Tests(self)
+
+    @property
+    def test(self):
+        """The chi-square of the model against the saturated one, a `ChiSquare`; None without a closed form."""
+        return self._tests.standard
+
+    @property
+    def scaled_test(self):
+        """The scaled chi-square (`ChiSquare`); None if the fit asked for none."""
+        return self._tests.scaled
+
+    @property
+    def baseline_test(self):
+        """The chi-square of the independence model; None without a closed form."""
+        return self._tests.baseline
+
+    @property
+    def scaled_baseline_test(self):
+        """The scaled chi-square of the independence model; None if the fit asked for none."""
+        return self._tests.scaled_baseline
+
+    def bootstrap(
+        self, n: int = 1000, kind: str = "ordinary", seed: int | None = None, statistic=None,
+        workers: int | None = None, progress: str | bool = "auto",
+    ):  # fmt: skip
+        """Estimates of `n` samples of the sample, a `Bootstrap`.
+
+        Parameters
+        ----------
+        kind : {"ordinary", "parametric", "bollen.stine"}
+        seed : int, optional
+        statistic : callable, optional
+            Maps `coef` (a Series) to a number or a sequence of numbers, to be drawn as well.
+        workers : int, optional
+            Processes; all processors if None. The draws do not depend on it.
+        progress : "auto", True or False
+        """
+        from semgllamm.results.bootstrap import bootstrap
+
+        return bootstrap(self, n, kind, seed, statistic, workers, progress)
 
     def confint(self, method: str = "wald", level: float = 0.95) -> pd.DataFrame:
         """Wald confidence intervals of `coef`."""

@@ -24,12 +24,13 @@ import numpy as np
 from semgllamm.errors import ModelError
 from semgllamm.estimation.benchmarks import independence
 from semgllamm.estimation.gaussian import GaussianLikelihood
+from semgllamm.estimation.least_squares import LeastSquares, least_squares_independence
 from semgllamm.results.moments import Block, blocks, correlations, saturated_of, standardized_differences
 
 if TYPE_CHECKING:
     from semgllamm.results.fit import Fit
 
-__all__ = ["Against", "against_saturated", "fit_measures"]
+__all__ = ["Against", "against_saturated", "exogenous", "fit_measures"]
 
 CLOSE, NOT_CLOSE, LEVEL = 0.05, 0.08, 0.90
 
@@ -49,6 +50,9 @@ class Against:
 
     def __init__(self, fit: Fit):
         likelihood = fit.likelihood
+        if isinstance(likelihood, LeastSquares):
+            self._least_squares(fit)
+            return
         full = saturated_of(fit)
         self.loglik = full.maximum[1]
         self.n_moments = len(full.c)
@@ -60,14 +64,26 @@ class Against:
         self.chisq = max(float(sum(self.by_group)), 0.0)
         self.df = self.n_moments - fit.design.held - fit.npar
         self.pvalue = _survival(self.chisq, self.df)
-        alone = independence(likelihood, fit.free, together=_exogenous(fit))
+        alone = independence(likelihood, fit.free, together=exogenous(fit))
         apart = zip(alone.at(alone.maximum[0]), there, share)
         self.baseline_chisq = float(sum(2 * (b.loglik - a.loglik) * k for a, b, k in apart))
         self.baseline_df = self.n_moments - len(alone.c)
         self.baseline_pvalue = _survival(self.baseline_chisq, self.baseline_df)
 
+    def _least_squares(self, fit: Fit) -> None:
+        likelihood = fit.likelihood
+        self.loglik, self.n_moments = np.nan, sum(len(V) for V in likelihood.weights)
+        self.by_group = likelihood.statistics(fit.free)
+        self.chisq, self.df = float(sum(self.by_group)), self.n_moments - fit.npar
+        self.baseline_chisq, free = least_squares_independence(likelihood, exogenous(fit))
+        self.baseline_df = self.n_moments - free
+        # that of unweighted least squares has no known distribution
+        known = likelihood.kind != "ULS"
+        self.pvalue = _survival(self.chisq, self.df) if known else np.nan
+        self.baseline_pvalue = _survival(self.baseline_chisq, self.baseline_df) if known else np.nan
 
-def _exogenous(fit: Fit) -> tuple[str, ...]:
+
+def exogenous(fit: Fit) -> tuple[str, ...]:
     """Covariates that are responses (`fixed_x=False`): the independence model lets them covary, as lavaan's does."""
     return tuple(name for name in fit.likelihood.responses if name in fit.diagram.covariates)
 

@@ -1,0 +1,219 @@
+"""Estimates from samples of the sample.
+
+    ordinary       units drawn with replacement                                           (Efron 1979)
+    parametric     responses drawn from the fitted model, given the covariates
+    Bollen–Stine   units drawn from rows turned so that the fitted model holds,
+                   y* = Σ½S^−½(y − Π_s x) + Πx                                            (Bollen & Stine 1992, equation 11)
+
+A drawn sample is a count of each unit, and its moments are sums with those counts; every fit starts from the estimates
+of the original. Each draw has its own seed, so that the result does not depend on how the work is divided.
+"""
+
+from __future__ import annotations
+
+import os
+from concurrent.futures import ProcessPoolExecutor
+from dataclasses import dataclass, replace
+from multiprocessing import get_context
+
+import numpy as np
+
+from semgllamm.errors import EstimationError
+from semgllamm.estimation.benchmarks import MomentModel, saturated
+from semgllamm.estimation.gaussian import GaussianLikelihood, Sample
+
+__all__ = ["KINDS", "Draws", "resampled_estimates"]
+
+KINDS = ("ordinary", "parametric", "bollen.stine")
+BATCHES = 20  # of draws, to each worker
+
+
+@dataclass(frozen=True, slots=True)
+class Draws:
+    """Estimates of the drawn samples.
+
+    Attributes
+    ----------
+    free : (n, n_free) array
+        NaN where a fit failed.
+    statistic : (n,) array
+        The chi-square of each draw, for Bollen and Stine's p-value; NaN otherwise.
+    """
+
+    free: np.ndarray
+    statistic: np.ndarray
+
+
+@dataclass(frozen=True)
+class Task:
+    """What a worker needs: the model, the saturated one if chi-squares are wanted, and how to draw."""
+
+    model: MomentModel
+    benchmark: MomentModel | None
+    kind: str
+    wishart: bool
+
+    def one(self, seed: np.random.SeedSequence) -> tuple[np.ndarray, float]:
+        rng = np.random.default_rng(seed)
+        samples = self._drawn(rng)
+        free, loglik = replace(self.model, samples=samples).maximise()
+        if not np.isfinite(loglik):
+            return np.full(len(free), np.nan), np.nan
+        if self.benchmark is None:
+            return free, np.nan
+        return free, 2 * (_closed_saturated(samples) - loglik)
+
+    def _drawn(self, rng: np.random.Generator) -> tuple[Sample, ...]:
+        model = self.model
+        if self.kind == "parametric":
+            evaluations = model.at(model.start)
+            return tuple(_simulated(s, e, rng, self.wishart) for s, e in zip(model.samples, evaluations))
+        out = []
+        for sample in model.samples:
+            units, code = np.unique(sample.unit, return_inverse=True)
+            counts = np.bincount(rng.integers(0, len(units), len(units)), minlength=len(units))
+            out.append(_counted(sample, counts[code].astype(float), self.wishart))
+        return tuple(out)
+
+    def many(self, seeds: list[np.random.SeedSequence]) -> list[tuple[np.ndarray, float]]:
+        return [self.one(seed) for seed in seeds]
+
+
+def resampled_estimates(
+    likelihood: GaussianLikelihood, free: np.ndarray, n: int, kind: str = "ordinary", seed=None,
+    workers: int | None = None, progress=None,
+) -> Draws:  # fmt: skip
+    """Fit `n` drawn samples.
+
+    Parameters
+    ----------
+    free : (n_free,) array
+        The estimates.
+    kind : str
+        One of `KINDS`.
+    seed : int, optional
+    workers : int, optional
+        Processes; all processors if None. The result does not depend on it.
+    progress : callable, optional
+        Called as ``progress(done, n)``.
+
+    Raises
+    ------
+    EstimationError
+        For a kind that the data do not allow.
+    """
+    _check(likelihood, kind)
+    model = MomentModel.of(likelihood, free)
+    benchmark = None
+    if kind == "bollen.stine":
+        benchmark = saturated(likelihood, free)
+        model = replace(model, samples=_turned(model, free))
+    # a worker needs no rows of a design
+    task = Task(model, benchmark, kind, likelihood.divisor == "wishart")
+    seeds = np.random.SeedSequence(seed).spawn(n)
+    workers = max(1, min(workers or os.cpu_count() or 1, n))
+    if workers == 1:
+        found = []
+        for k, one in enumerate(seeds, 1):
+            found.append(task.one(one))
+            if progress is not None:
+                progress(k, n)
+    else:
+        found = _divided(task, seeds, workers, progress)
+    return Draws(np.array([f for f, _ in found]).reshape(n, -1), np.array([s for _, s in found]))
+
+
+def _divided(task: Task, seeds, workers: int, progress) -> list[tuple[np.ndarray, float]]:
+    size = max(1, -(-len(seeds) // (BATCHES * workers)))
+    batches = [seeds[k : k + size] for k in range(0, len(seeds), size)]
+    found: list[tuple[np.ndarray, float]] = []
+    with ProcessPoolExecutor(workers, mp_context=get_context("spawn")) as pool:
+        for part in pool.map(task.many, batches):
+            found += part
+            if progress is not None:
+                progress(len(found), len(seeds))
+    return found
+
+
+def _check(likelihood: GaussianLikelihood, kind: str) -> None:
+    if type(likelihood) is not GaussianLikelihood:
+        raise EstimationError("the bootstrap is for maximum likelihood in closed form")
+    if any(s.weight is not None for s in likelihood.samples):
+        raise EstimationError("the bootstrap has no use for sampling weights", remedy="Leave sampling_weights out.")
+    if kind == "parametric" and likelihood.n_levels > 1:
+        raise EstimationError("kind='parametric' is for data of one level", remedy="Use kind='ordinary'.")
+    complete = all(s.moments.complete for s in likelihood.samples)
+    if kind == "bollen.stine" and not (complete and likelihood.n_levels == 1):
+        raise EstimationError("kind='bollen.stine' needs complete data of one level", remedy="Use kind='ordinary'.")
+
+
+def _counted(sample: Sample, counts: np.ndarray, wishart: bool) -> Sample:
+    """The sample with each row so often."""
+    moments = sample.moments
+    seen = ~np.isnan(sample.y)
+    z = np.concatenate([np.where(seen, sample.y - moments.shift_y, 0.0), sample.x - moments.shift_x], axis=1)
+    if sample.share is not None:
+        # deviations from means of clusters have no shift
+        inside = sample.share < 1
+        z[inside] += np.where(
+            np.concatenate([seen, np.ones_like(sample.x, dtype=bool)], axis=1)[inside],
+            np.concatenate([moments.shift_y, moments.shift_x]), 0.0,
+        )  # fmt: skip
+    p, k = sample.y.shape[1], len(moments.n)
+    share = np.ones(len(z)) if sample.share is None else sample.share
+    n, M = np.zeros(k), np.zeros((k, z.shape[1], z.shape[1]))
+    for pattern in range(k):
+        mine = (sample.pattern == pattern) & (counts > 0)
+        w, here = counts[mine], z[mine]
+        n[pattern] = w @ share[mine]
+        if n[pattern] > 0:
+            M[pattern] = (here.T * w) @ here / n[pattern]
+            if not moments.has_means:
+                mean = w @ here / n[pattern]
+                M[pattern] -= np.outer(mean, mean)
+    if wishart:
+        M, n = M * n / (n - 1), n - 1
+    return replace(sample, moments=replace(moments, n=n, yy=M[:, :p, :p], yx=M[:, :p, p:], xx=M[:, p:, p:]))
+
+
+def _simulated(sample: Sample, here, rng: np.random.Generator, wishart: bool) -> Sample:
+    """The sample with responses drawn from the model, missing where they were."""
+    half = np.linalg.cholesky(here.Sigma[0])
+    y = sample.x @ here.Pi.T + rng.standard_normal(sample.y.shape) @ half.T
+    drawn = replace(sample, y=np.where(np.isnan(sample.y), np.nan, y))
+    return _counted(drawn, np.ones(len(y)), wishart)
+
+
+def _turned(model: MomentModel, free: np.ndarray) -> tuple[Sample, ...]:
+    out = []
+    for sample, here in zip(model.samples, model.at(free)):
+        moments = sample.moments
+        z, left = sample.x - moments.shift_x, sample.y - moments.shift_y
+        fitted = np.zeros_like(left)
+        if z.shape[1]:
+            fitted = z @ np.linalg.solve(moments.xx[0], moments.yx[0].T)
+        left = left - fitted
+        S = left.T @ left / len(left)
+        turn = _root(here.Sigma[0]) @ _root(S, -0.5)
+        out.append(replace(sample, y=left @ turn.T + sample.x @ here.Pi.T))
+    return tuple(out)
+
+
+def _root(matrix: np.ndarray, power: float = 0.5) -> np.ndarray:
+    values, vectors = np.linalg.eigh(matrix)
+    return (vectors * values**power) @ vectors.T
+
+
+def _closed_saturated(samples) -> float:
+    """The saturated model's log-likelihood of complete samples."""
+    total = 0.0
+    for sample in samples:
+        moments = sample.moments
+        yy, yx, xx = moments.yy[0], moments.yx[0], moments.xx[0]
+        S = yy - yx @ np.linalg.solve(xx, yx.T) if xx.shape[0] else yy
+        sign, log_det = np.linalg.slogdet(S)
+        if sign <= 0:
+            return np.nan
+        p = len(S)
+        total -= 0.5 * moments.n[0] * (p * np.log(2 * np.pi) + log_det + p)
+    return total

@@ -1,0 +1,138 @@
+"""Tests of a fit against the saturated model, and covariance matrices of its estimates of every kind."""
+
+from __future__ import annotations
+
+from functools import cached_property
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from semgllamm.errors import ModelError
+from semgllamm.estimation.benchmarks import MomentModel, independence
+from semgllamm.estimation.covariances import by_scores, clusters_of, rows_less
+from semgllamm.estimation.gaussian import GaussianLikelihood
+from semgllamm.estimation.least_squares import LeastSquares
+from semgllamm.estimation.robust import MEAN_VARIANCE, ChiSquare, MomentTraces, scaled, trace_of_units
+from semgllamm.results.fit_measures import against_saturated, exogenous
+from semgllamm.results.moments import saturated_of
+
+if TYPE_CHECKING:
+    from semgllamm.results.fit import Fit
+
+__all__ = ["Tests", "covariance_of_kind"]
+
+KINDS = ("observed", "expected", "first.order", "sandwich")
+
+
+class Tests:
+    """The chi-squares of a model and of its independence model, standard and scaled, computed when asked for.
+
+    Each is None for a likelihood without a closed form.
+    """
+
+    def __init__(self, fit: Fit):
+        self.fit, self.likelihood = fit, fit.likelihood
+        self.closed = isinstance(self.likelihood, GaussianLikelihood)
+        name = fit.request.chosen_test
+        self.name = name if self.closed and name != "standard" and not fit.problems else None
+        self.clusters = clusters_of(self.likelihood, fit.request)
+
+    @cached_property
+    def standard(self) -> ChiSquare | None:
+        if not self.closed:
+            return None
+        test = against_saturated(self.fit)
+        return ChiSquare("standard", test.chisq, test.df, test.pvalue)
+
+    @cached_property
+    def baseline(self) -> ChiSquare | None:
+        if not self.closed:
+            return None
+        test = against_saturated(self.fit)
+        return ChiSquare("standard", test.baseline_chisq, test.baseline_df, test.baseline_pvalue)
+
+    @cached_property
+    def scaled(self) -> ChiSquare | None:
+        if self.name is None:
+            return None
+        return scaled(self.name, self.standard, *self.traces)
+
+    @cached_property
+    def traces(self) -> tuple[float, float]:
+        """tr UΓ and tr (UΓ)² of the model; of yuan.bentler.mplus the former only."""
+        if self.name in MEAN_VARIANCE:
+            less = rows_less(self.likelihood)
+            vcov = self._inverse(self.likelihood.standard(self.fit.free, expected=True))
+            return MomentTraces(MomentModel.of(self.likelihood, self.fit.free), self.fit.free, vcov, less).traces
+        return self.trace_saturated - self.trace_model, np.nan
+
+    @cached_property
+    def scaled_baseline(self) -> ChiSquare | None:
+        if self.name is None:
+            return None
+        fit = self.fit
+        model = independence(self.likelihood, fit.free, together=exogenous(fit))
+        free = model.maximum[0]
+        if self.name in MEAN_VARIANCE:
+            return scaled(self.name, self.baseline, *MomentTraces(model, free).traces)
+        return scaled(self.name, self.baseline, self.trace_saturated - self._trace(model, free))
+
+    @cached_property
+    def trace_model(self) -> float:
+        """tr A⁻¹B of the model."""
+        scores = self.likelihood.unit_scores(self.fit.free)
+        return trace_of_units(self._inverse(self._information()), scores, *self.clusters)
+
+    @cached_property
+    def trace_saturated(self) -> float:
+        """tr A₁⁻¹B₁."""
+        full = saturated_of(self.fit)
+        return self._trace(full, full.maximum[0])
+
+    @cached_property
+    def scaling_factors(self) -> tuple[float, float] | None:
+        """Of the log-likelihoods of the model and of the saturated one, for yuan.bentler.mplus."""
+        if self.name != "yuan.bentler.mplus":
+            return None
+        return self.trace_model / self.fit.model.n_parameters, self.trace_saturated / len(saturated_of(self.fit).c)
+
+    def _expected(self) -> bool:
+        return self.fit.request.chosen_information == "expected"
+
+    def _information(self) -> np.ndarray:
+        return self.likelihood.information(self.fit.free, expected=self._expected())
+
+    def _inverse(self, information: np.ndarray) -> np.ndarray:
+        vcov, null, _ = self.fit._inverse(information)
+        return np.full_like(information, np.nan) if null else vcov
+
+    def _trace(self, model: MomentModel, free: np.ndarray) -> float:
+        inverse = np.linalg.pinv(model.information(free, self._expected()), hermitian=True)
+        return trace_of_units(inverse, model.unit_scores(free), *self.clusters)
+
+
+def covariance_of_kind(fit: Fit, kind: str) -> np.ndarray | None:
+    """The covariance matrix of the free parameters; None where the fit has no information.
+
+    Raises
+    ------
+    ModelError
+        For an unknown kind, or one that the likelihood does not have.
+    """
+    if kind not in KINDS:
+        raise ModelError(f"vcov kind '{kind}' is unknown", remedy=f"Use {', '.join(KINDS)}, or none.")
+    likelihood = fit.likelihood
+    closed = isinstance(likelihood, GaussianLikelihood)
+    if isinstance(likelihood, LeastSquares) and kind != "expected":
+        raise ModelError(f"vcov kind '{kind}' needs a likelihood", remedy="Use kind='expected'.")
+    if kind == "expected" and not closed:
+        raise ModelError("the expected information is for Gaussian models in closed form", remedy="Use 'observed'.")
+    if fit.information is None or fit.problems:
+        return None
+    information = likelihood.standard(fit.free, expected=kind == "expected") if closed else fit.information
+    vcov, null, _ = fit._inverse(information)
+    if null:
+        return None
+    if kind in ("observed", "expected"):
+        return vcov
+    return by_scores(fit._inverse, kind, vcov, fit.request)
