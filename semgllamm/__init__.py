@@ -20,6 +20,7 @@ _LAZY = {
     "cfa": "semgllamm.api",
     "growth": "semgllamm.api",
     "lavaan": "semgllamm.api",
+    "compare": "semgllamm.results.compare",
     "parse": "semgllamm.api",
     "covariance_matrix": "semgllamm.data.moments",
     "explain": "semgllamm.explain",
@@ -34,7 +35,7 @@ _LAZY = {
 
 __all__ = [
     "Adaptive", "DataError", "EstimationError", "Fit", "ModelError", "ModelSyntaxError", "Ordinary", "PathDiagram",
-    "SemgllammError", "SemgllammWarning", "Settings", "cfa", "covariance_matrix", "explain", "fit", "growth", "lavaan",
+    "SemgllammError", "SemgllammWarning", "Settings", "cfa", "compare", "covariance_matrix", "explain", "fit", "growth", "lavaan",
     "load_dataset", "parameter_table", "parse", "sem",
 ]  # fmt: skip
 

@@ -90,9 +90,10 @@ def fit(
         More model text, for constraints and definitions.
     missing : {"ml", "listwise"}
         "ml" uses every observed response (missing at random).
-    estimator : {"ML", "MLR", "MLM", "MLMV", "MLMVS", "MLF", "GLS", "ULS", "WLS"}
-        Those that begin with ML maximise the likelihood and differ in standard errors and test; all but ML, MLR and
-        MLF are for complete Gaussian data.
+    estimator : str
+        "ML", "MLR", "MLM", "MLMV", "MLMVS" and "MLF" maximise the likelihood, and differ in standard errors and test;
+        "GLS", "ULS", "WLS", "DWLS", "ULSM", "ULSMV", "ULSMVS", "WLSM", "WLSMV" and "WLSMVS" are least squares of
+        moments. All but ML, MLR and MLF are for complete Gaussian data.
     information : {"observed", "expected", "first.order"}, optional
         Which information matrix gives the standard errors; by default the observed one.
     se : str, optional
@@ -169,7 +170,7 @@ def sem(
         Whether rows with a missing value are left out, or used as far as they go ("fiml" and "direct" are the same).
     estimator, se, test, sampling_weights
         As for `fit`; robust standard errors are "robust.sem" for complete data, and "robust.cluster" with a `cluster`
-        whose level the model does not name. With GLS, ULS and WLS all covariates are random.
+        whose level the model does not name. With least squares all covariates are random.
     information : {"expected", "observed", "first.order"}, optional
         By default expected for complete data of Gaussian responses, else observed.
     likelihood : {"normal", "wishart"}, optional

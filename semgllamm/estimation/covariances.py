@@ -20,7 +20,7 @@ from semgllamm.estimation.resampling import resampled_estimates
 from semgllamm.estimation.robust import MomentTraces, cross_product
 from semgllamm.estimation.settings import Request
 
-__all__ = ["Inverse", "by_expectation", "by_scores", "clusters_of", "kind_of_errors", "rows_less",
+__all__ = ["Inverse", "by_expectation", "by_scores", "clusters_of", "kind_of_errors", "moment_traces",
            "standard_errors"]  # fmt: skip
 
 BOOTSTRAPS = 1000  # draws behind se="bootstrap"
@@ -104,8 +104,7 @@ def standard_errors(invert: Inverse, vcov: np.ndarray, request: Request) -> np.n
     if kind == "first.order" or request.chosen_information == "first.order":
         return by_scores(invert, "first.order", vcov, request)
     if kind == "robust.sem":
-        likelihood = _closed(invert.likelihood)
-        return MomentTraces(MomentModel.of(likelihood, invert.free), invert.free, vcov, rows_less(likelihood)).vcov
+        return moment_traces(_closed(invert.likelihood), invert.free, vcov).vcov
     if kind == "bootstrap":
         if invert.restrictions is not None:
             raise EstimationError("the bootstrap takes no non-linear or inequality constraints")
@@ -149,6 +148,15 @@ def clusters_of(likelihood, request: Request) -> tuple[np.ndarray | None, np.nda
     if not request.clustered:
         return None, None
     return likelihood.design.codes[1], likelihood.design.group_of
+
+
+def moment_traces(likelihood: GaussianLikelihood, free: np.ndarray, vcov: np.ndarray) -> MomentTraces:
+    """What Satorra and Bentler's standard errors and tests are made of, `vcov` being the inverse of the information."""
+    less = rows_less(likelihood)
+    if isinstance(likelihood, LeastSquares):
+        Delta = [e.jacobian() @ likelihood.K for e in likelihood.at(free)]
+        return MomentTraces(likelihood.samples, Delta, likelihood.weights, vcov, less)
+    return MomentTraces.normal(MomentModel.of(likelihood, free), free, vcov, less)
 
 
 def rows_less(likelihood: GaussianLikelihood) -> int:

@@ -1,10 +1,9 @@
-"""Least squares of the moments: GLS, ULS and WLS, behind the interface of a likelihood.
+"""Least squares of the moments: GLS, ULS, WLS and DWLS, behind the interface of a likelihood.
 
     F_g = (s − σ(ϑ))'V(s − σ(ϑ)),   minimised is  ½ Σ_g (n_g − 1) F_g,   X² = Σ_g (n_g − 1) F_g,
 
 with S divided by n − 1, and V of `weight_matrices`. Gauss and Newton's matrix Σ_g (n_g − 1) Δ'VΔ, Δ = ∂σ/∂ϑ', is
-that of the standard errors (Browne 1984, equation 2.12a). ULS is ½ tr (S − Σ)², as in V = I on vech S with ½ of the
-variances' squares.
+that of the standard errors (Browne 1984, equation 2.12a).
 """
 
 from __future__ import annotations
@@ -22,7 +21,7 @@ from semgllamm.estimation.weight_matrices import (
     sample_moments,
 )
 
-__all__ = ["LeastSquares", "least_squares_independence", "weights_of"]
+__all__ = ["LeastSquares", "independence_jacobians", "least_squares_independence", "weights_of"]
 
 
 def weights_of(kind: str, samples) -> tuple[np.ndarray, ...]:
@@ -42,6 +41,8 @@ def weights_of(kind: str, samples) -> tuple[np.ndarray, ...]:
             out.append(normal_weight(joint_covariance(s, moments), p, moments.has_means))
         elif kind == "ULS":
             out.append(np.eye(len(s)))
+        elif kind == "DWLS":
+            out.append(np.diag(1 / np.diag(asymptotic_covariance(sample))))
         else:
             if len(sample.y) <= len(s):
                 raise EstimationError(
@@ -57,7 +58,7 @@ class LeastSquares(GaussianLikelihood):
 
     Parameters
     ----------
-    kind : {"GLS", "ULS", "WLS"}
+    kind : {"GLS", "ULS", "WLS", "DWLS"}
     model, design, constraint
         As of `GaussianLikelihood`.
 
@@ -78,7 +79,9 @@ class LeastSquares(GaussianLikelihood):
         self.counts = tuple(len(s.rows) - 1 for s in self.samples)
 
     def standard(self, free, expected: bool = True) -> np.ndarray:
-        return self.information(free)
+        """Gauss and Newton's matrix as lavaan weighs the groups: by n_g (N − G)/N in place of n_g − 1."""
+        sizes = np.array(self.counts) + 1
+        return self._normal_equations(free, sizes * (1 - len(sizes) / sizes.sum()))
 
     def _residuals(self, free) -> list[np.ndarray]:
         return [sample_moments(e.moments) - e.implied() for e in self.at(free)]
@@ -105,8 +108,11 @@ class LeastSquares(GaussianLikelihood):
 
     def information(self, free, expected: bool = True) -> np.ndarray:
         """Gauss and Newton's matrix."""
+        return self._normal_equations(free, self.counts)
+
+    def _normal_equations(self, free, counts) -> np.ndarray:
         total = np.zeros((len(self.K), len(self.K)))
-        for e, V, n in zip(self.at(free), self.weights, self.counts):
+        for e, V, n in zip(self.at(free), self.weights, counts):
             J = e.jacobian()
             total += n * (J.T @ V @ J)
         return self.K.T @ total @ self.K
@@ -125,16 +131,37 @@ def least_squares_independence(likelihood: LeastSquares, together: Sequence[str]
     """X² and parameters of the independence model, whose moments are linear in its variances, in its means, and in the
     covariances of the responses `together`."""
     total, count = 0.0, 0
-    joint = np.array([name in together for name in likelihood.responses])
-    for sample, V, n in zip(likelihood.samples, likelihood.weights, likelihood.counts):
-        moments = sample.moments
-        s = sample_moments(moments)
-        row, column = np.tril_indices(len(joint))
-        free = np.ones(len(s), dtype=bool)
-        free[: len(row)] = (row == column) | (joint[row] & joint[column])
+    for sample, V, n, free in zip(
+        likelihood.samples, likelihood.weights, likelihood.counts, _left_free(likelihood, together)
+    ):
+        s = sample_moments(sample.moments)
         # the best values of the free moments, given what the others leave
         left = np.where(free, 0.0, s)
         left[free] = -np.linalg.solve(V[np.ix_(free, free)], V[np.ix_(free, ~free)] @ s[~free])
         total += n * left @ V @ left
         count += int(free.sum())
     return float(total), count
+
+
+def independence_jacobians(likelihood: LeastSquares, together: Sequence[str] = ()) -> list[np.ndarray]:
+    """Δ of the independence model in each group, (m, parameters of all groups)."""
+    free = _left_free(likelihood, together)
+    ends = np.concatenate([[0], np.cumsum([f.sum() for f in free])])
+    out = []
+    for g, here in enumerate(free):
+        Delta = np.zeros((len(here), ends[-1]))
+        Delta[np.flatnonzero(here), np.arange(ends[g], ends[g + 1])] = 1.0
+        out.append(Delta)
+    return out
+
+
+def _left_free(likelihood: LeastSquares, together: Sequence[str]) -> list[np.ndarray]:
+    """Which moments of each group the independence model leaves free."""
+    joint = np.array([name in together for name in likelihood.responses])
+    row, column = np.tril_indices(len(joint))
+    out = []
+    for V in likelihood.weights:
+        free = np.ones(len(V), dtype=bool)
+        free[: len(row)] = (row == column) | (joint[row] & joint[column])
+        out.append(free)
+    return out

@@ -11,7 +11,6 @@ of the original. Each draw has its own seed, so that the result does not depend 
 
 from __future__ import annotations
 
-import os
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass, replace
 from multiprocessing import get_context
@@ -22,7 +21,7 @@ from semgllamm.errors import EstimationError
 from semgllamm.estimation.benchmarks import MomentModel, saturated
 from semgllamm.estimation.gaussian import GaussianLikelihood, Sample
 
-__all__ = ["KINDS", "Draws", "resampled_estimates"]
+__all__ = ["KINDS", "Draws", "likelihood_ratios", "resampled_estimates"]
 
 KINDS = ("ordinary", "parametric", "bollen.stine")
 BATCHES = 20  # of draws, to each worker
@@ -93,7 +92,7 @@ def resampled_estimates(
         One of `KINDS`.
     seed : int, optional
     workers : int, optional
-        Processes; all processors if None. The result does not depend on it.
+        Processes, by default 1; the result does not depend on it.
     progress : callable, optional
         Called as ``progress(done, n)``.
 
@@ -110,20 +109,77 @@ def resampled_estimates(
         model = replace(model, samples=_turned(model, free))
     # a worker needs no rows of a design
     task = Task(model, benchmark, kind, likelihood.divisor == "wishart")
-    seeds = np.random.SeedSequence(seed).spawn(n)
-    workers = max(1, min(workers or os.cpu_count() or 1, n))
-    if workers == 1:
-        found = []
-        for k, one in enumerate(seeds, 1):
-            found.append(task.one(one))
-            if progress is not None:
-                progress(k, n)
-    else:
-        found = _divided(task, seeds, workers, progress)
+    found = _all(task, n, seed, workers, progress)
     return Draws(np.array([f for f, _ in found]).reshape(n, -1), np.array([s for _, s in found]))
 
 
-def _divided(task: Task, seeds, workers: int, progress) -> list[tuple[np.ndarray, float]]:
+@dataclass(frozen=True)
+class Pair:
+    """Two models of the same rows, the first of which draws the samples.
+
+    Attributes
+    ----------
+    order : (p,) int array
+        Where the responses of the second are among those of the first.
+    """
+
+    small: MomentModel
+    large: MomentModel
+    order: np.ndarray
+    wishart: bool
+
+    def one(self, seed: np.random.SeedSequence) -> tuple[np.ndarray, float]:
+        rng = np.random.default_rng(seed)
+        evaluations = self.small.at(self.small.start)
+        drawn = [_simulated(s, e, rng, self.wishart) for s, e in zip(self.small.samples, evaluations)]
+        again = [
+            _counted(replace(s, y=d.y[:, self.order]), np.ones(len(s.y)), self.wishart)
+            for s, d in zip(self.large.samples, drawn)
+        ]
+        low = replace(self.small, samples=tuple(drawn)).maximise()[1]
+        high = replace(self.large, samples=tuple(again)).maximise()[1]
+        return np.zeros(1), 2 * (high - low)
+
+    def many(self, seeds: list[np.random.SeedSequence]) -> list[tuple[np.ndarray, float]]:
+        return [self.one(seed) for seed in seeds]
+
+
+def likelihood_ratios(
+    small: GaussianLikelihood, small_free: np.ndarray, large: GaussianLikelihood, large_free: np.ndarray, n: int,
+    seed=None, workers: int | None = None,
+) -> np.ndarray:  # fmt: skip
+    """2 (log L₁ − log L₀) of `n` samples of the smaller model, (n,); NaN where a fit failed.
+
+    Raises
+    ------
+    EstimationError
+        For data of two levels, weights, or models without the same responses.
+    """
+    for likelihood in (small, large):
+        _check(likelihood, "parametric")
+    if set(small.responses) != set(large.responses):
+        raise EstimationError("the models do not have the same responses")
+    order = np.array([small.responses.index(name) for name in large.responses])
+    pair = Pair(
+        MomentModel.of(small, small_free), MomentModel.of(large, large_free), order, small.divisor == "wishart"
+    )  # fmt: skip
+    return np.array([statistic for _, statistic in _all(pair, n, seed, workers, None)])
+
+
+def _all(task: Task | Pair, n: int, seed, workers: int | None, progress) -> list[tuple[np.ndarray, float]]:
+    seeds = np.random.SeedSequence(seed).spawn(n)
+    workers = max(1, min(workers or 1, n))
+    if workers > 1:
+        return _divided(task, seeds, workers, progress)
+    found = []
+    for k, one in enumerate(seeds, 1):
+        found.append(task.one(one))
+        if progress is not None:
+            progress(k, n)
+    return found
+
+
+def _divided(task: Task | Pair, seeds, workers: int, progress) -> list[tuple[np.ndarray, float]]:
     size = max(1, -(-len(seeds) // (BATCHES * workers)))
     batches = [seeds[k : k + size] for k in range(0, len(seeds), size)]
     found: list[tuple[np.ndarray, float]] = []
@@ -172,7 +228,10 @@ def _counted(sample: Sample, counts: np.ndarray, wishart: bool) -> Sample:
                 mean = w @ here / n[pattern]
                 M[pattern] -= np.outer(mean, mean)
     if wishart:
-        M, n = M * n / (n - 1), n - 1
+        last = M[:, -1, -1].copy()
+        M *= (n / (n - 1))[:, None, None]
+        if moments.has_means:
+            M[:, -1, -1] = last
     return replace(sample, moments=replace(moments, n=n, yy=M[:, :p, :p], yx=M[:, :p, p:], xx=M[:, p:, p:]))
 
 

@@ -17,6 +17,7 @@ U = V − VΔE⁻¹Δ'V, t₁ = tr UΓ, t₂ = tr (UΓ)²,
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -25,9 +26,10 @@ from scipy.special import chdtrc
 
 from semgllamm.errors import EstimationError
 from semgllamm.estimation.benchmarks import MomentModel
+from semgllamm.estimation.gaussian import Sample
 from semgllamm.estimation.weight_matrices import asymptotic_covariance, joint_covariance, normal_weight
 
-__all__ = ["ChiSquare", "MomentTraces", "cross_product", "scaled", "standard", "trace_of_units"]
+__all__ = ["ChiSquare", "MomentTraces", "cross_product", "scaled", "trace_of_units"]
 
 MEAN_VARIANCE = ("satorra.bentler", "scaled.shifted", "mean.var.adjusted")
 
@@ -62,11 +64,6 @@ class ChiSquare:
 
 def _pvalue(statistic: float, df: float) -> float:
     return float(chdtrc(df, max(statistic, 0.0))) if df > 0 else np.nan
-
-
-def standard(statistic: float, df: int, distributed: bool = True) -> ChiSquare:
-    """The statistic as it is; `distributed` whether it has the chi-square distribution at all."""
-    return ChiSquare("standard", float(statistic), df, _pvalue(statistic, df) if distributed else np.nan)
 
 
 def scaled(name: str, test: ChiSquare, trace: float, trace_squared: float = np.nan) -> ChiSquare:
@@ -123,9 +120,10 @@ class MomentTraces:
 
     Parameters
     ----------
-    model : MomentModel
-    free : (n_free,) array
-    vcov : (n_free, n_free) array, optional
+    samples : tuple of Sample
+    Delta, V : sequence of (m, q) and (m, m) arrays
+        One a group.
+    vcov : (q, q) array, optional
         E⁻¹/n, where constraints have changed it, or the information is the observed one.
     less : int
         Rows that `vcov` does not count.
@@ -136,27 +134,31 @@ class MomentTraces:
         For incomplete or weighted data, or several levels.
     """
 
-    def __init__(self, model: MomentModel, free: np.ndarray, vcov: np.ndarray | None = None, less: int = 0):
-        for sample in model.samples:
-            if sample.share is not None or not sample.moments.complete or sample.weight is not None:
-                raise EstimationError(
-                    "standard errors and tests by Satorra and Bentler need complete, unweighted data of one level",
-                    remedy="Use estimator='MLR'.",
-                )
-        evaluations = model.at(free)
-        n = np.array([s.moments.n[0] for s in model.samples])
+    def __init__(
+        self, samples: Sequence[Sample], Delta: Sequence[np.ndarray], V: Sequence[np.ndarray],
+        vcov: np.ndarray | None = None, less: int = 0,
+    ):  # fmt: skip
+        _check_rows(samples)
+        n = np.array([len(s.y) for s in samples], dtype=float)
         self.n, self.share = float(n.sum()), n / n.sum()
-        self.Delta = [e.jacobian() @ model.K for e in evaluations]
-        self.V = [
-            normal_weight(joint_covariance(e.implied(), e.moments), e.graph.p, e.moments.has_means)
-            for e in evaluations
-        ]
-        self.Gamma = [asymptotic_covariance(s) for s in model.samples]
+        self.Delta, self.V = Delta, V
+        self.Gamma = [asymptotic_covariance(s) for s in samples]
         if vcov is None:
             E = sum(f * D.T @ V @ D for f, D, V in zip(self.share, self.Delta, self.V))
             vcov = np.linalg.inv(E) / (self.n - less)
         self.given, self.rows = np.nan_to_num(vcov), self.n - less
         self.lost = np.isnan(np.diag(vcov))
+
+    @classmethod
+    def normal(cls, model: MomentModel, free: np.ndarray, vcov: np.ndarray | None = None, less: int = 0) -> MomentTraces:
+        """Those of a likelihood, whose weight is that of normal theory at the model."""
+        _check_rows(model.samples)
+        evaluations = model.at(free)
+        V = [
+            normal_weight(joint_covariance(e.implied(), e.moments), e.graph.p, e.moments.has_means)
+            for e in evaluations
+        ]
+        return cls(model.samples, [e.jacobian() @ model.K for e in evaluations], V, vcov, less)
 
     @property
     def inverse(self) -> np.ndarray:
@@ -181,6 +183,15 @@ class MomentTraces:
         VD = V @ D
         UG = (V - VD @ self.inverse @ VD.T) @ G
         return float(np.trace(UG)), float((UG * UG.T).sum())
+
+
+def _check_rows(samples: Sequence[Sample]) -> None:
+    for sample in samples:
+        if sample.share is not None or not sample.moments.complete or sample.weight is not None:
+            raise EstimationError(
+                "standard errors and tests by Satorra and Bentler need complete, unweighted data of one level",
+                remedy="Use estimator='MLR'.",
+            )
 
 
 def _diagonal(blocks: list[np.ndarray]) -> np.ndarray:

@@ -96,6 +96,13 @@ ESTIMATORS = {
     "GLS": ("GLS", "standard", "standard", "expected"),
     "ULS": ("ULS", "standard", "standard", "expected"),
     "WLS": ("WLS", "standard", "standard", "expected"),
+    "DWLS": ("DWLS", "standard", "standard", "expected"),
+    "ULSM": ("ULS", "robust.sem", "satorra.bentler", "expected"),
+    "ULSMV": ("ULS", "robust.sem", "scaled.shifted", "expected"),
+    "ULSMVS": ("ULS", "robust.sem", "mean.var.adjusted", "expected"),
+    "WLSM": ("DWLS", "robust.sem", "satorra.bentler", "expected"),
+    "WLSMV": ("DWLS", "robust.sem", "scaled.shifted", "expected"),
+    "WLSMVS": ("DWLS", "robust.sem", "mean.var.adjusted", "expected"),
 }
 SE = ("standard", "robust", "robust.sem", "robust.huber.white", "robust.cluster", "first.order", "bootstrap", "none")
 TESTS = ("standard", "satorra.bentler", "yuan.bentler.mplus", "scaled.shifted", "mean.var.adjusted")
@@ -140,13 +147,13 @@ class Request:
 
     @property
     def objective(self) -> str:
-        """"ML", "GLS", "ULS" or "WLS"."""
+        """"ML", "GLS", "ULS", "WLS" or "DWLS"."""
         return ESTIMATORS[self.estimator][0]
 
     def standard_errors(self, complete: bool) -> str:
         """The kind of standard errors; `complete` whether rows are complete and of one level."""
         chosen = self.se or ESTIMATORS[self.estimator][1]
-        by_rows = not complete or self.like == "fit" or self.weighted
+        by_rows = (not complete or self.like == "fit" or self.weighted) and self.objective == "ML"
         if self.se is None and (self.clustered or self.weighted) and chosen in ("standard", "robust.huber.white"):
             chosen = "robust"
         if chosen == "robust" or (chosen == "robust.huber.white" and self.clustered):
@@ -162,8 +169,11 @@ class Request:
 
     @property
     def chosen_information(self) -> str | None:
-        own = ESTIMATORS[self.estimator][3]
-        return self.information or own or ("observed" if self.clustered or self.weighted else None)
+        """The information that was asked for or goes with the standard errors; None for the default."""
+        if self.se == "first.order":
+            return "first.order"
+        by_rows = self.clustered or self.weighted or self.se in ("robust.huber.white", "robust.cluster")
+        return self.information or ESTIMATORS[self.estimator][3] or ("observed" if by_rows else None)
 
     @classmethod
     def of(cls, like: str, **given) -> Request:
@@ -191,7 +201,10 @@ class Request:
 
 def _check_least_squares(request: Request, given: Mapping[str, str]) -> None:
     """Least squares have their own divisor, information and test."""
-    able = {"se": ("standard", "none", "bootstrap"), "test": ("standard",), "information": ("expected",)}
+    scaled = ("satorra.bentler", "scaled.shifted", "mean.var.adjusted")
+    able = {
+        "se": ("standard", "robust", "robust.sem", "none"), "test": ("standard", *scaled), "information": ("expected",)
+    }
     for name in ("likelihood", *able):
         if name in given and given[name] not in able.get(name, ()):
             known = able.get(name)

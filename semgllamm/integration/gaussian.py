@@ -338,15 +338,21 @@ class Evaluation:
             slope += (a * (J @ h)).sum(axis=0)
         return g.to_parameters(slope)
 
-    def information(self, expected: bool = False) -> np.ndarray:
-        """−∂² log L in the parameters, or its expectation given which responses are seen, (q, q)."""
+    def information(self, expected: bool = False, straight: bool = False) -> np.ndarray:
+        """−∂² log L in the parameters, or its expectation given which responses are seen, (q, q).
+
+        `straight` takes the moments of `implied` as if they were linear in the parameters: Δ'HΔ, H the second
+        derivatives in the moments.
+        """
         g = self.graph
         out = np.zeros((len(g.free), len(g.free)))
         # so many patterns at a time that their matrices stay in the cache
         step = max(1, MANY // max(out.size, 1))
         for first in range(0, len(self.moments.n), step):
             self._add_products(out, slice(first, first + step), expected)
-        if not expected:
+        if straight:
+            out -= self._bending_of_fitted()
+        elif not expected:
             out -= self._bending()
         if g.distinct:
             total = np.zeros((g.q, g.q))
@@ -420,6 +426,17 @@ class Evaluation:
             out[g.paths, g.regressions] = mixed
             out[g.regressions, g.paths] = mixed.T
         return out
+
+    def _bending_of_fitted(self) -> np.ndarray:
+        """−Σ ∂ℓ/∂Σ_yy ∂²(ΠΣ_xxΠ') over the free cells."""
+        a, _, h = self.forms
+        n = self.moments.n
+        slopes = h[:-1] if self.moments.has_means else h
+        m = len(slopes)
+        if not m:
+            return np.zeros((a.shape[1], a.shape[1]))
+        xx = _weighted(n, self.moments.xx)[:m, :m] / n.sum()
+        return (a.T @ _weighted(n, self.W - self.U) @ a) * (slopes.T @ xx @ slopes)
 
     def implied(self) -> np.ndarray:
         """Moments of responses and covariates given those of the covariates themselves, (m,).

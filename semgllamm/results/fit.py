@@ -418,7 +418,8 @@ class Fit:
         statistic : callable, optional
             Maps `coef` (a Series) to a number or a sequence of numbers, to be drawn as well.
         workers : int, optional
-            Processes; all processors if None. The draws do not depend on it.
+            Processes, by default 1, on which the draws do not depend. A script that asks for more guards its calls by
+            ``if __name__ == "__main__":``, as `multiprocessing` wants it.
         progress : "auto", True or False
         """
         from semgllamm.results.bootstrap import bootstrap

@@ -9,9 +9,9 @@ import numpy as np
 
 from semgllamm.errors import ModelError
 from semgllamm.estimation.benchmarks import MomentModel, independence
-from semgllamm.estimation.covariances import by_scores, clusters_of, rows_less
+from semgllamm.estimation.covariances import by_scores, clusters_of, moment_traces
 from semgllamm.estimation.gaussian import GaussianLikelihood
-from semgllamm.estimation.least_squares import LeastSquares
+from semgllamm.estimation.least_squares import LeastSquares, independence_jacobians
 from semgllamm.estimation.robust import MEAN_VARIANCE, ChiSquare, MomentTraces, scaled, trace_of_units
 from semgllamm.results.fit_measures import against_saturated, exogenous
 from semgllamm.results.moments import saturated_of
@@ -60,28 +60,41 @@ class Tests:
     @cached_property
     def traces(self) -> tuple[float, float]:
         """tr UΓ and tr (UΓ)² of the model; of yuan.bentler.mplus the former only."""
+        return self._traces(self.fit.free)
+
+    def traces_at(self, cells: np.ndarray) -> tuple[float, float]:
+        """The traces at other values of all cells."""
+        return self._traces(self.likelihood.working.free_from_inner(cells))
+
+    def _traces(self, free: np.ndarray) -> tuple[float, float]:
         if self.name in MEAN_VARIANCE:
-            less = rows_less(self.likelihood)
-            vcov = self._inverse(self.likelihood.standard(self.fit.free, expected=True))
-            return MomentTraces(MomentModel.of(self.likelihood, self.fit.free), self.fit.free, vcov, less).traces
-        return self.trace_saturated - self.trace_model, np.nan
+            vcov = self._inverse(self.likelihood.standard(free, expected=True))
+            return moment_traces(self.likelihood, free, vcov).traces
+        return self.trace_saturated - self._trace_of_model(free), np.nan
 
     @cached_property
     def scaled_baseline(self) -> ChiSquare | None:
         if self.name is None:
             return None
-        fit = self.fit
-        model = independence(self.likelihood, fit.free, together=exogenous(fit))
+        fit, likelihood = self.fit, self.likelihood
+        if isinstance(likelihood, LeastSquares):
+            Delta = independence_jacobians(likelihood, exogenous(fit))
+            traces = MomentTraces(likelihood.samples, Delta, likelihood.weights).traces
+            return scaled(self.name, self.baseline, *traces)
+        model = independence(likelihood, fit.free, together=exogenous(fit))
         free = model.maximum[0]
         if self.name in MEAN_VARIANCE:
-            return scaled(self.name, self.baseline, *MomentTraces(model, free).traces)
+            return scaled(self.name, self.baseline, *MomentTraces.normal(model, free).traces)
         return scaled(self.name, self.baseline, self.trace_saturated - self._trace(model, free))
 
     @cached_property
     def trace_model(self) -> float:
         """tr A⁻¹B of the model."""
-        scores = self.likelihood.unit_scores(self.fit.free)
-        return trace_of_units(self._inverse(self._information()), scores, *self.clusters)
+        return self._trace_of_model(self.fit.free)
+
+    def _trace_of_model(self, free: np.ndarray) -> float:
+        scores = self.likelihood.unit_scores(free)
+        return trace_of_units(self._inverse(self._information(free)), scores, *self.clusters)
 
     @cached_property
     def trace_saturated(self) -> float:
@@ -99,12 +112,18 @@ class Tests:
     def _expected(self) -> bool:
         return self.fit.request.chosen_information == "expected"
 
-    def _information(self) -> np.ndarray:
-        return self.likelihood.information(self.fit.free, expected=self._expected())
+    def _information(self, free: np.ndarray) -> np.ndarray:
+        likelihood = self.likelihood
+        if self.clusters[0] is not None and not self.fit.request.weighted and not self._expected():
+            # as lavaan does for clusters: moments as if linear in the parameters
+            total = sum(e.information(straight=True) for e in likelihood.at(free))
+            return likelihood.K.T @ total @ likelihood.K
+        return likelihood.information(free, expected=self._expected())
 
     def _inverse(self, information: np.ndarray) -> np.ndarray:
+        """Within the constraints; of what may be indefinite away from the maximum as well."""
         vcov, null, _ = self.fit._inverse(information)
-        return np.full_like(information, np.nan) if null else vcov
+        return np.linalg.pinv(information, hermitian=True) if null else vcov
 
     def _trace(self, model: MomentModel, free: np.ndarray) -> float:
         inverse = np.linalg.pinv(model.information(free, self._expected()), hermitian=True)

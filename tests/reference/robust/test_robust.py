@@ -68,6 +68,7 @@ def cases():
         yield f"metric_{e}", PAIR, "all", {"estimator": e, **METRIC}
     for e in ("MLR", "GLS", "WLS"):
         yield f"regression_{e}", REGRESSION, "all", {"estimator": e}
+    yield "groups_ML", PAIR, "all", SCHOOL
     yield "holes_MLR", FACTORS, "holes", {"estimator": "MLR", "missing": "ml"}
     yield "holes_causes_MLR", SEX, "holes", {"estimator": "MLR", "missing": "ml"}
     yield "holes_MLF", FACTORS, "holes", {"estimator": "MLF", "missing": "ml"}
@@ -78,7 +79,7 @@ def cases():
     yield "weights_groups", PAIR, "all", {"sampling_weights": "w", **SCHOOL}
     yield "weights_holes", FACTORS, "holes", {"sampling_weights": "w", "missing": "ml"}
     yield "weights_clusters", FACTORS, "all", {"sampling_weights": "w", "cluster": "agemo"}
-    yield "first_order", FACTORS, "all", {"se": "robust.huber.white"}
+    yield "huber_white", FACTORS, "all", {"se": "robust.huber.white"}
     yield "expected_bread", FACTORS, "all", {"estimator": "MLR", "information": "expected"}
     yield "wishart_MLM", FACTORS, "all", {"estimator": "MLM", "likelihood": "wishart"}
 
