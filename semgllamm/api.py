@@ -97,8 +97,8 @@ def fit(
     information : {"observed", "expected", "first.order"}, optional
         Which information matrix gives the standard errors; by default the observed one.
     se : str, optional
-        "standard", "robust", "robust.sem", "robust.huber.white", "robust.cluster", "first.order", "bootstrap" or "none";
-        by default that of the estimator. "robust" is the sandwich of the independent units.
+        "standard", "robust", "robust.sem", "robust.huber.white", "robust.cluster", "first.order", "bootstrap" or
+        "none"; by default that of the estimator. "robust" is the sandwich of the independent units.
     test : {"standard", "satorra.bentler", "yuan.bentler.mplus", "scaled.shifted", "mean.var.adjusted"}, optional
         The scaled test of a Gaussian model in closed form; by default that of the estimator.
     sampling_weights : str, optional
@@ -243,7 +243,7 @@ def _fitted(
         _check_moments(request, sampling_weights)
     clustered = len(lowered_model.levels) > 1 and not _levels_used(lowered_model, diagram)
     weight = _weights(sampling_weights, binding, design)
-    request = replace(request, clustered=clustered, weighted=weight is not None)
+    request = replace(request, clustered=clustered, weights=sampling_weights)
     numbers = {name: number for name, number in _names(diagram, lowered_model).items() if number >= 0}
     affine = equality_map(diagram, numbers, lowered_model.n_parameters)
     bound, tree, rule = _likelihood(diagram, lowered_model, design, affine, quadrature, settings, request, weight)

@@ -3,7 +3,7 @@
     F_g = (s − σ(ϑ))'V(s − σ(ϑ)),   minimised is  ½ Σ_g (n_g − 1) F_g,   X² = Σ_g (n_g − 1) F_g,
 
 with S divided by n − 1, and V of `weight_matrices`. Gauss and Newton's matrix Σ_g (n_g − 1) Δ'VΔ, Δ = ∂σ/∂ϑ', is
-that of the standard errors (Browne 1984, equation 2.12a).
+that of the standard errors (Browne 1984).
 """
 
 from __future__ import annotations

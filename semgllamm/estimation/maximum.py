@@ -13,6 +13,7 @@ from semgllamm.estimation.constrained import Restrictions, restricted
 from semgllamm.estimation.covariances import Inverse, by_expectation, kind_of_errors, standard_errors
 from semgllamm.estimation.gaussian import GaussianLikelihood
 from semgllamm.estimation.identification import identification
+from semgllamm.estimation.least_squares import LeastSquares
 from semgllamm.estimation.likelihood import Likelihood
 from semgllamm.estimation.samples import check_model, check_samples
 from semgllamm.estimation.settings import Adaptive, Ordinary, Request, Settings
@@ -90,7 +91,8 @@ def maximum_likelihood(
     return {
         "convergence": convergence, "free": np.asarray(optimum.free), "points": optimum.points,
         "information": solution.information, "vcov_free": vcov, "information_kind": kind,
-        "se_kind": kind_of_errors(likelihood, request), "inverse": invert, "problems": problems, "boundary": convergence.boundary,
+        "se_kind": kind_of_errors(likelihood, request), "inverse": invert, "problems": problems,
+        "boundary": convergence.boundary,
         "method": _method(likelihood, optimum.points),
         "quadrature_error": None if error is None or likelihood.exact else (error.estimates, error.loglik),
         "notes": notes,
@@ -141,6 +143,8 @@ def _singular_covariances(likelihood: Likelihood, free: np.ndarray) -> list[str]
 
 
 def _method(likelihood: Likelihood | GaussianLikelihood, points: tuple[int, ...]) -> str:
+    if isinstance(likelihood, LeastSquares):
+        return ""
     if isinstance(likelihood, GaussianLikelihood):
         return "closed form (Gaussian responses)"
     if not likelihood.levels:

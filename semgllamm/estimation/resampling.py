@@ -3,10 +3,10 @@
     ordinary       units drawn with replacement                                           (Efron 1979)
     parametric     responses drawn from the fitted model, given the covariates
     Bollen–Stine   units drawn from rows turned so that the fitted model holds,
-                   y* = Σ½S^−½(y − Π_s x) + Πx                                            (Bollen & Stine 1992, equation 11)
+                   y* = Σ^½S^−½(y − Π_s x) + Πx                                           (Bollen & Stine 1992)
 
-A drawn sample is a count of each unit, and its moments are sums with those counts; every fit starts from the estimates
-of the original. Each draw has its own seed, so that the result does not depend on how the work is divided.
+A drawn sample is a count of each unit, and its moments are sums with those counts; every fit starts from the
+estimates of the original. Each draw has its own seed, so that the result does not depend on how the work is divided.
 """
 
 from __future__ import annotations
@@ -198,6 +198,8 @@ def _check(likelihood: GaussianLikelihood, kind: str) -> None:
         raise EstimationError("the bootstrap has no use for sampling weights", remedy="Leave sampling_weights out.")
     if kind == "parametric" and likelihood.n_levels > 1:
         raise EstimationError("kind='parametric' is for data of one level", remedy="Use kind='ordinary'.")
+    if kind == "bollen.stine" and likelihood.divisor != "normal":
+        raise EstimationError("kind='bollen.stine' is for likelihood='normal'")
     complete = all(s.moments.complete for s in likelihood.samples)
     if kind == "bollen.stine" and not (complete and likelihood.n_levels == 1):
         raise EstimationError("kind='bollen.stine' needs complete data of one level", remedy="Use kind='ordinary'.")

@@ -150,7 +150,9 @@ class MomentTraces:
         self.lost = np.isnan(np.diag(vcov))
 
     @classmethod
-    def normal(cls, model: MomentModel, free: np.ndarray, vcov: np.ndarray | None = None, less: int = 0) -> MomentTraces:
+    def normal(
+        cls, model: MomentModel, free: np.ndarray, vcov: np.ndarray | None = None, less: int = 0
+    ) -> MomentTraces:
         """Those of a likelihood, whose weight is that of normal theory at the model."""
         _check_rows(model.samples)
         evaluations = model.at(free)

@@ -128,8 +128,10 @@ class Request:
         One of `SE`; by default that of the estimator.
     test : str, optional
         One of `TESTS`; by default that of the estimator.
-    clustered, weighted : bool
-        Whether rows of one level lie in clusters, and have sampling weights.
+    clustered : bool
+        Whether rows of one level lie in clusters.
+    weights : str, optional
+        Column of sampling weights.
     likelihood : {"normal", "wishart"}
         Whether covariances are divided by n or n − 1.
     missing : {"ml", "listwise"}
@@ -143,7 +145,11 @@ class Request:
     se: str | None = None
     test: str | None = None
     clustered: bool = False
-    weighted: bool = False
+    weights: str | None = None
+
+    @property
+    def weighted(self) -> bool:
+        return self.weights is not None
 
     @property
     def objective(self) -> str:

@@ -3,8 +3,8 @@
 The moments of a group are s = (vech S_yy, vec S_yx, ȳ), those of the covariates x taken as they are. With Γ the
 covariance matrix of √n s and V a weight matrix,
 
-    V_GLS: ½D'(W ⊗ W)D with W the inverse of S or Σ, and W_yy for the means   (Browne 1974, equation 8),
-    V_WLS: Γ̂⁻¹, Γ̂ = mean of (s_i − s)(s_i − s)', s_i the products of row i    (Browne 1984, equation 3.4),
+    V_GLS: ½D'(W ⊗ W)D with W the inverse of S or Σ, and W_yy for the means   (Browne 1974),
+    V_WLS: Γ̂⁻¹, Γ̂ = mean of (s_i − s)(s_i − s)', s_i the products of row i    (Browne 1984),
     V_ULS: 1 for each moment.
 """
 

@@ -1,7 +1,7 @@
 """Bootstrap draws of the estimates: intervals, standard errors, and Bollen and Stine's p-value.
 
-With order statistics t₍₁₎ ≤ … ≤ t₍ₙ₎ of n draws, the quantile α is interpolated on the normal scale between k = ⌊(n + 1)α⌋
-and k + 1 (Davison & Hinkley 1997, equation 5.8). Limits of level 1 − 2α are
+With order statistics t₍₁₎ ≤ … ≤ t₍ₙ₎ of n draws, the quantile α is interpolated on the normal scale between
+k = ⌊(n + 1)α⌋ and k + 1 (Davison & Hinkley 1997, equation 5.8). Limits of level 1 − 2α are
 
     percentile      t(α), t(1 − α)                                     (Efron 1979)
     basic           2t − t(1 − α), 2t − t(α)                           (Davison & Hinkley 1997, equation 5.6)
@@ -149,8 +149,7 @@ def bootstrap(
         raise ModelError("the bootstrap is for Gaussian models in closed form")
     if fit._restricted is not None:
         raise ModelError("the bootstrap takes no non-linear or inequality constraints")
-    if fit.binding.from_moments:
-        raise ModelError("the bootstrap needs rows of data, not sample moments")
+    fit.binding.need_rows("bootstrap samples")
     if not fit.converged:
         raise ModelError("the fit has not converged: there are no estimates to draw")
     found = resampled_estimates(fit.likelihood, fit.free, n, kind, seed, workers, _progress(progress))

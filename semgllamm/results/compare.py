@@ -3,16 +3,15 @@
 With T₀, T₁ the chi-squares on d₀ > d₁ degrees of freedom and c₀, c₁ their scaling factors, m = d₀ − d₁,
 
     lr                     T₀ − T₁
-    satorra.bentler.2001   (T₀ − T₁)/c,  c = (d₀c₀ − d₁c₁)/m       (Satorra & Bentler 2001, equation 12)
+    satorra.bentler.2001   (T₀ − T₁)/c,  c = (d₀c₀ − d₁c₁)/m       (Satorra & Bentler 2001)
     satorra.bentler.2010   the same with c₁ of the larger model at the estimates of the smaller, by which c > 0
-                           asymptotically                           (Satorra & Bentler 2010, equation 3)
+                           asymptotically                           (Satorra & Bentler 2010)
     bootstrap              the share of 2 (log L₁ − log L₀) in samples of the smaller model beyond that of the data
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
 
 import numpy as np
 import pandas as pd

@@ -27,7 +27,7 @@ def contents(report: Report) -> list[Block]:
         *responses(report),
         *integration(report),
         *warnings(report),
-        measures(report),
+        *measures(report),
         estimates(report),
         *parameters(report),
         *intraclass(report),
@@ -39,7 +39,7 @@ def contents(report: Report) -> list[Block]:
 
 def brief(report: Report) -> list[Block]:
     """What a user wants to see at once: did it converge, how well does it fit, what are the parameters."""
-    return [*opening(report), *warnings(report), measures(report), *parameters(report), *defined(report)]
+    return [*opening(report), *warnings(report), *measures(report), *parameters(report), *defined(report)]
 
 
 # ---- what was done
@@ -91,6 +91,8 @@ def sample(report: Report) -> Iterator[Facts]:
     if len(report.units) > 1:
         rows.append(Fact("Number of units:"))
         rows += [Fact(level, (count,), sub=True) for level, count in report.units]
+    if report.weights is not None:
+        rows.append(Fact("Sampling weights variable", (report.weights,)))
     if report.missing:
         rows.append(Fact("Missing values", (report.missing,)))
     yield Facts(tuple(rows), columns=("Used", "Total") if lost else (), caption="The data")
@@ -122,20 +124,29 @@ def integration(report: Report) -> Iterator[Facts]:
     yield Facts(tuple(rows), title="Integration:", columns=("Dimensions", "Points"))
 
 
-def measures(report: Report) -> Facts:
+def measures(report: Report) -> Iterator[Facts]:
+    """The log-likelihood, which least squares do not have."""
+    if report.estimator != "ML":
+        return
     size = f", n = {report.bic_n}" if report.bic_n else ""
     rows = (
         Fact("Loglikelihood", (report.loglik,)),
         Fact("Akaike (AIC)", (report.aic,)),
         Fact(f"Bayesian (BIC{size})", (report.bic,)),
     )
-    return Facts(rows, title="Loglikelihood and Information Criteria:")
+    yield Facts(rows, title="Loglikelihood and Information Criteria:")
+
+
+# as lavaan prints them; scores of rows are in the line below
+ERRORS = {"robust.huber.white": "Sandwich", "first.order": "Standard"}
 
 
 def estimates(report: Report) -> Facts:
-    rows = [Fact("Standard errors", ("Standard" if report.trustworthy else "Withheld",))]
-    if report.information and report.trustworthy:
-        rows.append(Fact("Information", (report.information,)))
+    kind = ERRORS.get(report.standard_errors, report.standard_errors.capitalize())
+    rows = [Fact("Standard errors", (kind if report.trustworthy else "Withheld",))]
+    if report.information and report.trustworthy and report.standard_errors not in ("none", "bootstrap"):
+        what = "Information bread" if report.standard_errors == "robust.huber.white" else "Information"
+        rows.append(Fact(what, (report.information,)))
     return Facts(tuple(rows), title="Parameter Estimates:")
 
 

@@ -78,6 +78,10 @@ class Report:
         With more points, the largest change of an estimate in standard errors, and the change of the log-likelihood.
     bic_n : str
         What the sample size in BIC counts, as in ``"161 comm"``.
+    standard_errors : str
+        "standard", "robust.sem", "robust.huber.white", "robust.cluster", "first.order", "bootstrap" or "none".
+    weights : str, optional
+        Column of sampling weights.
     icc : tuple of (level, value, standard error)
     level_style : str
         "at", or "lavaan" for a text with lavaan's ``level:`` headers, whose tables are printed as lavaan prints them.
@@ -117,6 +121,8 @@ class Report:
     bic: float = nan
     bic_n: str = ""
     information: str = ""
+    standard_errors: str = "standard"
+    weights: str | None = None
     parameters: tuple[Estimate, ...] = ()
     definitions: tuple[Estimate, ...] = ()
     constraints: tuple[tuple[str, float], ...] = ()

@@ -1,6 +1,6 @@
 # Values of lavaan for other estimators than maximum likelihood with standard errors from the information matrix:
 # robust standard errors, scaled tests, least squares, clusters, sampling weights, and differences of chi-squares.
-# Rscript make.R writes values.json; test_robust.py holds the models.
+# Rscript make.R writes values.json; ../test_robust.py holds the models.
 library(lavaan)
 library(jsonlite)
 
@@ -12,12 +12,6 @@ textual =~ x4 + x5 + x6"
 causes <- paste(pair, "visual + textual ~ age + x9", sep = "\n")
 regression <- "x1 ~ x4 + age\nx7 ~ x1 + x9"
 single <- "f =~ y1 + y2 + y3 + y4 + y5 + y6\nf ~ x1 + x2"
-levels <- "level: 1
- fw =~ y1 + y2 + y3
- fw ~ x1 + x2 + x3
-level: 2
- fb =~ y1 + y2 + y3
- fb ~ w1 + w2"
 
 data <- HolzingerSwineford1939
 data$age <- data$ageyr - 13 + data$agemo / 12
@@ -55,8 +49,6 @@ keep("groups_ML", cfa(pair, data, group = "school"))
 keep("holes_MLR", cfa(factors, holes, estimator = "MLR", missing = "ml"))
 keep("holes_causes_MLR", sem(sub("x9", "sex", causes), holes, estimator = "MLR", missing = "ml"))
 keep("holes_MLF", cfa(factors, holes, estimator = "MLF", missing = "ml"))
-keep("levels_MLR", sem(levels, Demo.twolevel, cluster = "cluster", estimator = "MLR", em.h1.iter.max = 20000,
-                       em.h1.tol = 1e-13))
 keep("clusters", sem(single, Demo.twolevel, cluster = "cluster"))
 keep("clusters_school", cfa(factors, data, cluster = "agemo"))
 keep("weights", cfa(factors, data, sampling.weights = "w"))
