@@ -134,13 +134,15 @@ def _all(fit: Fit, criteria: dict[str, float]) -> dict[str, float]:
     n = criteria["ntotal"] - (0 if fit.likelihood.divisor == "normal" else groups)
     chisq, df, base, base_df = test.chisq, test.df, test.baseline_chisq, test.baseline_df
     out = {
-        "npar": fit.npar, "fmin": 0.5 * chisq / n, "chisq": chisq, "df": df, "pvalue": test.pvalue,
+        "npar": fit.npar, "fmin": 0.5 * chisq / (n if np.isfinite(fit.loglik) else criteria["ntotal"]), "chisq": chisq, "df": df, "pvalue": test.pvalue,
         "baseline.chisq": base, "baseline.df": base_df, "baseline.pvalue": test.baseline_pvalue,
         **_incremental(chisq, df, base, base_df),
         "logl": fit.loglik, "unrestricted.logl": test.loglik,
         **{name: criteria[name] for name in ("aic", "bic", "ntotal", "bic2")},
         **_rmsea(chisq, df, n, groups),
     }  # fmt: skip
+    if fit.scaled_test is not None:
+        out |= _scaled(fit, n, groups)
     found = blocks(fit)
     if fit.likelihood.n_levels > 1:
         del out["fmin"]
@@ -152,6 +154,47 @@ def _all(fit: Fit, criteria: dict[str, float]) -> dict[str, float]:
     out["mfi"] = float(np.exp(-0.5 * (chisq - df) / n))
     out["ecvi"] = chisq / n + 2 * fit.npar / n
     return out
+
+
+def _scaled(fit: Fit, n: float, groups: int) -> dict[str, float]:
+    """The measures of the scaled statistics (``.scaled``), and those that estimate what the unscaled ones would be
+    under normality (``.robust``; Brosseau-Liard & Savalei 2014, Brosseau-Liard, Savalei & Li 2012).
+
+    With c = tr UΓ / df of the model and c_b of the independence model, a robust CFI puts χ² − c df in the place of
+    χ² − df, and the robust RMSEA is [G max(χ² − c df, 0) / (N df)]^½.
+    """
+    test, base = fit.scaled_test, fit.scaled_baseline_test
+    plain, plain_base = fit.test, fit.baseline_test
+    out = {
+        "chisq.scaled": test.statistic, "df.scaled": test.df, "pvalue.scaled": test.pvalue,
+        "chisq.scaling.factor": test.scaling_factor, "baseline.chisq.scaled": base.statistic,
+        "baseline.df.scaled": base.df, "baseline.pvalue.scaled": base.pvalue,
+        "baseline.chisq.scaling.factor": base.scaling_factor,
+    }  # fmt: skip
+    measures = _incremental(test.statistic, test.df, base.statistic, base.df)
+    close = _rmsea(test.statistic, test.df, n, groups)
+    if test.name != "scaled.shifted":
+        # χ² itself, on as many degrees of freedom as it has on average
+        close |= {key: v for key, v in _rmsea(plain.statistic, test.trace, n, groups).items() if key != "rmsea"}
+    kept = ("rmsea", "rmsea.ci.lower", "rmsea.ci.upper", "rmsea.pvalue", "rmsea.notclose.pvalue")
+    measures |= {name: close[name] for name in kept}
+    out |= {f"{name}.scaled": value for name, value in measures.items()}
+    if fit._tests.scaling_factors is not None:
+        out["scaling.factor.h0"], out["scaling.factor.h1"] = fit._tests.scaling_factors
+    complete = all(sample.moments.complete for sample in fit.likelihood.samples)
+    if not complete or fit.likelihood.n_levels > 1 or plain.df == 0:
+        return out
+    c, c_base = test.trace / plain.df, base.trace / plain_base.df
+    excess, base_excess = plain.statistic - c * plain.df, plain_base.statistic - c_base * plain_base.df
+    worst = max(excess, base_excess, 0.0)
+    ratio = base_excess / plain_base.df
+    tli = 1 - excess / plain.df / ratio
+    out["cfi.robust"] = 1.0 if worst == 0.0 else 1 - max(excess, 0.0) / worst
+    out["tli.robust"] = out["nnfi.robust"] = tli
+    out["rni.robust"] = 1 - excess / base_excess
+    # the noncentrality of the scaled statistic is that of χ²/c
+    robust = _rmsea(plain.statistic / c, plain.df, n / c, groups)
+    return out | {f"{name}.robust": robust[name] for name in kept}
 
 
 def _incremental(chisq: float, df: int, base: float, base_df: int) -> dict[str, float]:
