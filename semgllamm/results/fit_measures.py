@@ -133,8 +133,9 @@ def _all(fit: Fit, criteria: dict[str, float]) -> dict[str, float]:
     # Wishart's likelihood has one row less in each group
     n = criteria["ntotal"] - (0 if fit.likelihood.divisor == "normal" else groups)
     chisq, df, base, base_df = test.chisq, test.df, test.baseline_chisq, test.baseline_df
+    rows = n if np.isfinite(fit.loglik) else criteria["ntotal"]
     out = {
-        "npar": fit.npar, "fmin": 0.5 * chisq / (n if np.isfinite(fit.loglik) else criteria["ntotal"]), "chisq": chisq, "df": df, "pvalue": test.pvalue,
+        "npar": fit.npar, "fmin": 0.5 * chisq / rows, "chisq": chisq, "df": df, "pvalue": test.pvalue,
         "baseline.chisq": base, "baseline.df": base_df, "baseline.pvalue": test.baseline_pvalue,
         **_incremental(chisq, df, base, base_df),
         "logl": fit.loglik, "unrestricted.logl": test.loglik,
@@ -149,7 +150,7 @@ def _all(fit: Fit, criteria: dict[str, float]) -> dict[str, float]:
         return out | _two_level_residuals(found)
     out |= _root_mean_squares(found, criteria["ntotal"])
     out |= _critical_n(chisq, df, n)
-    if all(sample.moments.complete for sample in fit.likelihood.samples):
+    if np.isfinite(fit.loglik) and all(sample.moments.complete for sample in fit.likelihood.samples):
         out |= _goodness(found, test, criteria["ntotal"])
     out["mfi"] = float(np.exp(-0.5 * (chisq - df) / n))
     out["ecvi"] = chisq / n + 2 * fit.npar / n
