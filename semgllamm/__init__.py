@@ -23,7 +23,7 @@ _LAZY = {
     "compare": "semgllamm.results.compare",
     "parse": "semgllamm.api",
     "covariance_matrix": "semgllamm.data.moments",
-    "explain": "semgllamm.explain",
+    "explain": "semgllamm.stages",
     "parameter_table": "semgllamm.api",
     "load_dataset": "semgllamm.data.datasets",
     "Settings": "semgllamm.estimation.settings",
@@ -42,7 +42,6 @@ __all__ = [
 
 def __getattr__(name: str):
     if name in _LAZY:
-        # `explain` is a function and a module: the function wins
         value = getattr(import_module(_LAZY[name]), name)
         globals()[name] = value
         return value

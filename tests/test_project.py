@@ -31,9 +31,9 @@ KNOWN = {
     "results": {"errors", "diagram", "responses", "model", "data", "integration", "estimation"},
 }
 # what it may know besides, once a function is called: a fit prints itself, and reads the hypotheses put to it
-KNOWN_LATE = {"results": {"tables", "explain", "syntax"}}
+KNOWN_LATE = {"results": {"tables", "stages", "syntax"}}
 # the front: it knows every room, and no room knows it
-FRONT = {"__init__", "__main__", "api", "cli", "explain"}
+FRONT = {"__init__", "__main__", "api", "cli", "stages"}
 # where a library may be used; the others may be used anywhere
 HOMES = {"pandas": {"data", "results"}, "lark": {"syntax"}, "numba": {"responses", "integration"}}
 HOMES_LATE = {"pandas": {"diagram/table.py"}}

@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
     from semgllamm.results.hypotheses import HypothesisTest
+    from semgllamm.tables.report import Report
     from semgllamm.tables.summary import Summary
 
 __all__ = ["Fit"]
@@ -663,17 +664,24 @@ class Fit:
 
     # ---- printing ------------------------------------------------------------------------------------------------
 
-    def report(self, ci: bool = False, standardized: bool = False, rsquare: bool = False):
+    def report(
+        self, ci: bool = False, standardized: bool = False, rsquare: bool = False, fit_measures: bool = False
+    ) -> Report:
         """Everything that the summary prints, as a `Report`."""
         from semgllamm.results.measures import report
 
-        return report(self, ci, standardized, rsquare)
+        return report(self, ci, standardized, rsquare, fit_measures)
 
-    def summary(self, ci: bool = False, standardized: bool = False, rsquare: bool = False) -> Summary:
+    def summary(
+        self, fit_measures: bool = False, standardized: bool = False, ci: bool = False, rsquare: bool = False
+    ) -> Summary:
         """The printed summary: ``str()``, ``.to_latex()``, ``.to_html()``.
 
         Parameters
         ----------
+        fit_measures : bool
+            With the sections on the fit: baseline model, CFI and TLI, information criteria, RMSEA, SRMR (Gaussian
+            models in closed form).
         ci : bool
             With confidence limits.
         standardized : bool
@@ -684,7 +692,11 @@ class Fit:
         from semgllamm.tables.contents import contents
         from semgllamm.tables.summary import Summary
 
-        return Summary(contents(self.report(ci, standardized, rsquare)))
+        if fit_measures:
+            from semgllamm.results.standardized import closed_form_of
+
+            closed_form_of(self, "measures of fit are")
+        return Summary(contents(self.report(ci, standardized, rsquare, fit_measures)))
 
     def to_latex(self) -> str:
         return self.summary().to_latex()
@@ -700,7 +712,7 @@ class Fit:
 
     def explain(self, stage: str = "diagram", latex: bool = False) -> str:
         """Print a stage of the walk: "diagram", "matrices" or "tree"."""
-        from semgllamm.explain import explain_fit
+        from semgllamm.stages import explain_fit
 
         return explain_fit(self, stage, latex)
 

@@ -64,7 +64,10 @@ def _slope(function, at: np.ndarray) -> np.ndarray:
     return out
 
 
-def report(fit: Fit, ci: bool = False, standardized: bool = False, rsquare: bool = False) -> Report:
+def report(
+    fit: Fit, ci: bool = False, standardized: bool = False, rsquare: bool = False,
+    fit_measures: bool = False,
+) -> Report:  # fmt: skip
     """All that the summary prints."""
     from importlib.metadata import PackageNotFoundError, version
 
@@ -144,6 +147,7 @@ def report(fit: Fit, ci: bool = False, standardized: bool = False, rsquare: bool
         aic=fit.aic,
         bic=fit.bic,
         bic_n=f"{fit.nobs} rows",
+        **_tests(fit, fit_measures),
         information=fit.information_kind,
         estimator=fit.request.objective,
         standard_errors=fit.se_kind,
@@ -158,6 +162,29 @@ def report(fit: Fit, ci: bool = False, standardized: bool = False, rsquare: bool
         standardized=standardized,
         rsquare=_explained(fit) if rsquare else (),
     )
+
+
+def _tests(fit: Fit, full: bool) -> dict:
+    """The arguments of the report that tell of the fit; none after a failure, or without a saturated model."""
+    from semgllamm.estimation.gaussian import GaussianLikelihood
+    from semgllamm.results.fit_measures import against_saturated, fit_measures
+
+    if not isinstance(fit.likelihood, GaussianLikelihood) or not fit.converged or fit.problems:
+        return {}
+    test, scaled = fit.test, fit.scaled_test
+    if np.isnan(test.statistic):
+        return {}
+    found = {"chisq": test.statistic, "df": test.df, "pvalue": test.pvalue}
+    if scaled is not None:
+        found |= {
+            "chisq.scaled": scaled.statistic, "df.scaled": scaled.df, "pvalue.scaled": scaled.pvalue,
+            "chisq.scaling.factor": scaled.scaling_factor,
+        }  # fmt: skip
+    return {
+        "measures": fit_measures(fit) if full else found, "test_name": "" if scaled is None else scaled.name,
+        "test_shift": np.nan if scaled is None else scaled.shift_parameter,
+        "test_by_group": tuple(against_saturated(fit).by_group),
+    }  # fmt: skip
 
 
 def _standardised(fit: Fit) -> list[tuple[float, float]]:

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from itertools import groupby
 from math import isnan, nan, sqrt
 
+from semgllamm.tables.fit_sections import fit_sections, user_test
 from semgllamm.tables.numbers import rounded_up
 from semgllamm.tables.report import Estimate, Report
 from semgllamm.tables.table import Block, Cell, Fact, Facts, Heading, Row, Section, Statement, Table
@@ -27,7 +28,8 @@ def contents(report: Report) -> list[Block]:
         *responses(report),
         *integration(report),
         *warnings(report),
-        *measures(report),
+        *user_test(report),
+        *(fit_sections(report) if report.has_fit_sections else measures(report)),
         estimates(report),
         *parameters(report),
         *intraclass(report),
@@ -39,7 +41,10 @@ def contents(report: Report) -> list[Block]:
 
 def brief(report: Report) -> list[Block]:
     """What a user wants to see at once: did it converge, how well does it fit, what are the parameters."""
-    return [*opening(report), *warnings(report), *measures(report), *parameters(report), *defined(report)]
+    return [
+        *opening(report), *warnings(report), *user_test(report), *measures(report), *parameters(report),
+        *defined(report),
+    ]  # fmt: skip
 
 
 # ---- what was done

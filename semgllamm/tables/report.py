@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from math import nan
 
 __all__ = ["Estimate", "Report"]
@@ -78,6 +79,15 @@ class Report:
         With more points, the largest change of an estimate in standard errors, and the change of the log-likelihood.
     bic_n : str
         What the sample size in BIC counts, as in ``"161 comm"``.
+    measures : mapping of str to float
+        Measures of fit by lavaan's names: those of the test, or all; empty where there is no saturated model.
+    test_name : str
+        The scaled test, "satorra.bentler", "yuan.bentler.mplus", "scaled.shifted" or "mean.var.adjusted"; empty for
+        the standard one alone.
+    test_shift : float
+        What a scaled and shifted test adds.
+    test_by_group : tuple of float
+        Contributions of the groups to the standard test.
     standard_errors : str
         "standard", "robust.sem", "robust.huber.white", "robust.cluster", "first.order", "bootstrap" or "none".
     weights : str, optional
@@ -120,6 +130,10 @@ class Report:
     aic: float = nan
     bic: float = nan
     bic_n: str = ""
+    measures: Mapping[str, float] = field(default_factory=dict)
+    test_name: str = ""
+    test_shift: float = nan
+    test_by_group: tuple[float, ...] = ()
     information: str = ""
     standard_errors: str = "standard"
     weights: str | None = None
@@ -133,6 +147,11 @@ class Report:
     ci: bool = False
     standardized: bool = False
     rsquare: tuple[tuple[str, int, str | None, float], ...] = ()
+
+    @property
+    def has_fit_sections(self) -> bool:
+        """Whether all measures of fit are to be printed."""
+        return "baseline.chisq" in self.measures
 
     @property
     def trustworthy(self) -> bool:
