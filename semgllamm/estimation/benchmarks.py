@@ -37,6 +37,8 @@ class MomentModel:
     start : (free,) array
     units : int
         Independent units.
+    closed : bool
+        The start is the maximum: complete rows of one level.
     """
 
     graphs: tuple[Graph, ...]
@@ -45,6 +47,7 @@ class MomentModel:
     c: np.ndarray
     start: np.ndarray
     units: int
+    closed: bool = False
 
     @classmethod
     def of(cls, likelihood: GaussianLikelihood, free: np.ndarray) -> MomentModel:
@@ -91,6 +94,8 @@ class MomentModel:
         except np.linalg.LinAlgError:
             return free, np.nan
         loglik = sum(e.loglik for e in here)
+        if self.closed:
+            return free, loglik
         for _ in range(STEPS):
             gradient = self.K.T @ sum(e.score() for e in here)
             step, decrement = self._step(here, gradient)
@@ -190,7 +195,10 @@ def _without_latents(
         cells = Cells(kind, row, column, level, offset + np.arange(len(rows)), np.zeros(len(rows)))
         graphs.append(Graph(cells, p, p, graph.m, levels, count))
     units = likelihood.design.unit_counts[levels - 1]
-    return MomentModel(tuple(graphs), likelihood.samples, np.eye(count), np.zeros(count), np.array(starts), units)
+    complete = levels == 1 and all(sample.moments.complete for sample in likelihood.samples)
+    return MomentModel(
+        tuple(graphs), likelihood.samples, np.eye(count), np.zeros(count), np.array(starts), units, complete
+    )  # fmt: skip
 
 
 def _varying(likelihood: GaussianLikelihood, graph: Graph, here: Evaluation) -> np.ndarray:

@@ -139,6 +139,7 @@ class GaussianLikelihood:
         self.samples = tuple(self._sample(g, weight) for g in range(len(model.groups)))
         self.graphs = tuple(self._graph(g) for g in range(len(model.groups)))
         self.evaluations = 0
+        self._near = False
         self._last: tuple[bytes, list[Evaluation]] | None = None
 
     # ---- binding -------------------------------------------------------------------------------------------------
@@ -180,10 +181,12 @@ class GaussianLikelihood:
             )
         place = np.full(design.n_rows, -1)
         place[rows] = np.arange(len(rows))
-        y = np.full((len(rows), len(self.responses)), np.nan)
+        # a column a response: stored by columns, which are filled one by one
+        y = np.full((len(self.responses), len(rows)), np.nan).T
         for block in design.blocks:
             if block.group == g:
-                y[place[block.rows], self.responses.index(block.response.name)] = block.y - block.offset
+                at = slice(None) if len(block.rows) == len(rows) else place[block.rows]
+                y[at, self.responses.index(block.response.name)] = block.y - block.offset
         columns = [design.column(name)[rows] for name in self.covariates[g]]
         if self.has_means:
             columns.append(np.ones(len(rows)))
@@ -315,12 +318,15 @@ class GaussianLikelihood:
         loglik, gradient = self.score(free)
         if not np.isfinite(loglik):
             return loglik, gradient, np.full((self.n_free, self.n_free), np.nan)
-        matrix = self.information(free, expected=True)
-        try:
-            decrement = gradient @ np.linalg.solve(matrix, gradient)
-        except np.linalg.LinAlgError:
-            decrement = 0.0
-        return loglik, gradient, self.information(free) if decrement < NEAR else matrix
+        if not self._near:
+            matrix = self.information(free, expected=True)
+            try:
+                self._near = gradient @ np.linalg.solve(matrix, gradient) < NEAR
+            except np.linalg.LinAlgError:
+                self._near = True
+            if not self._near:
+                return loglik, gradient, matrix
+        return loglik, gradient, self.information(free)
 
     def unit_scores(self, free, points=()) -> np.ndarray:
         """The derivatives of the independent units' log-likelihoods, (units, n_free)."""

@@ -70,13 +70,17 @@ def _in(likelihood: GaussianLikelihood, g: int) -> str:
 
 def _check_rows(likelihood: GaussianLikelihood, g: int) -> list[str]:
     sample, names, where = likelihood.samples[g], likelihood.responses, _in(likelihood, g)
-    y, n = sample.y, len(sample.y)
-    for name, column in zip(names, y.T):
-        seen = column[~np.isnan(column)]
-        if not seen.size:
+    moments, n = sample.moments, len(sample.y)
+    seen = moments.n @ moments.seen
+    for name, rows in zip(names, seen):
+        if not rows:
             raise DataError(f"response '{name}' has no value{where}", remedy="Leave it out, or the group.")
-        if len(likelihood.samples) > 1 and seen.size > 1 and seen.var() <= CONSTANT * (seen @ seen) / seen.size:
-            raise DataError(f"response '{name}' does not vary{where}", remedy="Leave it out, or the group.")
+    if len(likelihood.samples) > 1:
+        variance = np.einsum("k,kpp->p", moments.n, moments.yy) / seen
+        square = variance + (moments.shift_y if moments.has_means else 0.0) ** 2
+        for name, v, size, rows in zip(names, variance, square, seen):
+            if rows > 1 and v <= CONSTANT * size:
+                raise DataError(f"response '{name}' does not vary{where}", remedy="Leave it out, or the group.")
     if not sample.moments.complete:
         return []
     covariates = likelihood.covariates[g]
@@ -86,11 +90,11 @@ def _check_rows(likelihood: GaussianLikelihood, g: int) -> list[str]:
             f"there are {n} rows for {n_variables} variables{where}: their covariance matrix is singular, and a "
             "maximum need not exist"
         ]
-    y, x = y - y.mean(axis=0), sample.x[:, : len(covariates)]
-    x = x - x.mean(axis=0)
-    rest = y - x @ np.linalg.lstsq(x, y, rcond=None)[0] if covariates else y
-    deviation = y.std(axis=0)
-    _check_collinear(rest.T @ rest / n, names, where, deviation, "others or of covariates" if covariates else "others")
+    k = len(covariates)
+    yy, yx, xx = moments.yy[0], moments.yx[0, :, :k], moments.xx[0, :k, :k]
+    rest = yy - yx @ np.linalg.lstsq(xx, yx.T, rcond=None)[0] if covariates else yy
+    deviation = np.sqrt(np.diag(yy))
+    _check_collinear(rest, names, where, deviation, "others or of covariates" if covariates else "others")
     return []
 
 

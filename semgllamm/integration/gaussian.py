@@ -137,23 +137,25 @@ def moments_of(
     w = np.ones(len(y)) if weight is None else weight
     total = w.sum()
     observed = ~np.isnan(y)
-    filled = np.where(observed, y, 0.0)
     if observed.all():
         patterns, pattern = np.ones((1, y.shape[1]), dtype=bool), np.zeros(len(y), dtype=np.int64)
+        shift_y = (w @ y) / total
+        from_mean = y - shift_y
     else:
         patterns, pattern = np.unique(observed, axis=0, return_inverse=True)
         pattern = pattern.ravel()
-    with np.errstate(invalid="ignore", divide="ignore"):
-        shift_y = np.nan_to_num((w @ filled) / (w @ observed))
+        with np.errstate(invalid="ignore", divide="ignore"):
+            shift_y = np.nan_to_num((w @ np.where(observed, y, 0.0)) / (w @ observed))
+        from_mean = np.where(observed, y - shift_y, 0.0)
     shift_x = (w @ x) / total
     if has_means:
         shift_x[-1] = 0.0
-    z = np.concatenate([np.where(observed, y - shift_y, 0.0), x - shift_x], axis=1)
+    z = np.concatenate([from_mean, x - shift_x], axis=1) if x.shape[1] else from_mean
     p = y.shape[1]
     n = np.bincount(pattern, w, minlength=len(patterns))
     M = np.empty((len(patterns), z.shape[1], z.shape[1]))
     if len(patterns) == 1:
-        M[0] = (z.T * w) @ z / total
+        M[0] = (z.T if weight is None else z.T * w) @ z / total
     else:
         order = np.argsort(pattern, kind="stable")
         ends = np.searchsorted(pattern[order], np.arange(len(patterns) + 1))
