@@ -246,11 +246,6 @@ class Fit:
 
         return residuals(self, kind)
 
-    @property
-    def vcov_expected_free(self) -> np.ndarray:
-        """Covariance of the free parameters by the expected information, of a fit in closed form."""
-        return np.linalg.pinv(self.likelihood.information(self.free, expected=True))
-
     # ---- tables of parameters ------------------------------------------------------------------------------------
 
     @cached_property
