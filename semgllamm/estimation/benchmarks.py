@@ -13,7 +13,7 @@ from functools import cached_property
 
 import numpy as np
 
-from semgllamm.estimation.gaussian import GaussianLikelihood, Sample
+from semgllamm.estimation.gaussian import GaussianLikelihood, Sample, scores_of_units
 from semgllamm.integration.gaussian import COVARIANCE, REGRESSION, Cells, Evaluation, Graph
 
 __all__ = ["MomentModel", "independence", "saturated"]
@@ -66,13 +66,7 @@ class MomentModel:
 
     def unit_scores(self, free: np.ndarray) -> np.ndarray:
         """(units, free)."""
-        out = np.zeros((self.units, len(self.c)))
-        for here, sample in zip(self.at(free), self.samples):
-            parts = here.row_scores(sample.y, sample.x, sample.pattern, sample.share)
-            if sample.weight is not None:
-                parts = parts * sample.weight[:, None]
-            np.add.at(out, sample.unit, parts)
-        return out @ self.K
+        return scores_of_units(self.at(free), self.samples, self.units) @ self.K
 
     @cached_property
     def maximum(self) -> tuple[np.ndarray, float]:

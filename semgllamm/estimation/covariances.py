@@ -16,7 +16,6 @@ from semgllamm.estimation.information import Curvature, covariance
 from semgllamm.estimation.least_squares import LeastSquares
 from semgllamm.estimation.likelihood import Likelihood
 from semgllamm.estimation.optimise import Optimum
-from semgllamm.estimation.resampling import resampled_estimates
 from semgllamm.estimation.robust import MomentTraces, cross_product
 from semgllamm.estimation.settings import Request
 
@@ -108,6 +107,8 @@ def standard_errors(invert: Inverse, vcov: np.ndarray, request: Request) -> np.n
     if kind == "bootstrap":
         if invert.restrictions is not None:
             raise EstimationError("the bootstrap takes no non-linear or inequality constraints")
+        from semgllamm.estimation.resampling import resampled_estimates  # seldom needed
+
         drawn = resampled_estimates(_closed(invert.likelihood), invert.free, BOOTSTRAPS)
         good = drawn.free[np.isfinite(drawn.free).all(axis=1)]
         return np.cov(good, rowvar=False).reshape(vcov.shape) if len(good) > 1 else None

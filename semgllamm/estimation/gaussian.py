@@ -6,6 +6,7 @@ matrix of the responses is positive definite.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -26,9 +27,9 @@ from semgllamm.integration.gaussian import (
 from semgllamm.model.matrices import FIXED, Matrices, Model
 from semgllamm.model.transforms import CELL, Working
 
-__all__ = ["GaussianLikelihood", "Sample", "has_closed_form", "is_gaussian"]
+__all__ = ["GaussianLikelihood", "Sample", "has_closed_form", "is_gaussian", "scores_of_units"]
 
-NEAR = 1.0  # decrement of the expected information below which the observed one is Newton's matrix
+NEAR = 1.0  # decrement below which the observed information is Newton's matrix
 
 
 @dataclass(frozen=True)
@@ -139,7 +140,6 @@ class GaussianLikelihood:
         self.samples = tuple(self._sample(g, weight) for g in range(len(model.groups)))
         self.graphs = tuple(self._graph(g) for g in range(len(model.groups)))
         self.evaluations = 0
-        self._near = False
         self._last: tuple[bytes, list[Evaluation]] | None = None
 
     # ---- binding -------------------------------------------------------------------------------------------------
@@ -318,25 +318,18 @@ class GaussianLikelihood:
         loglik, gradient = self.score(free)
         if not np.isfinite(loglik):
             return loglik, gradient, np.full((self.n_free, self.n_free), np.nan)
-        if not self._near:
-            matrix = self.information(free, expected=True)
-            try:
-                self._near = gradient @ np.linalg.solve(matrix, gradient) < NEAR
-            except np.linalg.LinAlgError:
-                self._near = True
-            if not self._near:
-                return loglik, gradient, matrix
-        return loglik, gradient, self.information(free)
+        observed = self.information(free)
+        try:
+            half = np.linalg.cholesky(observed)
+            near = np.square(np.linalg.solve(half, gradient)).sum() < NEAR
+        except np.linalg.LinAlgError:
+            near = False
+        return loglik, gradient, observed if near else self.information(free, expected=True)
 
     def unit_scores(self, free, points=()) -> np.ndarray:
         """The derivatives of the independent units' log-likelihoods, (units, n_free)."""
-        out = np.zeros((self.design.unit_counts[self.n_levels - 1], self.model.n_parameters))
-        for here, sample in zip(self.at(free), self.samples):
-            parts = here.row_scores(sample.y, sample.x, sample.pattern, sample.share)
-            if sample.weight is not None:
-                parts = parts * sample.weight[:, None]
-            np.add.at(out, sample.unit, parts)
-        return out @ self.K
+        units = self.design.unit_counts[self.n_levels - 1]
+        return scores_of_units(self.at(free), self.samples, units) @ self.K
 
     def posterior(self, free) -> list[tuple[np.ndarray, np.ndarray]]:
         """For each group the means of all nodes (responses, then latent variables) given the data, of each of its rows,
@@ -356,6 +349,17 @@ class GaussianLikelihood:
 
     def _to_free(self, slope: np.ndarray) -> np.ndarray:
         return slope if self.identity else self.K.T @ slope
+
+
+def scores_of_units(here: Sequence[Evaluation], samples: Sequence[Sample], units: int) -> np.ndarray:
+    """The derivatives of the units' log-likelihoods in all parameters, (units, q), from each group's evaluation."""
+    out = np.zeros((units, here[0].graph.q))
+    for evaluation, sample in zip(here, samples):
+        parts = evaluation.row_scores(sample.y, sample.x, sample.pattern, sample.share)
+        if sample.weight is not None:
+            parts = parts * sample.weight[:, None]
+        np.add.at(out, sample.unit, parts)
+    return out
 
 
 def _covariates(group: Matrices, responses: set[str]) -> tuple[str, ...]:

@@ -365,10 +365,10 @@ def _check_together(linear: Sequence[Restriction], affine: tuple[np.ndarray, np.
     K, c = affine
 
     def possible(parts) -> bool:
-        from scipy.optimize import linprog
-
         if not parts:
             return True
+        from scipy.optimize import linprog  # slow to load, and few models have inequalities
+
         R = np.array([part.row for part in parts])
         # the least t for which every g_j ≥ −t
         rows = np.hstack([-R @ K, -np.ones((len(parts), 1))])
