@@ -311,9 +311,22 @@ def _weights(name, binding, design):
     return weight / weight.mean()
 
 
+def _check_nested(request, weight) -> None:
+    """What models of nested units, or with coefficients that vary, have not."""
+    if weight is not None:
+        raise ModelError("sampling weights are for models of one level")
+    if request.objective != "ML":
+        raise ModelError(
+            f"estimator='{request.estimator}' needs complete rows of one level", remedy="Use estimator='ML' or 'MLR'."
+        )
+    if request.likelihood != "normal":
+        raise ModelError("likelihood='wishart' is for complete rows of one level", remedy="Use likelihood='normal'.")
+
+
 def _likelihood(diagram, model, design, constraint, quadrature, settings, request, weight=None):
     """(likelihood, integration tree, quadrature rule): the closed form where there is one and no rule is asked for."""
     from semgllamm.estimation.gaussian import GaussianLikelihood, has_closed_form
+    from semgllamm.estimation.nested import NestedLikelihood, has_nested_form
 
     if _is_auto(quadrature) and has_closed_form(model, design, diagram):
         if weight is not None and _levels_used(model, diagram):
@@ -328,6 +341,9 @@ def _likelihood(diagram, model, design, constraint, quadrature, settings, reques
                 )
             return LeastSquares(request.objective, model, design, constraint), None, None
         return GaussianLikelihood(model, design, constraint, weight, request.likelihood), None, None
+    if _is_auto(quadrature) and has_nested_form(model, design, diagram):
+        _check_nested(request, weight)
+        return NestedLikelihood(model, design, constraint), None, None
     _check_engine(request)
     with_means = {cell.row for group in model.groups for cell in group.beta if cell.column == "1"}
     if any(r.family.name == "gaussian" and r.name not in with_means for r in model.responses):

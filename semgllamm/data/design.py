@@ -77,6 +77,15 @@ class Design:
             out = out * self.columns[part]
         return out
 
+    def height_of(self, name: str, levels: int) -> int:
+        """The highest of the lowest `levels` levels in whose units a covariate is constant."""
+        column, height = self.column(name), 0
+        for level in range(1, levels):
+            if not (column[self.first_row[level]][self.codes[level]] == column).all():
+                break
+            height = level
+        return height
+
     @property
     def response_counts(self) -> dict[str, int]:
         counts: dict[str, int] = {}

@@ -54,6 +54,9 @@ class Likelihood(Protocol):
         Most coordinates on one path of the integration tree.
     has_louis : bool
         Whether Louis' information is available.
+
+    A likelihood whose parameters have units of their own may have a method ``steps(free)``: how far to move each of
+    them for differences of the score.
     """
 
     n_free: int
@@ -207,7 +210,8 @@ class Climber:
             loglik, slope = self.likelihood.score(free, here.points)
             return slope if np.isfinite(loglik) else np.full(free.size, np.nan)
 
-        information = differences(gradient, here.free)
+        steps = getattr(self.likelihood, "steps", None)
+        information = differences(gradient, here.free, None if steps is None else steps(here.free))
         if not np.isfinite(information).all():
             bad = np.flatnonzero(~np.isfinite(information).all(axis=1))
             names = tuple(self.likelihood.names[i] for i in bad)

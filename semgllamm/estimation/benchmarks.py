@@ -14,6 +14,7 @@ from functools import cached_property
 import numpy as np
 
 from semgllamm.estimation.gaussian import GaussianLikelihood, Sample, scores_of_units
+from semgllamm.estimation.nested import NestedLikelihood
 from semgllamm.integration.gaussian import COVARIANCE, REGRESSION, Cells, Evaluation, Graph
 
 __all__ = ["MomentModel", "independence", "saturated"]
@@ -59,7 +60,7 @@ class MomentModel:
 
     def at(self, free: np.ndarray) -> list[Evaluation]:
         inner = self.c + self.K @ free
-        return [graph.at(inner, sample.moments) for graph, sample in zip(self.graphs, self.samples)]
+        return [sample.evaluate(graph, inner) for graph, sample in zip(self.graphs, self.samples)]
 
     def information(self, free: np.ndarray, expected: bool = False) -> np.ndarray:
         return self.K.T @ sum(e.information(expected) for e in self.at(free)) @ self.K
@@ -148,6 +149,10 @@ def independence(likelihood: GaussianLikelihood, free: np.ndarray, together: Seq
 def _without_latents(
     likelihood: GaussianLikelihood, free: np.ndarray, full: bool, together: Sequence[str] = ()
 ) -> MomentModel:
+    if isinstance(likelihood, NestedLikelihood):
+        from semgllamm.estimation.nested_benchmarks import nested_benchmark
+
+        return nested_benchmark(likelihood, free, full, together)
     joint = {likelihood.responses.index(name) for name in together}
     p, levels = len(likelihood.responses), likelihood.n_levels
     tables, starts, count = [], [], 0

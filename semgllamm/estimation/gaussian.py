@@ -63,6 +63,22 @@ class Sample:
     share: np.ndarray | None = None
     weight: np.ndarray | None = None
 
+    def evaluate(self, graph: Graph, parameters: np.ndarray) -> Evaluation:
+        """The likelihood of the rows at one parameter vector.
+
+        Raises
+        ------
+        LinAlgError
+        """
+        return graph.at(parameters, self.moments)
+
+    def add_scores(self, evaluation: Evaluation, out: np.ndarray) -> None:
+        """Add the derivatives of the units' log-likelihoods in all parameters to `out`, (units, q)."""
+        parts = evaluation.row_scores(self.y, self.x, self.pattern, self.share)
+        if self.weight is not None:
+            parts = parts * self.weight[:, None]
+        np.add.at(out, self.unit, parts)
+
 
 def is_gaussian(model: Model) -> bool:
     """Whether the responses have a joint normal density with the same coefficients in every row."""
@@ -136,9 +152,9 @@ class GaussianLikelihood:
         self.has_means = any(cell.column == "1" for g in model.groups for cell in (*g.beta, *g.Gamma))
         self.responses = tuple(r.name for r in model.responses)
         self.covariates = tuple(_covariates(group, set(self.responses)) for group in model.groups)
-        self.n_levels = 2 if len({*model.eta_level, *(r.level for r in model.responses)}) > 1 else 1
-        self.samples = tuple(self._sample(g, weight) for g in range(len(model.groups)))
+        self.n_levels = 1 + max((*model.eta_level, *(r.level for r in model.responses)))
         self.graphs = tuple(self._graph(g) for g in range(len(model.groups)))
+        self.samples = tuple(self._sample(g, weight) for g in range(len(model.groups)))
         self.evaluations = 0
         self._last: tuple[bytes, list[Evaluation]] | None = None
 
@@ -172,7 +188,8 @@ class GaussianLikelihood:
         m = len(place)
         return Graph(cells, len(nodes), len(self.responses), m, self.n_levels, model.n_parameters)
 
-    def _sample(self, g: int, weight) -> Sample:
+    def _rows(self, g: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        """The group's rows of the design, y and x."""
         design = self.design
         rows = np.flatnonzero(design.group_of == g)
         if not len(rows):
@@ -190,7 +207,10 @@ class GaussianLikelihood:
         columns = [design.column(name)[rows] for name in self.covariates[g]]
         if self.has_means:
             columns.append(np.ones(len(rows)))
-        x = np.stack(columns, axis=1) if columns else np.zeros((len(rows), 0))
+        return rows, y, np.stack(columns, axis=1) if columns else np.zeros((len(rows), 0))
+
+    def _sample(self, g: int, weight) -> Sample:
+        rows, y, x = self._rows(g)
         w = None if weight is None else weight[rows]
         if self.n_levels > 1:
             if self.divisor == "wishart":
@@ -281,7 +301,7 @@ class GaussianLikelihood:
         if self._last is None or self._last[0] != key:
             self.evaluations += 1
             inner = self.working.inner(np.asarray(free, dtype=float))
-            self._last = key, [graph.at(inner, s.moments) for graph, s in zip(self.graphs, self.samples)]
+            self._last = key, [s.evaluate(graph, inner) for graph, s in zip(self.graphs, self.samples)]
         return self._last[1]
 
     def value(self, free, points=()) -> float:
@@ -355,10 +375,7 @@ def scores_of_units(here: Sequence[Evaluation], samples: Sequence[Sample], units
     """The derivatives of the units' log-likelihoods in all parameters, (units, q), from each group's evaluation."""
     out = np.zeros((units, here[0].graph.q))
     for evaluation, sample in zip(here, samples):
-        parts = evaluation.row_scores(sample.y, sample.x, sample.pattern, sample.share)
-        if sample.weight is not None:
-            parts = parts * sample.weight[:, None]
-        np.add.at(out, sample.unit, parts)
+        sample.add_scores(evaluation, out)
     return out
 
 

@@ -105,15 +105,17 @@ class Curvature:
         return self.vectors[:, k] / self.scale
 
 
-def differences(gradient: Callable[[np.ndarray], np.ndarray], free: np.ndarray) -> np.ndarray:
-    """J from central differences of the total score, h = 1e-4 max(1, |ϑ|), symmetrised."""
+def differences(
+    gradient: Callable[[np.ndarray], np.ndarray], free: np.ndarray, steps: np.ndarray | None = None
+) -> np.ndarray:
+    """J from central differences of the total score, symmetrised, over `steps` or h = 1e-4 max(1, |ϑ|)."""
     p = free.size
     J = np.empty((p, p))
+    h = 1e-4 * np.maximum(1.0, np.abs(free)) if steps is None else steps
     for i in range(p):
-        h = 1e-4 * max(1.0, abs(free[i]))
         up, down = free.copy(), free.copy()
-        up[i] += h
-        down[i] -= h
+        up[i] += h[i]
+        down[i] -= h[i]
         J[i] = (gradient(down) - gradient(up)) / (up[i] - down[i])
     return (J + J.T) / 2
 

@@ -11,7 +11,8 @@ from collections.abc import Sequence
 import numpy as np
 
 from semgllamm.errors import DataError, ModelError
-from semgllamm.estimation.gaussian import GaussianLikelihood
+from semgllamm.estimation.gaussian import GaussianLikelihood, Sample
+from semgllamm.estimation.nested import NestedSample
 
 __all__ = ["check_model", "check_samples"]
 
@@ -103,23 +104,38 @@ def _check_clusters(likelihood: GaussianLikelihood, g: int) -> list[str]:
     level = likelihood.model.levels[1]
     low = [k for k, r in enumerate(likelihood.model.responses) if r.level == 0]
     names = [likelihood.responses[k] for k in low]
-    n = len(sample.rows) - len(np.unique(sample.unit))
+    inside, means = _within_clusters(sample, low)
+    n = len(inside) - len(means)
     if not n:
         raise DataError(
             f"each '{level}' has a single row{where}: level 1 cannot be told from level 2",
             remedy="Fit one level, without cluster=.",
         )
-    inside = sample.y[: len(sample.rows)][:, low]
-    means = sample.y[len(sample.rows) :][:, low]
     for name, deviation, mean in zip(names, inside.T, means.T):
-        if (deviation**2).mean() <= CONSTANT * ((mean**2).mean() + (deviation**2).mean()):
+        square = np.nanmean(deviation**2)
+        if square <= CONSTANT * (np.nanmean(mean**2) + square):
             raise DataError(
                 f"'{name}' does not vary within '{level}'{where}, and is named at level 1",
                 remedy="Name it at level 2 only.",
             )
-    if n > len(low):
+    if n > len(low) and not np.isnan(inside).any():
         _check_collinear(inside.T @ inside / n, names, f" within '{level}'{where}")
     return []
+
+
+def _within_clusters(sample: Sample, low: list[int]) -> tuple[np.ndarray, np.ndarray]:
+    """The responses of the rows as deviations from the means of their clusters, and these."""
+    if not isinstance(sample, NestedSample):
+        r = len(sample.rows)
+        return sample.y[:r][:, low], sample.y[r:][:, low]
+    y, code = sample.y[:, low], sample.codes[1]
+    seen = ~np.isnan(y)
+    sums, n = (np.zeros((int(code.max()) + 1, len(low))) for _ in range(2))
+    np.add.at(sums, code, np.where(seen, y, 0.0))
+    np.add.at(n, code, seen)
+    with np.errstate(invalid="ignore"):
+        means = sums / n
+    return y - means[code], means
 
 
 def _check_collinear(

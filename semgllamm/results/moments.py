@@ -10,6 +10,7 @@ of the model, and of the saturated model for the sample: with complete rows thes
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -85,7 +86,7 @@ def blocks(fit: Fit, what: str = "moments are") -> list[Block]:
         if likelihood.n_levels == 1:
             out.append(_plain_block(likelihood, g, label, sample, model, free))
         else:
-            out += _level_blocks(likelihood, g, label, sample, model, free, fit.model.levels[1])
+            out += _level_blocks(likelihood, g, label, sample, model, free, fit.model.levels)
     return out
 
 
@@ -110,36 +111,40 @@ def _plain_block(likelihood: GaussianLikelihood, g, label, sample: Sample, model
     return Block(label, g, 0, names, float(moments.n.sum()), p, *covs, *means)
 
 
-def _level_blocks(likelihood, g, label, sample: Sample, model: Evaluation, free: Evaluation, level: str) -> list[Block]:
-    """Within and between: covariates that vary within clusters are those of the lower level."""
-    p, r = len(likelihood.responses), len(sample.rows)
-    names_x = likelihood.covariates[g]
-    inside, x = sample.x[:r, : len(names_x)], sample.x[r:, : len(names_x)]
-    sizes = np.bincount(np.searchsorted(sample.unit[r:], sample.unit[:r]))
-    low_x = np.abs(inside).max(axis=0, initial=0.0) > 1e-9 if len(names_x) else np.zeros(0, dtype=bool)
-    cluster_of = np.searchsorted(sample.unit[r:], sample.unit[:r])
-    rows = inside + x[cluster_of]
-    low_y = np.array([resp.level == 0 for resp in likelihood.model.responses])
+def _level_blocks(
+    likelihood: GaussianLikelihood, g, label, sample: Sample, model: Evaluation, free: Evaluation, levels: Sequence[str]
+) -> list[Block]:
+    """A block a level: the responses' parts of that level, and the covariates that are constant in its units only."""
+    p, design, names_x = len(likelihood.responses), likelihood.design, np.array(likelihood.covariates[g], dtype=object)
+    heights = np.array([design.height_of(name, likelihood.n_levels) for name in names_x], dtype=int)
+    own = np.array([response.level for response in likelihood.model.responses])
     out = []
-    for at, use_y, use_x, values in ((0, low_y, low_x, rows), (1, np.ones(p, dtype=bool), ~low_x, x)):
-        mean_x = values[:, use_x].mean(axis=0)
-        xx = np.cov(values[:, use_x].T, bias=True).reshape(use_x.sum(), use_x.sum())
+    for at in range(likelihood.n_levels):
+        _, first = np.unique(design.codes[at][sample.rows], return_index=True)
+        use_y, use_x = own <= at, heights == at
+        values = [design.column(name)[sample.rows][first] for name in names_x[use_x]]
+        values = np.stack(values, axis=1) if values else np.zeros((len(first), 0))
+        mean_x = values.mean(axis=0)
+        xx = np.cov(values.T, bias=True).reshape(use_x.sum(), use_x.sum())
         covs, means = [], []
         for e in (model, free):
-            parts = e.E @ e.graph.matrices(e.parameters)[1] @ e.E.T
-            Sigma, Pi = parts[at][:p, :p][np.ix_(use_y, use_y)], e.Pi[use_y][:, : len(names_x)][:, use_x]
+            S = e.graph.matrices(e.parameters)[1][at]
+            Sigma = (e.E @ S @ e.E.T)[:p, :p][np.ix_(use_y, use_y)]
+            Pi = e.Pi[use_y][:, : len(names_x)][:, use_x]
             covs.append(_joined(Sigma, Pi, xx, None)[0])
-            constant = e.Pi[use_y, -1] if at else 0.0
+            constant = e.Pi[use_y, -1] if at == likelihood.n_levels - 1 else 0.0
             means.append(np.concatenate([Pi @ mean_x + constant, mean_x]))
         present = np.diag(covs[1]) > 1e-12
-        names = (*np.array(likelihood.responses)[use_y], *np.array(names_x, dtype=object)[use_x])
+        names = (*np.array(likelihood.responses)[use_y], *names_x[use_x])
         names = tuple(str(name) for name, there in zip(names, present) if there)
         n_y = int(present[: use_y.sum()].sum())
         covs = [c[np.ix_(present, present)] for c in covs]
         means = [m[present] for m in means]
-        title = ("within", level)[at]
+        if not names:
+            continue
+        title = levels[at] if at else "within"
         title = f"{label}.{title}" if label else title
-        out.append(Block(title, g, at, names, float(len(sizes) if at else r), n_y, *covs, *means))
+        out.append(Block(title, g, at, names, float(len(first)), n_y, *covs, *means))
     return out
 
 

@@ -1,0 +1,158 @@
+"""The saturated and the independence model of Gaussian responses in nested units.
+
+Each response has a part of its own at every level at which it varies under the model that is tested,
+
+    y = Πx + u_0 + u_1 + … ,   cov u_l = S_l,
+
+with S_l free, or diagonal under independence. They are models of `integration.nested` and found by the same steps.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from semgllamm.errors import EstimationError
+from semgllamm.estimation.ascent import Climber, Stopped, climb
+from semgllamm.estimation.benchmarks import MomentModel
+from semgllamm.estimation.information import differences
+from semgllamm.estimation.nested import NestedLikelihood, NestedSample, score_steps
+from semgllamm.estimation.settings import Settings
+from semgllamm.integration.gaussian import COVARIANCE, PATH, REGRESSION, Cells, Graph
+from semgllamm.integration.nested import NestedEvaluation
+
+__all__ = ["NestedMomentModel", "nested_benchmark"]
+
+ENOUGH = 1e-13  # decrement at which a maximum is reached
+VARIES = 1e-12  # a smaller variance is none
+
+
+@dataclass(frozen=True)
+class NestedMomentModel(MomentModel):
+    """A Gaussian model of nested units as its graphs and samples alone; what `climb` needs to know of a likelihood."""
+
+    levels = ()
+    exact, depth, has_louis = True, 0, False
+    blocks = ()
+
+    @property
+    def n_free(self) -> int:
+        return self.K.shape[1]
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        return tuple(f"moment {k}" for k in range(self.n_free))
+
+    @property
+    def signed(self) -> np.ndarray:
+        return np.zeros(self.n_free, dtype=bool)
+
+    def cold(self) -> None:
+        """There is nothing to forget."""
+
+    def value(self, free: np.ndarray, points=()) -> float:
+        try:
+            return sum(e.loglik for e in self.at(free))
+        except np.linalg.LinAlgError:
+            return -np.inf
+
+    def score(self, free: np.ndarray, points=()) -> tuple[float, np.ndarray]:
+        try:
+            here = self.at(free)
+        except np.linalg.LinAlgError:
+            return -np.inf, np.full(self.n_free, np.nan)
+        return sum(e.loglik for e in here), self.K.T @ sum(e.score() for e in here)
+
+    def steps(self, free: np.ndarray) -> np.ndarray:
+        return score_steps(self.unit_scores(free))
+
+    def information(self, free: np.ndarray, expected: bool = False) -> np.ndarray:
+        """The observed information; the expected one is not there."""
+        if expected:
+            raise EstimationError("nested units have no expected information here")
+        return differences(lambda at: self.score(at)[1], np.asarray(free), self.steps(free))
+
+    def maximise(self) -> tuple[np.ndarray, float]:
+        climber = Climber(self, self.start, Settings())
+        try:
+            end = climb(climber, self.start, (), ENOUGH * max(1.0, abs(self.value(self.start)) * 1e-4))
+        except (Stopped, EstimationError):
+            return climber.here.free, np.nan
+        return end.free, end.loglik
+
+
+def nested_benchmark(
+    likelihood: NestedLikelihood, free: np.ndarray, full: bool, together: Sequence[str] = ()
+) -> NestedMomentModel:
+    """The saturated model if `full`, else that of independence, but for the covariances of the responses `together`.
+
+    Parameters
+    ----------
+    free : (n_free,) array
+        Parameters of the model that is tested, by which it is seen at which levels its responses vary.
+    """
+    joint = {likelihood.responses.index(name) for name in together}
+    tables, samples, starts, count = [], [], [], 0
+    for g, (here, sample) in enumerate(zip(likelihood.at(free), likelihood.samples)):
+        parts, heights, varies = _parts(likelihood, here)
+        rows = [(PATH, i, node, 0, -1, 1.0) for (i, level), node in parts.items() if node != i]
+        moments = sample.moments
+        spread = np.einsum("k,kii->i", moments.n, moments.yy) / np.maximum(moments.n @ moments.seen, 1.0)
+
+        found: list[tuple] = []  # kind, row, column, level and start of the free cells
+        for level in range(likelihood.n_levels):
+            there = np.flatnonzero(varies[level])
+            for i in there:
+                for j in there[there <= i]:
+                    if full or i == j or {i, j} <= joint:
+                        ends = parts[i, level], parts[j, level]
+                        value = max(spread[i], 1e-6) / varies[:, i].sum() if i == j else 0.0
+                        found.append((COVARIANCE, max(ends), min(ends), level, value))
+        for column, name in enumerate(likelihood.covariates[g]):
+            at = likelihood.design.height_of(name, likelihood.n_levels)
+            found += [(REGRESSION, i, column, 0, 0.0) for i in np.flatnonzero(varies[at]) if full]
+        constant = sample.x.shape[1] - 1
+        found += [(REGRESSION, i, constant, 0, float(mean)) for i, mean in enumerate(moments.shift_y)]
+        rows += [(*cell[:4], count + k, 0.0) for k, cell in enumerate(found)]
+        starts += [cell[4] for cell in found]
+        count += len(found)
+        tables.append((rows, len(heights)))
+        samples.append(_with_nodes(sample, heights, len(rows)))
+    graphs = []
+    for (rows, v), sample in zip(tables, samples):
+        kind, row, column, level, number, value = (np.array(part) for part in zip(*rows))
+        cells = Cells(kind, row, column, level, number, value.astype(float))
+        graphs.append(Graph(cells, v, len(likelihood.responses), sample.x.shape[1], likelihood.n_levels, count))
+    units = likelihood.design.unit_counts[likelihood.n_levels - 1]
+    return NestedMomentModel(
+        tuple(graphs), tuple(samples), np.eye(count), np.zeros(count), np.array(starts), units
+    )
+
+
+def _parts(likelihood: NestedLikelihood, here: NestedEvaluation):
+    """The node of each response's part at each level, (response, level) -> node; the level of each node; and
+    (levels, p): where a response varies."""
+    p = len(likelihood.responses)
+    Ey = here.E[:p]
+    spread = np.einsum("pa,lab,pb->lp", Ey, here.S, Ey)
+    own = [r.level for r in likelihood.model.responses]
+    varies = (np.abs(spread) > VARIES) & (np.arange(likelihood.n_levels)[:, None] >= np.array(own))
+    parts, heights = {(i, own[i]): i for i in range(p)}, list(own)
+    for level in range(likelihood.n_levels):
+        for i in np.flatnonzero(varies[level]):
+            if level > own[i]:
+                parts[i, level] = len(heights)
+                heights.append(level)
+    return parts, np.array(heights), varies
+
+
+def _with_nodes(sample: NestedSample, heights: np.ndarray, cells: int) -> NestedSample:
+    """The same units with the nodes of another graph."""
+
+    def changed(nested):
+        strata = (replace(s, nodes=np.flatnonzero(heights == k)) for k, s in enumerate(nested.strata))
+        return replace(nested, strata=tuple(strata), times=np.full(cells, -1))
+
+    return replace(sample, nested=changed(sample.nested), alone=changed(sample.alone))
