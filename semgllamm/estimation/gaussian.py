@@ -27,7 +27,7 @@ from semgllamm.integration.gaussian import (
 from semgllamm.model.matrices import FIXED, Matrices, Model
 from semgllamm.model.transforms import CELL, Working
 
-__all__ = ["GaussianLikelihood", "Sample", "has_closed_form", "is_gaussian", "scores_of_units"]
+__all__ = ["GaussianLikelihood", "Sample", "has_closed_form", "has_saturated", "is_gaussian", "scores_of_units"]
 
 NEAR = 1.0  # decrement below which the observed information is Newton's matrix
 
@@ -134,6 +134,7 @@ class GaussianLikelihood:
     has_means : bool
     """
 
+    times: tuple[str, ...] = ()  # covariates that coefficients are multiplied with
     levels: tuple[str, ...] = ()
     exact, ordinary, has_louis, depth = True, False, True, 0
     blocks: tuple = ()
@@ -369,6 +370,11 @@ class GaussianLikelihood:
 
     def _to_free(self, slope: np.ndarray) -> np.ndarray:
         return slope if self.identity else self.K.T @ slope
+
+
+def has_saturated(likelihood) -> bool:
+    """Whether there is a saturated model to compare with: the closed form, with the same coefficients in every row."""
+    return isinstance(likelihood, GaussianLikelihood) and not likelihood.times
 
 
 def scores_of_units(here: Sequence[Evaluation], samples: Sequence[Sample], units: int) -> np.ndarray:

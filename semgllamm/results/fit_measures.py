@@ -23,7 +23,7 @@ import numpy as np
 
 from semgllamm.errors import ModelError
 from semgllamm.estimation.benchmarks import independence
-from semgllamm.estimation.gaussian import GaussianLikelihood
+from semgllamm.estimation.gaussian import has_saturated
 from semgllamm.estimation.least_squares import LeastSquares, least_squares_independence
 from semgllamm.results.moments import Block, blocks, correlations, saturated_of, standardized_differences
 
@@ -104,7 +104,7 @@ def _survival(statistic: float, df: int) -> float:
 def fit_measures(fit: Fit, names=None) -> dict[str, float]:
     """The measures as a dict; see `Fit.fit_measures`."""
     found = _information_criteria(fit)
-    if isinstance(fit.likelihood, GaussianLikelihood):
+    if has_saturated(fit.likelihood):
         found = _all(fit, found)
     if names is None:
         return found
@@ -113,7 +113,7 @@ def fit_measures(fit: Fit, names=None) -> dict[str, float]:
         if name not in found:
             near = get_close_matches(str(name), found, n=1)
             hint = f"Did you mean '{near[0]}'?" if near else f"Known: {', '.join(found)}."
-            if not isinstance(fit.likelihood, GaussianLikelihood):
+            if not has_saturated(fit.likelihood):
                 hint = f"This fit has no saturated model to be compared with. It has {', '.join(found)}."
             raise ModelError(f"there is no fit measure '{name}'", remedy=hint)
     return {name: found[name] for name in wanted}

@@ -166,10 +166,10 @@ def report(
 
 def _tests(fit: Fit, full: bool) -> dict:
     """The arguments of the report that tell of the fit; none after a failure, or without a saturated model."""
-    from semgllamm.estimation.gaussian import GaussianLikelihood
+    from semgllamm.estimation.gaussian import has_saturated
     from semgllamm.results.fit_measures import against_saturated, fit_measures
 
-    if not isinstance(fit.likelihood, GaussianLikelihood) or not fit.converged or fit.problems:
+    if not has_saturated(fit.likelihood) or not fit.converged or fit.problems:
         return {}
     test, scaled = fit.test, fit.scaled_test
     if np.isnan(test.statistic):

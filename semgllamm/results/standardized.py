@@ -41,17 +41,22 @@ NO_ERROR = 1e-7  # a standard error below this, relative to the estimate, is rou
 
 
 def closed_form_of(fit: Fit, what: str) -> GaussianLikelihood:
-    """The fit's likelihood, which must be in closed form.
+    """The fit's likelihood, which must be in closed form, with the same coefficients in every row.
 
     Raises
     ------
     ModelError
-        For fits by quadrature.
+        For fits by quadrature, and for coefficients that vary with covariates.
     """
     if not isinstance(fit.likelihood, GaussianLikelihood):
         raise ModelError(
             f"{what} for fits of Gaussian models in closed form only; this one is fitted by integration",
             remedy="Random terms and responses of other families have no closed form; write levels as blocks.",
+        )
+    if fit.likelihood.times:
+        raise ModelError(
+            f"{what} for models with the same coefficients in every row: here some vary with "
+            f"{', '.join(fit.likelihood.times)}"
         )
     return fit.likelihood
 

@@ -10,7 +10,7 @@ import numpy as np
 from semgllamm.errors import ModelError
 from semgllamm.estimation.benchmarks import MomentModel, independence
 from semgllamm.estimation.covariances import by_scores, clusters_of, moment_traces
-from semgllamm.estimation.gaussian import GaussianLikelihood
+from semgllamm.estimation.gaussian import GaussianLikelihood, has_saturated
 from semgllamm.estimation.least_squares import LeastSquares, independence_jacobians
 from semgllamm.estimation.robust import MEAN_VARIANCE, ChiSquare, MomentTraces, scaled, trace_of_units
 from semgllamm.results.fit_measures import against_saturated, exogenous
@@ -27,12 +27,12 @@ KINDS = ("observed", "expected", "first.order", "sandwich")
 class Tests:
     """The chi-squares of a model and of its independence model, standard and scaled, computed when asked for.
 
-    Each is None for a likelihood without a closed form.
+    Each is None for a likelihood without a closed form, and where coefficients vary with covariates.
     """
 
     def __init__(self, fit: Fit):
         self.fit, self.likelihood = fit, fit.likelihood
-        self.closed = isinstance(self.likelihood, GaussianLikelihood)
+        self.closed = has_saturated(self.likelihood)
         name = fit.request.chosen_test
         self.name = name if self.closed and name != "standard" and not fit.problems else None
         self.clusters = clusters_of(self.likelihood, fit.request)
