@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from semgllamm.estimation.gaussian import GaussianLikelihood
+from semgllamm.estimation.nested import NestedLikelihood
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -79,6 +80,11 @@ def bartlett(fit: Fit, level: str | int | None = None, se: bool = True) -> pd.Da
     from semgllamm.results.standardized import closed_form_of
 
     likelihood = closed_form_of(fit, "Bartlett's scores are")
+    if isinstance(likelihood, NestedLikelihood):
+        raise ModelError(
+            "Bartlett's scores are for rows of one level and for complete clusters of two levels",
+            remedy="Use kind='regression'.",
+        )
     if any(group.Omega for group in fit.model.groups):
         raise ModelError("Bartlett's scores need residuals that do not covary with the latent variables")
     wanted = _level(fit, level)

@@ -1,0 +1,155 @@
+"""Fits of Gaussian responses in nested units: what is reported, and what is refused."""
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+import semgllamm as sg
+
+TWO = """
+level: 1
+  fw =~ y1 + y2 + y3
+  fw ~ x1 + x2
+level: 2
+  fb =~ y1 + y2 + y3
+  fb ~ w1
+"""
+SLOPES = """
+Reaction ~ rv("slope")*Days
+@level(Subject)
+slope ~ 1
+slope ~~ slope + Reaction
+Reaction ~~ Reaction
+"""
+REFERENCE = Path(__file__).parents[1] / "reference"
+
+
+def holed():
+    data = sg.load_dataset("demo_twolevel").iloc[:1200].copy()
+    rng = np.random.default_rng(3)
+    for name in ("y1", "y2", "y3"):
+        data.loc[rng.random(len(data)) < 0.15, name] = np.nan
+    return data
+
+
+@pytest.fixture(scope="module")
+def fit():
+    return sg.sem(TWO, holed(), cluster="cluster", missing="ml")
+
+
+def test_incomplete_clusters_are_fitted_in_closed_form(fit):
+    assert fit.converged
+    assert fit.method == "closed form (Gaussian responses)"
+    integrated = sg.sem(TWO, holed(), cluster="cluster", missing="ml", quadrature=sg.Adaptive(1))
+    assert fit.loglik == pytest.approx(integrated.loglik, abs=1e-7)
+    assert fit.parameters["est"].to_numpy() == pytest.approx(integrated.parameters["est"].to_numpy(), abs=1e-5)
+    assert fit.parameters["se"].to_numpy() == pytest.approx(integrated.parameters["se"].to_numpy(), abs=1e-5)
+
+
+def test_the_saturated_model_fits_no_worse_and_independence_no_better(fit):
+    measures = fit.fit_measures()
+    assert measures["unrestricted.logl"] >= fit.loglik
+    assert fit.test.df == measures["df"] == 6
+    assert measures["baseline.df"] == 15
+    assert fit.loglik >= fit.loglik + 0.5 * (measures["chisq"] - measures["baseline.chisq"])
+    assert fit.test.statistic == pytest.approx(2 * (measures["unrestricted.logl"] - fit.loglik))
+
+
+def test_moments_of_each_level(fit):
+    found = fit.residuals()
+    assert list(found) == ["within", "cluster"]
+    assert list(found["within"]["cov"]) == ["y1", "y2", "y3", "x1", "x2"]
+    assert list(found["cluster"]["cov"]) == ["y1", "y2", "y3", "w1"]
+
+
+def test_robust_errors_and_the_scaled_test():
+    """Of complete clusters they are those by moments."""
+    data = sg.load_dataset("demo_twolevel").iloc[:1200].copy()
+    complete = sg.sem(TWO, data, cluster="cluster", estimator="MLR")
+    data.loc[0, "y1"] = np.nan
+    one_hole = sg.sem(TWO, data, cluster="cluster", estimator="MLR", missing="ml")
+    assert one_hole.method == complete.method
+    assert one_hole.parameters["se"].to_numpy() == pytest.approx(complete.parameters["se"].to_numpy(), rel=0.02)
+    assert one_hole.scaled_test.scaling_factor == pytest.approx(complete.scaled_test.scaling_factor, rel=0.02)
+
+
+def test_random_slopes_are_those_of_mixed_models():
+    stored = json.loads((REFERENCE / "sleepstudy" / "values.json").read_text())["results"]["lme4"]
+    fit = sg.fit(SLOPES, sg.load_dataset("sleepstudy"))
+    assert fit.method == "closed form (Gaussian responses)"
+    assert fit.loglik == pytest.approx(stored["loglik"], rel=1e-9)
+    names = {"Reaction~1": "Reaction~1", "slope~1": "Reaction~Days", "Reaction~~Reaction": "Reaction~~Reaction",
+             "Reaction~~Reaction.l2": "Subject.intercept~~Subject.intercept",
+             "slope~~Reaction": "Subject.intercept~~Subject.Days",
+             "slope~~slope": "Subject.Days~~Subject.Days"}  # fmt: skip
+    assert set(fit.coef.index) == set(names)
+    errors = dict(zip(fit.coef.index, np.sqrt(np.diag(fit.vcov()))))
+    for ours, theirs in names.items():
+        assert fit.coef[ours] == pytest.approx(stored["estimates"][theirs], rel=1e-4)
+        assert errors[ours] == pytest.approx(stored["se"][theirs], rel=1e-4)
+
+
+def test_varying_coefficients_have_no_saturated_model():
+    fit = sg.fit(SLOPES, sg.load_dataset("sleepstudy"))
+    assert fit.test is None
+    assert "Model Test" not in str(fit.summary())
+    for report in (fit.residuals, fit.standardized, fit.modification_indices, fit.rsquare):
+        with pytest.raises(sg.ModelError, match="same coefficients in every row: here some vary with Days"):
+            report()
+
+
+def test_three_levels_have_moments_of_each():
+    import sys
+
+    sys.path.insert(0, str(Path(__file__).parents[1] / "laws"))
+    from zoo import pupils
+
+    text = """
+        f =~ g1 + g2 + g3
+        f ~ w + 1*fc
+        @level(class)
+        fc =~ 0
+        fc ~ x + 1*fs
+        @level(school)
+        fs =~ 0
+    """
+    fit = sg.fit(text, pupils(60))
+    assert list(fit.residuals()) == ["within", "class", "school"]
+    measures = fit.fit_measures()
+    # three variances and covariances of each level for the loadings, variances and the residuals
+    assert measures["df"] == 3 * 6 + 2 * 3 + 3 - fit.npar
+    assert measures["srmr"] == pytest.approx(
+        measures["srmr_within"] + measures["srmr_class"] + measures["srmr_school"]
+    )
+
+
+REFUSED = {
+    "least squares": ({"estimator": "GLS"}, "estimator='GLS' needs complete rows of one level"),
+    "weights": ({"sampling_weights": "x3"}, "sampling weights are for models of one level"),
+    "expected information": ({"information": "expected"}, "expected information is there for complete rows"),
+    "wishart": ({"likelihood": "wishart"}, "likelihood='wishart' is for complete rows of one level"),
+}
+
+
+@pytest.mark.parametrize("case", REFUSED)
+def test_what_is_not_there_is_refused(case):
+    arguments, message = REFUSED[case]
+    data = holed()
+    data["x3"] = data["x3"].abs()
+    with pytest.raises(sg.SemgllammError, match=message):
+        sg.sem(TWO, data, cluster="cluster", missing="ml", **arguments)
+
+
+def test_bartletts_scores_are_refused(fit):
+    with pytest.raises(sg.ModelError, match="complete clusters of two levels"):
+        fit.latent("bartlett")
+
+
+def test_a_response_that_is_constant_within_clusters_is_named():
+    data = holed()
+    data["y1"] = data.groupby("cluster")["y1"].transform("mean")
+    data.loc[5, "y2"] = np.nan
+    with pytest.raises(sg.DataError, match="'y1' does not vary within 'cluster'"):
+        sg.sem(TWO, data, cluster="cluster", missing="ml")
