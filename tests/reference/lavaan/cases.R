@@ -331,13 +331,13 @@ two("twolevel_paths", "
   level: 2
   y1 ~ w1 + w2")
 two_holes <- list(list(column = "y2", by = "x1", at_most_quantile = 0.3), list(column = "y3", by = "x2", at_most_quantile = 0.2))
-for (estimator in c("ML", "MLR")) two(paste0("twolevel_holes_", tolower(estimator)), "
+two("twolevel_holes_ml", "
   level: 1
   fw =~ y1 + y2 + y3
   fw ~ x1 + x2
   level: 2
   fb =~ y1 + y2 + y3
-  fb ~ w1", list(missing = "ml", estimator = estimator), holes = two_holes)
+  fb ~ w1", list(missing = "ml"), holes = two_holes)
 
 # ---- facial burns ---------------------------------------------------------------------------------------------------
 case("burns_regression", "
