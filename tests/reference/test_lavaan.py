@@ -93,11 +93,29 @@ def test_tests_and_intervals(name):
     assert_columns(keyed(fit(name).parameters), expected, pairs, SE)
 
 
-@having("fit_measures")
-def test_fit_measures(name):
-    expected = {key: value for key, value in CASES[name].values["fit_measures"].items() if value is not None}
+GOODNESS = {"gfi", "agfi", "pgfi"}
+
+
+def assert_measures(name, chosen):
+    expected = CASES[name].values["fit_measures"]
+    expected = {key: value for key, value in expected.items() if value is not None and chosen(key)}
     found = dict(fit(name).fit_measures())
     assert {key: found.get(key) for key in expected} == close(expected, MEASURES, 1e-6)
+
+
+@having("fit_measures")
+def test_fit_measures(name):
+    assert_measures(name, lambda key: key not in GOODNESS and not key.endswith(".robust"))
+
+
+@having("fit_measures", "rmsea.robust")
+def test_robust_fit_measures(name):
+    assert_measures(name, lambda key: key.endswith(".robust"))
+
+
+@having("fit_measures", "gfi")
+def test_goodness_of_fit_indices(name):
+    assert_measures(name, GOODNESS.__contains__)
 
 
 @pytest.mark.parametrize("kind", ["std.lv", "std.all", "std.nox"])
