@@ -171,7 +171,7 @@ def _scaled(fit: Fit, n: float, groups: int) -> dict[str, float]:
     }  # fmt: skip
     measures = _incremental(test.statistic, test.df, base.statistic, base.df)
     close = _rmsea(test.statistic, test.df, n, groups)
-    if test.name != "scaled.shifted":
+    if test.name != "scaled.shifted" and plain.df > 0:
         # χ² itself, on as many degrees of freedom as it has on average
         close |= {key: v for key, v in _rmsea(plain.statistic, test.trace, n, groups).items() if key != "rmsea"}
     measures |= {name: close[name] for name in OF_RMSEA}
