@@ -77,7 +77,7 @@ class Extended:
             ) from None
 
     def score(self) -> np.ndarray:
-        """∂ log L, or of least squares −½ ∂ Σ n_g F_g, (n,)."""
+        """∂ log L, or of least squares −½ ∂ Σ (n_g − 1) F_g, (n,)."""
         if isinstance(self.likelihood, LeastSquares):
             return sum(n * D.T @ V @ left for n, D, V, left in self._weighted())
         return sum(e.score() for e in self.evaluations)
@@ -99,10 +99,8 @@ class Extended:
         return out
 
     def _weighted(self):
-        """n, Δ, V and s − σ of each group, of moments that involve a response; rows are counted as for the standard
-        errors of least squares."""
-        likelihood = self.likelihood
-        p, rows, groups = len(likelihood.responses), sum(likelihood.counts), len(likelihood.samples)
+        """n − 1, Δ, V and s − σ of each group, of the moments that involve a response."""
+        likelihood, p = self.likelihood, len(self.likelihood.responses)
         for e, old, V, n in zip(self.evaluations, likelihood.samples, likelihood.weights, likelihood.counts):
             row, column = np.tril_indices(e.graph.p)
             of_pair = np.zeros((e.graph.p, e.graph.p), dtype=int)
@@ -112,7 +110,7 @@ class Extended:
                 kept.append(len(row) + np.arange(p))
             kept = np.concatenate(kept)
             left = sample_moments(old.moments) - e.implied()[kept]
-            yield n * (1 + groups / rows), e.jacobian()[kept], V, left
+            yield n, e.jacobian()[kept], V, left
 
     def _covariate_responses(self) -> list[Response]:
         like = self.likelihood.model.responses[0]

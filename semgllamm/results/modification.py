@@ -5,10 +5,11 @@ that the constraints leave,
 
     mi = s_a² / V,   epc = s_a / V,   V = I_aa − I_ab K (K'I_bb K)⁻¹ K' I_ba
 
-(Sörbom 1989); of least squares s and I are those of half the weighted squares. All candidates are cells of one extended
-model, so that s and I are computed once. The candidates are lavaan's (Rosseel 2012), of each group and level: cells that
-the text fixes, cross loadings, covariances of the residuals of indicators, covariances of latent variables, regressions
-among the variables of equations, and intercepts, in so far as they are not free. Those about which the data say nothing (V = 0) are left out.
+(Sörbom 1989); of least squares s and I are those of half the weighted squares. All candidates are cells of one
+extended model, so that s and I are computed once. The candidates are lavaan's (Rosseel 2012), of each group and level:
+cells that the text fixes, cross loadings, covariances of the residuals of indicators, covariances of latent variables,
+regressions among the variables of equations, and intercepts, in so far as they are not free. Those about which the data
+say nothing (V = 0) are left out.
 """
 
 from __future__ import annotations
