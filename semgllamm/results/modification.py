@@ -37,7 +37,8 @@ OPERATORS = ("=~", "~~", "~", "~1")
 
 def candidates(roles: Roles, has_means: bool) -> list[tuple[str, str, str]]:
     """(lhs, op, rhs) of the cells of a block that might be free, in lavaan's order."""
-    y, latents, equations = roles.endogenous, roles.latents, roles.in_equations
+    y, equations = roles.endogenous, roles.in_equations
+    latents = tuple(name for name in roles.latents if name not in roles.composites)
     out = [(f, "=~", name) for f in latents for name in y if name not in equations]
     indicators = [name for name in y if name in roles.indicators]
     for names in (indicators, roles.exogenous, latents):
@@ -71,8 +72,10 @@ def _further_cells(fit: Fit) -> list[Parameter]:
             if number < 0 and row.op in OPERATORS and _in_block(fit, row, group, level)
             and _key(row.lhs, row.op, row.rhs) not in known
         ]  # fmt: skip
+        # the weights of a composite are its regressions
+        formed = {(row.lhs, row.rhs) for row, _ in rows if row.op == "<~" and _in_block(fit, row, group, level)}
         for lhs, op, rhs in (*fixed, *proposed):
-            if _key(lhs, op, rhs) not in free:
+            if _key(lhs, op, rhs) not in free and not (op == "~" and (lhs, rhs) in formed):
                 out.append(Parameter(lhs, op, rhs, group=group, level=name, label=f".further{len(out)}."))
     return out
 
