@@ -199,7 +199,7 @@ def _robust(fit: Fit, n: float, groups: int) -> dict[str, float]:
     worst = max(excess, base_excess, 0.0)
     tli = 1 - excess / test.df / (base_excess / base.df)
     # what is noncentral of the scaled statistic T/c + shift is that of T over c (Savalei 2018)
-    close = _rmsea(scaled, test.df, n / factor, groups)
+    close = dict.fromkeys(OF_RMSEA, np.nan) if not factor > 0 else _rmsea(scaled, test.df, n / factor, groups)
     return {
         "cfi.robust": 1.0 if worst == 0.0 else 1 - max(excess, 0.0) / worst,
         "tli.robust": tli, "nnfi.robust": tli, "rni.robust": 1 - excess / base_excess,

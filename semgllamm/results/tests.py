@@ -104,6 +104,8 @@ class Tests:
             base = replace(self.baseline, trace=self.scaled_baseline.trace)
             if self.name == "scaled.shifted":
                 return test, base, scaled_test.statistic, scaled_test.scaling_factor
+        elif not np.isfinite(saturated_of(self.fit).maximum[1]):
+            return None
         else:
             test, base = self._completed
         c = test.trace / test.df if test.df else np.nan
