@@ -17,6 +17,8 @@ from semgllamm.diagram.diagram import PathDiagram
 from semgllamm.diagram.parts import Parameter
 from semgllamm.errors import EstimationError
 from semgllamm.estimation.gaussian import GaussianLikelihood
+from semgllamm.estimation.least_squares import LeastSquares
+from semgllamm.estimation.weight_matrices import sample_moments
 from semgllamm.integration.gaussian import COVARIANCE, PATH, REGRESSION, Cells, Evaluation, Graph, Moments
 from semgllamm.model.lower import lower
 from semgllamm.model.matrices import FIXED, Model, Response
@@ -75,7 +77,9 @@ class Extended:
             ) from None
 
     def score(self) -> np.ndarray:
-        """∂ log L, (n,)."""
+        """∂ log L, or of least squares −½ ∂ Σ (n_g − 1) F_g, (n,)."""
+        if isinstance(self.likelihood, LeastSquares):
+            return sum(n * D.T @ V @ left for n, D, V, left in self._weighted())
         return sum(e.score() for e in self.evaluations)
 
     def information(self) -> np.ndarray:
@@ -84,6 +88,8 @@ class Extended:
         Of rows of one level the moments among covariates are given, not observed: only moments that involve a response
         inform about a cell.
         """
+        if isinstance(self.likelihood, LeastSquares):
+            return sum(n * D.T @ V @ D for n, D, V, _ in self._weighted())
         out = np.zeros((self.model.n_parameters, self.model.n_parameters))
         for g, here in enumerate(self.evaluations):
             part = here.information(expected=True)
@@ -91,6 +97,20 @@ class Extended:
                 _without_given_moments(part, here, len(self.likelihood.responses))
             out += part
         return out
+
+    def _weighted(self):
+        """n − 1, Δ, V and s − σ of each group, of the moments that involve a response."""
+        likelihood, p = self.likelihood, len(self.likelihood.responses)
+        for e, old, V, n in zip(self.evaluations, likelihood.samples, likelihood.weights, likelihood.counts):
+            row, column = np.tril_indices(e.graph.p)
+            of_pair = np.zeros((e.graph.p, e.graph.p), dtype=int)
+            of_pair[row, column] = np.arange(len(row))
+            kept = [of_pair[np.tril_indices(p)], of_pair[p:, :p].T.ravel()]
+            if likelihood.has_means:
+                kept.append(len(row) + np.arange(p))
+            kept = np.concatenate(kept)
+            left = sample_moments(old.moments) - e.implied()[kept]
+            yield n, e.jacobian()[kept], V, left
 
     def _covariate_responses(self) -> list[Response]:
         like = self.likelihood.model.responses[0]

@@ -240,7 +240,7 @@ class Fit:
         ----------
         kind : {"raw", "cor", "cor.bentler", "normalized", "standardized"}
             As they are; of correlations (Bollen 1989); over the sample's standard deviations (Bentler 1995); over the
-            standard errors of the sample's moments; over their own standard errors (complete rows of one level only).
+            standard errors of the sample's moments; over their own standard errors (the last two of one level only).
         """
         from semgllamm.results.moments import residuals
 

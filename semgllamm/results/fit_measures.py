@@ -8,7 +8,8 @@ of the independence model:
     NFI = (χ²_b − χ²) / χ²_b                                            Bentler & Bonett (1980)
     RMSEA = [G max(χ² − df, 0) / (N df)]^½                              Steiger & Lind (1980), Steiger (1998)
     SRMR = [mean of squared standardised differences of moments]^½      Bentler (1995)
-    GFI = 1 − (s − σ)'V(s − σ) / s'Vs, V = ½D'(Σ⁻¹ ⊗ Σ⁻¹)D               Jöreskog & Sörbom (1982), Tanaka & Huba (1985)
+    GFI = 1 − (s − σ)'V(s − σ) / s'Vs, V = ½D'(Σ⁻¹ ⊗ Σ⁻¹)D or the         Jöreskog & Sörbom (1982), Tanaka & Huba (1985)
+          weight of least squares
     MFI = exp(−½(χ² − df)/N)                                            McDonald (1989)
     ECVI = (χ² + 2 npar)/N                                              Browne & Cudeck (1989)
     CN = χ²_{1−α}(df) / (χ²/N) + 1                                      Hoelter (1983)
@@ -25,6 +26,7 @@ from semgllamm.errors import ModelError
 from semgllamm.estimation.benchmarks import independence
 from semgllamm.estimation.gaussian import has_saturated
 from semgllamm.estimation.least_squares import LeastSquares, least_squares_independence
+from semgllamm.estimation.weight_matrices import sample_moments
 from semgllamm.results.moments import Block, blocks, correlations, saturated_of, standardized_differences
 
 if TYPE_CHECKING:
@@ -33,6 +35,7 @@ if TYPE_CHECKING:
 __all__ = ["Against", "against_saturated", "exogenous", "fit_measures"]
 
 CLOSE, NOT_CLOSE, LEVEL = 0.05, 0.08, 0.90
+OF_RMSEA = ("rmsea", "rmsea.ci.lower", "rmsea.ci.upper", "rmsea.pvalue", "rmsea.notclose.pvalue")
 
 
 class Against:
@@ -144,28 +147,22 @@ def _all(fit: Fit, criteria: dict[str, float]) -> dict[str, float]:
     }  # fmt: skip
     if fit.scaled_test is not None:
         out |= _scaled(fit, n, groups)
+    out |= _robust(fit, n, groups)
     found = blocks(fit)
     if fit.likelihood.n_levels > 1:
         del out["fmin"]
         return out | _two_level_residuals(found)
     out |= _root_mean_squares(found, criteria["ntotal"])
     out |= _critical_n(chisq, df, n)
-    if np.isfinite(fit.loglik) and all(sample.moments.complete for sample in fit.likelihood.samples):
-        out |= _goodness(found, test, criteria["ntotal"])
+    out |= _goodness(fit, found, test)
     out["mfi"] = float(np.exp(-0.5 * (chisq - df) / n))
     out["ecvi"] = chisq / n + 2 * fit.npar / n
     return out
 
 
 def _scaled(fit: Fit, n: float, groups: int) -> dict[str, float]:
-    """The measures of the scaled statistics (``.scaled``), and those that estimate what the unscaled ones would be
-    under normality (``.robust``; Brosseau-Liard & Savalei 2014, Brosseau-Liard, Savalei & Li 2012).
-
-    With c = tr UΓ / df of the model and c_b of the independence model, a robust CFI puts χ² − c df in the place of
-    χ² − df, and the robust RMSEA is [G max(χ² − c df, 0) / (N df)]^½.
-    """
-    test, base = fit.scaled_test, fit.scaled_baseline_test
-    plain, plain_base = fit.test, fit.baseline_test
+    """The measures of the scaled statistics (``.scaled``)."""
+    test, base, plain = fit.scaled_test, fit.scaled_baseline_test, fit.test
     out = {
         "chisq.scaled": test.statistic, "df.scaled": test.df, "pvalue.scaled": test.pvalue,
         "chisq.scaling.factor": test.scaling_factor, "baseline.chisq.scaled": base.statistic,
@@ -174,28 +171,40 @@ def _scaled(fit: Fit, n: float, groups: int) -> dict[str, float]:
     }  # fmt: skip
     measures = _incremental(test.statistic, test.df, base.statistic, base.df)
     close = _rmsea(test.statistic, test.df, n, groups)
-    if test.name != "scaled.shifted":
+    if test.name != "scaled.shifted" and plain.df > 0:
         # χ² itself, on as many degrees of freedom as it has on average
         close |= {key: v for key, v in _rmsea(plain.statistic, test.trace, n, groups).items() if key != "rmsea"}
-    kept = ("rmsea", "rmsea.ci.lower", "rmsea.ci.upper", "rmsea.pvalue", "rmsea.notclose.pvalue")
-    measures |= {name: close[name] for name in kept}
+    measures |= {name: close[name] for name in OF_RMSEA}
     out |= {f"{name}.scaled": value for name, value in measures.items()}
     if fit._tests.scaling_factors is not None:
         out["scaling.factor.h0"], out["scaling.factor.h1"] = fit._tests.scaling_factors
-    complete = all(sample.moments.complete for sample in fit.likelihood.samples)
-    if not complete or fit.likelihood.n_levels > 1 or plain.df == 0:
-        return out
-    c, c_base = test.trace / plain.df, base.trace / plain_base.df
-    excess, base_excess = plain.statistic - c * plain.df, plain_base.statistic - c_base * plain_base.df
+    return out
+
+
+def _robust(fit: Fit, n: float, groups: int) -> dict[str, float]:
+    """CFI, TLI, RNI and RMSEA as they would be of complete and normal data.
+
+    With k = tr UΓ the mean of a statistic T where the model holds, T − k is in the place of χ² − df, and of the
+    independence model T_b − k_b (Brosseau-Liard, Savalei & Li 2012; Brosseau-Liard & Savalei 2014); the robust RMSEA is
+    [G max(T − k, 0) / (N df)]^½. T is χ², and of incomplete rows that of `estimation.completed` (Zhang & Savalei 2022).
+    """
+    tests = fit._tests.robust
+    if tests is None:
+        return {}
+    test, base, scaled, factor = tests
+    if test.df == 0:
+        close = _rmsea(0.0, 0, n, groups)
+        return {f"{name}.robust": close[name] for name in OF_RMSEA}
+    excess, base_excess = test.statistic - test.trace, base.statistic - base.trace
     worst = max(excess, base_excess, 0.0)
-    ratio = base_excess / plain_base.df
-    tli = 1 - excess / plain.df / ratio
-    out["cfi.robust"] = 1.0 if worst == 0.0 else 1 - max(excess, 0.0) / worst
-    out["tli.robust"] = out["nnfi.robust"] = tli
-    out["rni.robust"] = 1 - excess / base_excess
-    # the noncentrality of the scaled statistic is that of χ²/c
-    robust = _rmsea(plain.statistic / c, plain.df, n / c, groups)
-    return out | {f"{name}.robust": robust[name] for name in kept}
+    tli = 1 - excess / test.df / (base_excess / base.df)
+    # what is noncentral of the scaled statistic T/c + shift is that of T over c (Savalei 2018)
+    close = dict.fromkeys(OF_RMSEA, np.nan) if not factor > 0 else _rmsea(scaled, test.df, n / factor, groups)
+    return {
+        "cfi.robust": 1.0 if worst == 0.0 else 1 - max(excess, 0.0) / worst,
+        "tli.robust": tli, "nnfi.robust": tli, "rni.robust": 1 - excess / base_excess,
+        **{f"{name}.robust": close[name] for name in OF_RMSEA},
+    }  # fmt: skip
 
 
 def _incremental(chisq: float, df: int, base: float, base_df: int) -> dict[str, float]:
@@ -297,17 +306,35 @@ def _critical_n(chisq: float, df: int, n: float) -> dict[str, float]:
     }
 
 
-def _goodness(found: list[Block], test: Against, total: float) -> dict[str, float]:
-    off = whole = 0.0
-    for block in found:
-        has_means = block.model_mean is not None
-        gap = block.sample_mean - block.model_mean if has_means else None
-        off += block.n / total * _distance(block, block.sample_cov - block.model_cov, gap)
-        whole += block.n / total * _distance(block, block.sample_cov, block.sample_mean)
-    gfi = 1 - off / whole
+def _goodness(fit: Fit, found: list[Block], test: Against) -> dict[str, float]:
+    """GFI by groups, each by its share of the rows; of incomplete rows s are the moments of the saturated model."""
+    if isinstance(fit.likelihood, LeastSquares):
+        parts = _weighted_squares(fit)
+    else:
+        parts = [(_distance(block, *_gap(block)), _distance(block, block.sample_cov, block.sample_mean))
+                 for block in found]  # fmt: skip
+    n = np.array([block.n for block in found])
+    gfi = float(n @ [1 - off / whole for off, whole in parts] / n.sum())
     moments = sum(_counted(block) for block in found)
     agfi = 1 - moments / test.df * (1 - gfi) if test.df > 0 else 1.0
-    return {"gfi": float(gfi), "agfi": float(agfi), "pgfi": float(test.df / moments * gfi)}
+    return {"gfi": gfi, "agfi": float(agfi), "pgfi": float(test.df / moments * gfi)}
+
+
+def _gap(block: Block) -> tuple[np.ndarray, np.ndarray | None]:
+    mean = None if block.model_mean is None else block.sample_mean - block.model_mean
+    return block.sample_cov - block.model_cov, mean
+
+
+def _weighted_squares(fit: Fit) -> list[tuple[float, float]]:
+    """(s − σ)'V(s − σ) and s'Vs of each group, V the weight of the estimator."""
+    out = []
+    for e, V in zip(fit.likelihood.at(fit.free), fit.likelihood.weights):
+        s = sample_moments(e.moments)
+        left = s - e.implied()
+        if e.moments.has_means:
+            s[-e.graph.p :] = e.moments.shift_y
+        out.append((float(left @ V @ left), float(s @ V @ s)))
+    return out
 
 
 def _distance(block: Block, D: np.ndarray, mean: np.ndarray | None) -> float:

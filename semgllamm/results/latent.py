@@ -26,6 +26,8 @@ if TYPE_CHECKING:
 
 __all__ = ["bartlett", "empirical_bayes"]
 
+ROUNDING = 1e-10  # a variance of this size next to that of the scores is zero
+
 
 def empirical_bayes(fit: Fit, level: str | int | None = None, se: bool = True) -> pd.DataFrame:
     """Posterior mean (and standard deviation, ``NAME.se``) of each latent variable of one level, a row a unit."""
@@ -49,25 +51,40 @@ def _in_closed_form(fit: Fit, names: list[str], level: int):
     mean, variance = np.empty((fit.design.n_rows, len(nodes))), np.empty((fit.design.n_rows, len(nodes)))
     found = zip(likelihood.samples, likelihood.at(fit.free), likelihood.posterior(fit.free))
     for g, (sample, here, (m, v)) in enumerate(found):
-        mean[sample.rows] = m[:, nodes] + _at_means(likelihood, g, here)[nodes]
-        variance[sample.rows] = v[:, nodes]
+        mean[sample.rows] = m[:, nodes] + _at_means(fit, g, here)[nodes]
+        # of an improper solution, in which a residual variance is below zero
+        improper = v < -ROUNDING * np.abs(np.diagonal(here.P, axis1=1, axis2=2)).max(axis=0)
+        variance[sample.rows] = np.where(improper, np.nan, v)[:, nodes]
     first = fit.design.first_row[level]
     return zip(names, mean[first].T, variance[first].T)
 
 
-def _at_means(likelihood: GaussianLikelihood, g: int, here) -> np.ndarray:
-    """What is added to scores of central moments: with intercepts of zero, νx̄ is the mean of a latent variable."""
-    names, sample = likelihood.covariates[g], likelihood.samples[g]
-    if likelihood.has_means or not names:
-        return np.zeros(len(here.nu))
-    x = np.stack([likelihood.design.column(name)[sample.rows] for name in names], axis=1)
-    return here.nu @ np.average(x, axis=0, weights=sample.weight)
+def _at_means(fit: Fit, g: int, here) -> np.ndarray:
+    """What is added to scores of central moments: with intercepts of zero, νx̄ is the mean of a latent variable.
+
+    Covariates that are responses (`fixed_x=False`) have their means too.
+    """
+    likelihood = fit.likelihood
+    names, sample, design = likelihood.covariates[g], likelihood.samples[g], likelihood.design
+    out = np.zeros(len(here.nu))
+    if likelihood.has_means:
+        return out
+    if names:
+        x = np.stack([design.column(name)[sample.rows] for name in names], axis=1)
+        out += here.nu @ np.average(x, axis=0, weights=sample.weight)
+    for block in design.blocks:
+        name = block.response.name
+        if block.group == g and name in fit.diagram.covariates:
+            weight = None if sample.weight is None else sample.weight[np.isin(sample.rows, block.rows)]
+            out += here.E[:, likelihood.responses.index(name)] * np.average(block.y - block.offset, weights=weight)
+    return out
 
 
 def bartlett(fit: Fit, level: str | int | None = None, se: bool = True) -> pd.DataFrame:
     """Bartlett's score (and standard error, ``NAME.se``) of each latent variable of one level, a row a unit.
 
-    NaN for latent variables without indicators of their own, and where too few responses are seen.
+    NaN for latent variables without indicators of their own, and where too few responses are seen; composites, which
+    the data determine, have their values.
 
     Raises
     ------
@@ -105,20 +122,25 @@ def bartlett(fit: Fit, level: str | int | None = None, se: bool = True) -> pd.Da
         Sigma = (here.E @ S @ here.E.T)[:p, :p]
         x, e, pattern = _residuals(fit, here, sample, Sigma, wanted)
         seen_by = sample.moments.seen if alone else np.ones((1, p), dtype=bool)
-        score = x @ here.nu[targets].T + _at_means(likelihood, g, here)[targets]
+        score = x @ here.nu[targets].T + _at_means(fit, g, here)[targets]
         for k in np.unique(pattern):
             mine = np.flatnonzero(pattern == k)
             seen = seen_by[k] & (np.diag(Sigma) > 0)
             gain, variance = _least_squares(Lambda[seen], Theta[np.ix_(seen, seen)], Sigma[np.ix_(seen, seen)])
             score[mine] += e[mine][:, seen] @ gain.T
-            error[sample.rows[mine]] = np.sqrt(variance) if alone else np.nan
+            with np.errstate(invalid="ignore"):
+                error[sample.rows[mine]] = np.sqrt(variance) if alone else np.nan
         value[sample.rows] = score
     first = fit.design.first_row[wanted]
+    value, error = value[first], error[first]
+    for j, (_, mean, variance) in enumerate(_in_closed_form(fit, names, wanted)):
+        known = np.isnan(value[:, j]) & (variance <= ROUNDING * np.nanvar(mean))
+        value[known, j], error[known, j] = mean[known], 0.0
     out = {}
     for j, name in enumerate(names):
-        out[name] = value[first, j]
+        out[name] = value[:, j]
         if se:
-            out[f"{name}.se"] = error[first, j]
+            out[f"{name}.se"] = error[:, j]
     return pd.DataFrame(out, index=_unit_ids(fit, wanted))
 
 

@@ -1,14 +1,15 @@
 """Modification indices: the score test of one fixed cell at a time.
 
-With s and I the score and the expected information about the free cells b and one further cell a, and K the map from
-free parameters to cells (equality constraints),
+With s and I the score and the expected information about the free cells b and one further cell a, and K the directions
+that the constraints leave,
 
     mi = s_a² / V,   epc = s_a / V,   V = I_aa − I_ab K (K'I_bb K)⁻¹ K' I_ba
 
-(Sörbom 1989). All candidates are cells of one extended model, so that s and I are computed once. The
-candidates are lavaan's (Rosseel 2012), of each group and level: cross loadings, covariances of the residuals of
-indicators, covariances of latent variables, regressions among the variables of equations, and intercepts, in so far as
-they are not free. Those about which the data say nothing (V = 0) are left out.
+(Sörbom 1989); of least squares s and I are those of half the weighted squares. All candidates are cells of one
+extended model, so that s and I are computed once. The candidates are lavaan's (Rosseel 2012), of each group and level:
+cells that the text fixes, cross loadings, covariances of the residuals of indicators, covariances of latent variables,
+regressions among the variables of equations, and intercepts, in so far as they are not free. Those about which the data
+say nothing (V = 0) are left out.
 """
 
 from __future__ import annotations
@@ -36,7 +37,8 @@ OPERATORS = ("=~", "~~", "~", "~1")
 
 def candidates(roles: Roles, has_means: bool) -> list[tuple[str, str, str]]:
     """(lhs, op, rhs) of the cells of a block that might be free, in lavaan's order."""
-    y, latents, equations = roles.endogenous, roles.latents, roles.in_equations
+    y, equations = roles.endogenous, roles.in_equations
+    latents = tuple(name for name in roles.latents if name not in roles.composites)
     out = [(f, "=~", name) for f in latents for name in y if name not in equations]
     indicators = [name for name in y if name in roles.indicators]
     for names in (indicators, roles.exogenous, latents):
@@ -63,8 +65,17 @@ def _further_cells(fit: Fit) -> list[Parameter]:
         free = {
             _key(row.lhs, row.op, row.rhs) for row, number in rows if number >= 0 and _in_block(fit, row, group, level)
         }
-        for lhs, op, rhs in candidates(scales.roles, fit.likelihood.has_means):
-            if _key(lhs, op, rhs) not in free:
+        proposed = candidates(scales.roles, fit.likelihood.has_means)
+        known = {_key(*row) for row in proposed}
+        fixed = [
+            (row.lhs, row.op, row.rhs) for row, number in rows
+            if number < 0 and row.op in OPERATORS and _in_block(fit, row, group, level)
+            and _key(row.lhs, row.op, row.rhs) not in known
+        ]  # fmt: skip
+        # the weights of a composite are its regressions
+        formed = {(row.lhs, row.rhs) for row, _ in rows if row.op == "<~" and _in_block(fit, row, group, level)}
+        for lhs, op, rhs in (*fixed, *proposed):
+            if _key(lhs, op, rhs) not in free and not (op == "~" and (lhs, rhs) in formed):
                 out.append(Parameter(lhs, op, rhs, group=group, level=name, label=f".further{len(out)}."))
     return out
 
@@ -104,7 +115,11 @@ def modification_indices(fit: Fit, sort: bool = False, minimum: float = 0.0, op:
     score, information = extended.score(), extended.information()
     q, new = fit.model.n_parameters, extended.extra_numbers
     K, cross = likelihood.K, information[:q, new]
-    inner = np.linalg.solve(K.T @ information[:q, :q] @ K, K.T @ cross)
+    inverse, null, _ = fit._inverse(K.T @ information[:q, :q] @ K)
+    if null:
+        inverse = np.linalg.pinv(K.T @ information[:q, :q] @ K, hermitian=True)
+    # parameters at their bounds are held there
+    inner = np.nan_to_num(inverse) @ (K.T @ cross)
     V = information[new, new] - ((K.T @ cross) * inner).sum(axis=0)
     units, counted = units_of(fit), rows_counted(fit)
     rows = []

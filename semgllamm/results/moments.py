@@ -30,6 +30,7 @@ if TYPE_CHECKING:
 __all__ = ["Block", "blocks", "implied", "residuals", "sample_moments", "saturated_of"]
 
 KINDS = ("raw", "cor", "cor.bentler", "normalized", "standardized")
+EXACT = 1e-6  # a difference below this, in units of standard deviations, is none
 
 
 @dataclass(frozen=True)
@@ -197,96 +198,44 @@ def residuals(fit: Fit, kind: str = "raw") -> dict:
         hint = f"Did you mean '{near[0]}'? " if near else ""
         raise ModelError(f"there are no residuals of kind '{kind}'", remedy=f"{hint}Kinds: {', '.join(KINDS)}.")
     found = blocks(fit, "residuals are")
+    if kind in ("normalized", "standardized"):
+        return _frames(found, *_in_standard_errors(fit, found, kind))
     cov, mean = [], []
-    for k, block in enumerate(found):
+    for block in found:
         raw_mean = None if block.model_mean is None else block.sample_mean - block.model_mean
         if kind == "raw":
             c, m = block.sample_cov - block.model_cov, raw_mean
         elif kind == "cor":
             c, m = correlations(block)[0], standardized_differences(block)[1]
-        elif kind == "cor.bentler":
-            c, m = standardized_differences(block)
         else:
-            c, m = _in_standard_errors(fit, found, k, kind)
+            c, m = standardized_differences(block)
         cov.append(c)
         mean.append(m)
     return _frames(found, cov, mean)
 
 
-def _in_standard_errors(fit: Fit, found: list[Block], k: int, kind: str):
-    """Differences over their standard errors: those of the sample's moments under normality ("normalized"), or less
-    what the estimates of the model explain of them ("standardized"; Hausman 1978)."""
-    likelihood, block = fit.likelihood, found[k]
-    moments = likelihood.samples[k].moments if likelihood.n_levels == 1 else None
-    if moments is None or not moments.complete:
-        raise ModelError(
-            f"{kind} residuals need complete rows of one level", remedy='Use kind="cor" or kind="cor.bentler".'
-        )
-    S, size = block.sample_cov, len(block.names)
-    i, j = np.tril_indices(size)
-    gap, spread = (S - block.model_cov)[i, j], S[i, i] * S[j, j]
-    if block.model_mean is not None:
-        gap = np.concatenate([gap, block.sample_mean - block.model_mean])
-        spread = np.concatenate([spread, np.diag(S)])
-    variance = np.diag(_normal_covariance(S, block))
-    if kind == "standardized":
-        variance = _of_residuals(likelihood, fit.free, found, k)
-    # moments that the model fits exactly do not vary
-    moves = np.abs(gap) > 1e-8 * np.sqrt(spread)
-    with np.errstate(invalid="ignore", divide="ignore"):
-        known = np.where(variance > 1e-10 * spread, variance, np.nan)
-        scaled = np.where(moves, gap / np.sqrt(known / block.n), 0.0)
-    out = np.zeros_like(S)
-    out[i, j] = out[j, i] = scaled[: len(i)]
-    return out, None if block.model_mean is None else scaled[len(i) :]
+def _in_standard_errors(fit: Fit, found: list[Block], kind: str):
+    """Differences over their standard errors: those of the sample's moments ("normalized"), or less what the estimates
+    of the model explain of them ("standardized"; Hausman 1978)."""
+    from semgllamm.results.residual_errors import variances_of_residuals
 
-
-def _normal_covariance(S: np.ndarray, block: Block) -> np.ndarray:
-    """Γ: n times the covariances of vech S, by rows of the lower triangle, and of the means, under normality given x.
-
-    With R the part of S that the covariates explain, Γ_ij,kl = S_ik S_jl + S_il S_jk − R_ik R_jl − R_il R_jk.
-    """
-    i, j = np.tril_indices(len(S))
-
-    def products(A):
-        return A[np.ix_(i, i)] * A[np.ix_(j, j)] + A[np.ix_(i, j)] * A[np.ix_(j, i)]
-
-    to_x = S[:, block.n_y :]
-    R = to_x @ np.linalg.solve(to_x[block.n_y :], to_x.T) if to_x.size else np.zeros_like(S)
-    gamma = products(S) - products(R)
-    if block.model_mean is None:
-        return gamma
-    zero = np.zeros((len(i), len(S)))
-    return np.block([[gamma, zero], [zero.T, S - R]])
-
-
-def _of_residuals(likelihood: GaussianLikelihood, free: np.ndarray, found: list[Block], k: int) -> np.ndarray:
-    """n times the variances of the residuals, diag QΓQ' with Q = I − Δ(Δ'VΔ)⁻¹Δ'V, V the inverse of the model's Γ."""
-    sizes, deltas, inverses = [], [], []
-    for block, here in zip(found, likelihood.at(free)):
-        deltas.append(_slopes(here, block) @ likelihood.K)
-        inverses.append(block.n * np.linalg.pinv(_normal_covariance(block.model_cov, block), hermitian=True))
-        sizes.append(len(deltas[-1]))
-    bread = np.linalg.pinv(sum(D.T @ V @ D for D, V in zip(deltas, inverses)))
-    out = np.zeros(sizes[k])
-    for g, (block, D, V) in enumerate(zip(found, deltas, inverses)):
-        Q = (np.eye(sizes[k]) if g == k else 0.0) - deltas[k] @ bread @ D.T @ V
-        gamma = _normal_covariance(block.sample_cov, block)
-        out += found[k].n / block.n * np.einsum("ab,bc,ac->a", Q, gamma, Q)
-    return out
-
-
-def _slopes(here: Evaluation, block: Block) -> np.ndarray:
-    """Δ, the derivatives of a block's moments, those of the covariates alone among them (which are 0)."""
-    p, size = block.n_y, len(block.names)
-    J = here.jacobian()
-    of_y = p * (p + 1) // 2
-    of_x = of_y + p * (size - p)
-    cells = np.zeros((size, size, J.shape[1]))
-    row, column = np.tril_indices(p)
-    cells[row, column] = J[:of_y]
-    cells[p:, :p] = J[of_y:of_x].reshape(p, size - p, J.shape[1]).swapaxes(0, 1)
-    parts = [cells[np.tril_indices(size)]]
-    if block.model_mean is not None:
-        parts.append(np.concatenate([J[of_x:], np.zeros((size - p, J.shape[1]))]))
-    return np.concatenate(parts)
+    if fit.likelihood.n_levels > 1:
+        raise ModelError(f"{kind} residuals need rows of one level", remedy='Use kind="cor" or kind="cor.bentler".')
+    cov, mean = [], []
+    for block, variance in zip(found, variances_of_residuals(fit, saturated_of(fit), found, kind)):
+        S, has_means = block.sample_cov, block.model_mean is not None
+        i, j = np.tril_indices(len(S))
+        gap, spread = (S - block.model_cov)[i, j], S[i, i] * S[j, j]
+        if has_means:
+            gap = np.concatenate([gap, block.sample_mean - block.model_mean])
+            spread = np.concatenate([spread, np.diag(S)])
+        # moments that the model fits exactly do not vary
+        moves = np.abs(gap) > EXACT * np.sqrt(spread)
+        with np.errstate(invalid="ignore", divide="ignore"):
+            known = np.where(variance * block.n > 1e-10 * spread, variance, np.nan)
+            scaled = np.where(moves, gap / np.sqrt(known), 0.0)
+        out = np.zeros_like(S)
+        out[i, j] = out[j, i] = scaled[: len(i)]
+        cov.append(out)
+        mean.append(scaled[len(i) :] if has_means else None)
+    return cov, mean

@@ -65,11 +65,13 @@ def closed_form_of(fit: Fit, what: str) -> GaussianLikelihood:
 class Roles:
     """The variables of one block (group and level), in the order of its statements.
 
-    `measured` are indicators of whatever kind, `indicators` the observed ones, `exogenous` the covariates that nothing
-    explains, `endogenous` all other observed variables.
+    `latents` are factors and `composites`, `measured` are indicators of whatever kind, `indicators` the observed ones,
+    `causes` what explains something or is part of a composite, `exogenous` the covariates that nothing explains,
+    `endogenous` all other observed variables.
     """
 
     latents: tuple[str, ...]
+    composites: tuple[str, ...]
     measured: tuple[str, ...]
     indicators: tuple[str, ...]
     effects: tuple[str, ...]
@@ -79,16 +81,17 @@ class Roles:
 
     @property
     def in_equations(self) -> tuple[str, ...]:
-        return tuple(dict.fromkeys((*self.effects, *self.causes)))
+        return tuple(dict.fromkeys((*self.composites, *self.effects, *self.causes)))
 
 
 def roles_of(fit: Fit, group: int, level: int) -> Roles:
     """Who is what among the rows of a block."""
     rows = [r for r in fit.diagram.parameters if r.group == group and level_index(r.level, fit.model.levels) == level]
-    latents = tuple(dict.fromkeys(row.lhs for row in rows if row.op == "=~"))
+    latents = tuple(dict.fromkeys(row.lhs for row in rows if row.op in ("=~", "<~")))
+    composites = tuple(dict.fromkeys(row.lhs for row in rows if row.op == "<~"))
     measured = tuple(dict.fromkeys(row.rhs for row in rows if row.op == "=~" and row.rhs))
     effects = tuple(dict.fromkeys(row.lhs for row in rows if row.op == "~"))
-    causes = tuple(dict.fromkeys(row.rhs for row in rows if row.op == "~"))
+    causes = tuple(dict.fromkeys(row.rhs for row in rows if row.op in ("<~", "~")))
     written = [r for r in rows if r.op in ("~~", "~1") and r.source == "user" and not r.exogenous]
     spoken = {name for row in written for name in (row.lhs, row.rhs)}
     named = dict.fromkeys((*measured, *effects, *causes, *(n for r in rows for n in (r.lhs, r.rhs) if r.op == "~~")))
@@ -96,8 +99,9 @@ def roles_of(fit: Fit, group: int, level: int) -> Roles:
     exogenous = [n for n in observed if n in causes and n not in effects and n not in measured and n not in spoken]
     endogenous = tuple(name for name in observed if name not in exogenous)
     return Roles(
-        latents, measured, tuple(n for n in measured if n not in latents), effects, causes, tuple(exogenous), endogenous
-    )
+        latents, composites, measured, tuple(n for n in measured if n not in latents), effects, causes,
+        tuple(exogenous), endogenous,
+    )  # fmt: skip
 
 
 class Scales:
@@ -249,7 +253,7 @@ def _powers(lhs: str, op: str, rhs: str):
     """(variable, power of its standard deviation, whether that of its residual) for a row."""
     if op == "=~":
         return (lhs, 1, False), (rhs, -1, False)
-    if op == "~":
+    if op in ("<~", "~"):
         return (lhs, -1, False), (rhs, 1, False)
     if op == "~~":
         return ((lhs, -2, False),) if lhs == rhs else ((lhs, -1, True), (rhs, -1, True))
@@ -273,7 +277,7 @@ def standardized_values(fit: Fit, kind: str) -> tuple[list[tuple], np.ndarray, n
     keys, values, slopes = [], [], []
     of_number: dict[int, tuple[float, np.ndarray]] = {}
     for row, number in zip(fit.diagram.parameters, fit.model.rows):
-        if row.op not in ("=~", "~", "~~", "~1"):
+        if row.op not in ("=~", "<~", "~", "~~", "~1"):
             continue
         block = scales[row.group, level_index(row.level, fit.model.levels)]
         factor, log_slope = block.factor(row.lhs, row.op, row.rhs, kind)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from functools import cached_property
 from typing import TYPE_CHECKING
 
@@ -9,6 +10,7 @@ import numpy as np
 
 from semgllamm.errors import ModelError
 from semgllamm.estimation.benchmarks import MomentModel, independence
+from semgllamm.estimation.completed import Completed
 from semgllamm.estimation.covariances import by_scores, clusters_of, moment_traces
 from semgllamm.estimation.gaussian import GaussianLikelihood, has_saturated
 from semgllamm.estimation.least_squares import LeastSquares, independence_jacobians
@@ -86,6 +88,37 @@ class Tests:
         if self.name in MEAN_VARIANCE:
             return scaled(self.name, self.baseline, *MomentTraces.normal(model, free).traces)
         return scaled(self.name, self.baseline, self.trace_saturated - self._trace(model, free))
+
+    @cached_property
+    def robust(self) -> tuple[ChiSquare, ChiSquare, float, float] | None:
+        """What robust measures are made of: a statistic with its trace, that of the independence model, the scaled
+        statistic and what it was divided by; None where there are none."""
+        if not self.closed or self.fit.problems:
+            return None
+        complete = all(sample.moments.complete for sample in self.likelihood.samples)
+        if complete or self.likelihood.n_levels > 1:
+            if self.name is None:
+                return None
+            scaled_test = self.scaled
+            test = replace(self.standard, trace=scaled_test.trace)
+            base = replace(self.baseline, trace=self.scaled_baseline.trace)
+            if self.name == "scaled.shifted":
+                return test, base, scaled_test.statistic, scaled_test.scaling_factor
+        elif not np.isfinite(saturated_of(self.fit).maximum[1]):
+            return None
+        else:
+            test, base = self._completed
+        c = test.trace / test.df if test.df else np.nan
+        return test, base, test.statistic / c, c
+
+    @cached_property
+    def _completed(self) -> tuple[ChiSquare, ChiSquare]:
+        fit, likelihood = self.fit, self.likelihood
+        completed = Completed(saturated_of(fit), self.name is not None, *self.clusters)
+        model = MomentModel.of(likelihood, fit.free)
+        alone = independence(likelihood, fit.free, together=exogenous(fit))
+        test = completed.test(model, fit.free, self.standard.df, self._inverse)
+        return test, completed.test(alone, alone.maximum[0], self.baseline.df)
 
     @cached_property
     def trace_model(self) -> float:

@@ -65,8 +65,8 @@ def fit_sections(report: Report) -> Iterator[Facts]:
     yield Facts(tuple(rows), title="Model Test Baseline Model:")
     rows = [_both(report, "Comparative Fit Index (CFI)", "cfi"), _both(report, "Tucker-Lewis Index (TLI)", "tli")]
     if "cfi.robust" in found:
-        rows.append(Fact("Robust Comparative Fit Index (CFI)", ("", found["cfi.robust"])))
-        rows.append(Fact("Robust Tucker-Lewis Index (TLI)", ("", found["tli.robust"])))
+        rows.append(_robust(report, "Robust Comparative Fit Index (CFI)", "cfi"))
+        rows.append(_robust(report, "Robust Tucker-Lewis Index (TLI)", "tli"))
     yield Facts(tuple(rows), title="User Model versus Baseline Model:")
     yield from _information(report)
     yield _closeness(report)
@@ -103,5 +103,11 @@ def _closeness(report: Report) -> Facts:
     shown = [(label, name) for label, name in lines if not isnan(found[name])]
     rows = [_both(report, label.format(""), name) for label, name in shown]
     if "rmsea.robust" in found:
-        rows += [Fact(label.format("Robust "), ("", found[f"{name}.robust"])) for label, name in shown]
+        rows += [_robust(report, label.format("Robust "), name) for label, name in shown]
     return Facts(tuple(rows), title="Root Mean Square Error of Approximation:")
+
+
+def _robust(report: Report, label: str, name: str) -> Fact:
+    """Below the scaled measures where there are any; of incomplete rows there may be none."""
+    value = report.measures[f"{name}.robust"]
+    return Fact(label, ("", value) if report.test_name else (value,))
