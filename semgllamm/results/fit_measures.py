@@ -7,7 +7,7 @@ of the independence model:
     TLI = (χ²_b/df_b − χ²/df) / (χ²_b/df_b − 1)                         Tucker & Lewis (1973)
     NFI = (χ²_b − χ²) / χ²_b                                            Bentler & Bonett (1980)
     RMSEA = [G max(χ² − df, 0) / (N df)]^½                              Steiger & Lind (1980), Steiger (1998)
-    SRMR = [mean of squared standardised differences of moments]^½      Bentler (1995)
+    SRMR = [mean of squared standardised differences of moments]^½      Bentler (1995); of each level: of correlations
     GFI = 1 − (s − σ)'V(s − σ) / s'Vs, V = ½D'(Σ⁻¹ ⊗ Σ⁻¹)D               Jöreskog & Sörbom (1982), Tanaka & Huba (1985)
     MFI = exp(−½(χ² − df)/N)                                            McDonald (1989)
     ECVI = (χ² + 2 npar)/N                                              Browne & Cudeck (1989)
@@ -146,7 +146,7 @@ def _all(fit: Fit, criteria: dict[str, float]) -> dict[str, float]:
         out |= _scaled(fit, n, groups)
     found = blocks(fit)
     if fit.likelihood.n_levels > 1:
-        del out["fmin"]
+        out["fmin"] = _minimum(fit, found)
         return out | _two_level_residuals(found)
     out |= _root_mean_squares(found, criteria["ntotal"])
     out |= _critical_n(chisq, df, n)
@@ -182,8 +182,8 @@ def _scaled(fit: Fit, n: float, groups: int) -> dict[str, float]:
     out |= {f"{name}.scaled": value for name, value in measures.items()}
     if fit._tests.scaling_factors is not None:
         out["scaling.factor.h0"], out["scaling.factor.h1"] = fit._tests.scaling_factors
-    complete = all(sample.moments.complete for sample in fit.likelihood.samples)
-    if not complete or fit.likelihood.n_levels > 1 or plain.df == 0:
+    complete = fit.likelihood.n_levels > 1 or all(sample.moments.complete for sample in fit.likelihood.samples)
+    if not complete or plain.df == 0:
         return out
     c, c_base = test.trace / plain.df, base.trace / plain_base.df
     excess, base_excess = plain.statistic - c * plain.df, plain_base.statistic - c_base * plain_base.df
@@ -279,12 +279,30 @@ def _root_mean_squares_of(block: Block) -> dict[str, float]:
 
 
 def _two_level_residuals(found: list[Block]) -> dict[str, float]:
-    parts = []
-    for level in (0, 1):
-        mine = [block for block in found if block.level == level]
-        total = sum(block.n for block in mine)
-        parts.append(sum(block.n / total * _root_mean_squares_of(block)["crmr"] for block in mine))
+    """SRMR of each level, [Σ (r_ij − ρ_ij)² / ½k(k+1)]^½ over i ≥ j, and their sum; groups by their share of the rows.
+
+    Means have no part in it: of a response with a part at each level only their sum is known.
+    """
+    rows = {block.group: block.n for block in found if block.level == 0}
+    parts = [0.0, 0.0]
+    for block in found:
+        lower = correlations(block)[0][np.tril_indices(len(block.names))]
+        parts[block.level] += rows[block.group] / sum(rows.values()) * float(np.sqrt((lower**2).mean()))
     return {"srmr": parts[0] + parts[1], "srmr_within": parts[0], "srmr_between": parts[1]}
+
+
+def _minimum(fit: Fit, found: list[Block]) -> float:
+    """What lavaan minimises with two levels: −(log L + ½ v log 2π)/N of responses and covariates, v values together.
+
+    Covariates of a level have the log-likelihood −½ n (k log 2π + log|S_xx| + k) at their own moments.
+    """
+    likelihood, design = fit.likelihood, fit.design
+    values = sum(design.response_counts.values())
+    total = fit.loglik + sum(design.given) + 0.5 * values * np.log(2 * np.pi)
+    for block in found:
+        xx = block.sample_cov[block.n_y :, block.n_y :]
+        total -= 0.5 * block.n * (np.linalg.slogdet(xx)[1] + len(xx))
+    return float(-total / sum(block.n for block in found if block.level == 0))
 
 
 def _critical_n(chisq: float, df: int, n: float) -> dict[str, float]:
