@@ -611,7 +611,8 @@ class Fit:
         """Reliability of the items of each factor, a row a factor of each group and level.
 
         Columns are group, level, alpha, alpha_standardized, omega, ave and ave_unstandardized; the formulas stand in
-        `semgllamm.results.reliability`. Alpha is of the moments of the saturated model: NaN if it has no maximum.
+        `semgllamm.results.reliability`. Alpha is of the moments of the saturated model, and NaN where two items are
+        never seen together.
 
         Raises
         ------
@@ -625,6 +626,8 @@ class Fit:
     def htmt(self, group: int = 1, level: str | int | None = None) -> pd.DataFrame:
         """Heterotrait-monotrait ratios of the factors of one group (Henseler, Ringle & Sarstedt 2015), a square table.
 
+        They are NaN where the items of two factors, or of one, are not all seen together in some row.
+
         Parameters
         ----------
         group : int
@@ -635,7 +638,7 @@ class Fit:
         Raises
         ------
         ModelError
-            For fits by quadrature, for factors with fewer than two items, and if two responses are never seen together.
+            For fits by quadrature, and for factors with fewer than two items.
         """
         from semgllamm.results.reliability import heterotrait_monotrait
 

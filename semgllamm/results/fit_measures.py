@@ -292,13 +292,13 @@ def _two_level_residuals(found: list[Block]) -> dict[str, float]:
 
 
 def _minimum(fit: Fit, found: list[Block]) -> float:
-    """What lavaan minimises with two levels: −(log L + ½ v log 2π)/N of responses and covariates, v values together.
+    """What lavaan minimises with two levels: −(log L + ½ v log 2π)/N of responses and covariates, v values together,
+    of all groups (lavaan weights the groups by their shares of N once more).
 
     Covariates of a level have the log-likelihood −½ n (k log 2π + log|S_xx| + k) at their own moments.
     """
-    likelihood, design = fit.likelihood, fit.design
-    values = sum(design.response_counts.values())
-    total = fit.loglik + sum(design.given) + 0.5 * values * np.log(2 * np.pi)
+    values = sum(fit.design.response_counts.values())
+    total = fit.loglik + sum(fit.design.given) + 0.5 * values * np.log(2 * np.pi)
     for block in found:
         xx = block.sample_cov[block.n_y :, block.n_y :]
         total -= 0.5 * block.n * (np.linalg.slogdet(xx)[1] + len(xx))

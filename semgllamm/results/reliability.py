@@ -51,21 +51,27 @@ def _items(fit: Fit, scales: Scales) -> dict[str, list[str]]:
 
 
 def _sample_covariances(fit: Fit) -> dict[tuple[int, int], np.ndarray]:
-    """Covariances of the responses by group (from 1) and level, NaN where a response has no part at the level.
+    """Covariances of the responses by group (from 1) and level.
 
-    Those of complete rows are there even if they are singular; others are not if the saturated model has no maximum, as
-    where two responses are never seen together.
+    NaN where a response has no part at the level, where two responses are never seen together, and if the saturated
+    model of incomplete rows has no maximum.
     """
     likelihood = fit.likelihood
-    if likelihood.n_levels == 1 and all(sample.moments.complete for sample in likelihood.samples):
+    one = likelihood.n_levels == 1
+    if one and all(sample.moments.complete for sample in likelihood.samples):
         return {(g, 0): _of_complete(sample) for g, sample in enumerate(likelihood.samples, start=1)}
+    names = likelihood.responses
+    nothing = np.full((len(names),) * 2, np.nan)
     if not np.isfinite(saturated_of(fit).maximum[1]):
-        return {}
-    names, out = likelihood.responses, {}
+        return {key: nothing for key in scales_of(fit)}
+    out = {}
     for block in blocks(fit):
         at = [names.index(name) for name in block.names[: block.n_y]]
-        S = np.full((len(names),) * 2, np.nan)
+        S = nothing.copy()
         S[np.ix_(at, at)] = block.sample_cov[: block.n_y, : block.n_y]
+        if one:
+            moments = likelihood.samples[block.group].moments
+            S[np.einsum("k,kpq->pq", moments.n, moments.both) == 0] = np.nan
         out[block.group + 1, block.level] = S
     return out
 
@@ -109,7 +115,7 @@ def reliability(fit: Fit) -> pd.DataFrame:
         items_of = _items(fit, scales)
         if not items_of:
             continue
-        S = samples.get((group, level))
+        S = samples[group, level]
         B, _, _ = scales.graph.matrices(fit._cells)
         Theta = _residuals(fit, scales)
         for factor, items in items_of.items():
@@ -118,10 +124,8 @@ def reliability(fit: Fit) -> pd.DataFrame:
             theta, spread = Theta[np.ix_(at, at)], np.diag(scales.total)[at]
             common = loading.sum() ** 2 * phi
             explained, left = loading**2 * phi, np.diag(theta)
-            both = (np.nan, np.nan)
-            if S is not None:
-                s = S[np.ix_(at, at)]
-                both = _alpha(s), _alpha(_correlations(s))
+            s = S[np.ix_(at, at)]
+            both = _alpha(s), _alpha(_correlations(s))
             ave = (explained / spread).sum() / ((explained + left) / spread).sum()
             index.append(factor)
             rows.append((group, fit.model.levels[level] if level else "", *both, common / (common + theta.sum()), ave,
@@ -143,15 +147,12 @@ def heterotrait_monotrait(fit: Fit, group: int = 1, level: str | int | None = No
     scales = scales_of(fit).get((group, at_level))
     if scales is None:
         raise ModelError(f"the model has no variables at level '{level}'")
-    S = _sample_covariances(fit).get((group, at_level))
-    if S is None:
-        raise ModelError("heterotrait-monotrait ratios need responses that are seen together, all pairs of them")
+    R = _correlations(_sample_covariances(fit)[group, at_level])
     items = _items(fit, scales)
     few = [name for name, its in items.items() if len(its) < 2]
     if few or len(items) < 2:
         what = f"{few[0]} has one item" if few else "there are fewer than two factors"
         raise ModelError(f"heterotrait-monotrait ratios compare factors of several items: {what}")
-    R = _correlations(S)
     place = {name: k for k, name in enumerate(likelihood.responses)}
     at = {factor: [place[name] for name in its] for factor, its in items.items()}
     within = {f: R[np.ix_(k, k)][np.tril_indices(len(k), -1)].mean() for f, k in at.items()}

@@ -239,3 +239,6 @@ def test_reliability():
     found = fit(wanted["fit"]).reliability()
     for factor, expected in wanted["factors"].items():
         assert {key: found.loc[factor, key] for key in expected} == close(expected, ESTIMATES)
+    ratios = fit(wanted["fit"]).htmt()
+    for pair, expected in wanted["htmt"].items():
+        assert ratios.loc[*pair.split("~~")] == close(expected, ESTIMATES)

@@ -304,13 +304,6 @@ two("twolevel_covariates_mlr", "
   fb =~ y1 + y2 + y3
   fb ~ w1 + w2", list(estimator = "MLR"), thin = TRUE,
   columns = list(u1 = "x1 + 0.00744548534297811", u2 = "x2 + 0.00289090947238958", u3 = "x3 - 0.0200076228563417"))
-two("twolevel_groups", "
-  level: 1
-  fw =~ y1 + y2 + y3
-  fw ~ x1
-  level: 2
-  fb =~ y1 + y2 + y3
-  fb ~ w1", list(group = "half"), columns = list(half = "(cluster > 120) * 1"), thin = TRUE)
 two("twolevel_two_factors", "
   level: within
   f1 =~ y1 + y2 + y3
