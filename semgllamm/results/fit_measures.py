@@ -16,6 +16,7 @@ of the independence model:
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from difflib import get_close_matches
 from typing import TYPE_CHECKING
 
@@ -25,6 +26,7 @@ from semgllamm.errors import ModelError
 from semgllamm.estimation.benchmarks import independence
 from semgllamm.estimation.gaussian import has_saturated
 from semgllamm.estimation.least_squares import LeastSquares, least_squares_independence
+from semgllamm.estimation.nested import NestedLikelihood
 from semgllamm.results.moments import Block, blocks, correlations, saturated_of, standardized_differences
 
 if TYPE_CHECKING:
@@ -147,7 +149,7 @@ def _all(fit: Fit, criteria: dict[str, float]) -> dict[str, float]:
     found = blocks(fit)
     if fit.likelihood.n_levels > 1:
         out["fmin"] = _minimum(fit, found)
-        return out | _two_level_residuals(found)
+        return out | _residuals_by_level(found, fit.model.levels)
     out |= _root_mean_squares(found, criteria["ntotal"])
     out |= _critical_n(chisq, df, n)
     if np.isfinite(fit.loglik) and all(sample.moments.complete for sample in fit.likelihood.samples):
@@ -182,7 +184,9 @@ def _scaled(fit: Fit, n: float, groups: int) -> dict[str, float]:
     out |= {f"{name}.scaled": value for name, value in measures.items()}
     if fit._tests.scaling_factors is not None:
         out["scaling.factor.h0"], out["scaling.factor.h1"] = fit._tests.scaling_factors
-    complete = fit.likelihood.n_levels > 1 or all(sample.moments.complete for sample in fit.likelihood.samples)
+    # of complete clusters the deviations from the clusters' means are a pattern, which lacks the clusters' responses
+    clusters = fit.likelihood.n_levels > 1 and not isinstance(fit.likelihood, NestedLikelihood)
+    complete = clusters or all(sample.moments.complete for sample in fit.likelihood.samples)
     if not complete or plain.df == 0:
         return out
     c, c_base = test.trace / plain.df, base.trace / plain_base.df
@@ -278,17 +282,20 @@ def _root_mean_squares_of(block: Block) -> dict[str, float]:
     }  # fmt: skip
 
 
-def _two_level_residuals(found: list[Block]) -> dict[str, float]:
+def _residuals_by_level(found: list[Block], levels: Sequence[str]) -> dict[str, float]:
     """SRMR of each level, [Σ (r_ij − ρ_ij)² / ½k(k+1)]^½ over i ≥ j, and their sum; groups by their share of the rows.
 
     Means have no part in it: of a response with a part at each level only their sum is known.
     """
     rows = {block.group: block.n for block in found if block.level == 0}
-    parts = [0.0, 0.0]
+    heights = sorted({block.level for block in found})
+    named = ("within", "between") if len(heights) == 2 else ("within", *(levels[k] for k in heights[1:]))
+    parts = dict.fromkeys((f"srmr_{name}" for name in named), 0.0)
     for block in found:
         lower = correlations(block)[0][np.tril_indices(len(block.names))]
-        parts[block.level] += rows[block.group] / sum(rows.values()) * float(np.sqrt((lower**2).mean()))
-    return {"srmr": parts[0] + parts[1], "srmr_within": parts[0], "srmr_between": parts[1]}
+        share = rows[block.group] / sum(rows.values())
+        parts[f"srmr_{named[block.level]}"] += share * float(np.sqrt((lower**2).mean()))
+    return {"srmr": sum(parts.values()), **parts}
 
 
 def _minimum(fit: Fit, found: list[Block]) -> float:
