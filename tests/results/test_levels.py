@@ -205,3 +205,14 @@ def test_heterotrait_monotrait_of_each_level(balanced, level, at):
     within = [R[k : k + 3, k : k + 3][np.tril_indices(3, -1)].mean() for k in (0, 3)]
     found = sg.sem(FACTORS, balanced, cluster="cluster").htmt(level=level)
     assert found.iloc[0, 1] == pytest.approx(R[:3, 3:].mean() / np.sqrt(within[0] * within[1]), rel=1e-7)
+
+
+def test_reliability_of_one_hole_is_near_that_of_complete_clusters(balanced):
+    holed = balanced.copy()
+    holed.loc[holed.index[5], "y2"] = np.nan
+    complete, incomplete = (sg.sem(FACTORS, data, cluster="cluster", missing="ml") for data in (balanced, holed))
+    numbers = ["alpha", "alpha_standardized", "omega", "ave", "ave_unstandardized"]
+    found, near = incomplete.reliability()[numbers], complete.reliability()[numbers]
+    np.testing.assert_allclose(found, near, rtol=5e-3)
+    assert (found.loc[["f1", "g1"]] != near.loc[["f1", "g1"]]).all(axis=None)
+    np.testing.assert_allclose(incomplete.htmt(level=2), complete.htmt(level=2), rtol=5e-2)
