@@ -228,7 +228,11 @@ class Fit:
         return implied(self)
 
     def sample_moments(self) -> dict:
-        """The same of the saturated model: with complete rows the sample's own moments."""
+        """The same of the saturated model: with complete rows the sample's own moments.
+
+        With two levels, of a mean only the sum over the levels is known: the part within clusters is what covariates
+        of rows predict, the rest is the part between.
+        """
         from semgllamm.results.moments import sample_moments
 
         return sample_moments(self)
@@ -241,6 +245,7 @@ class Fit:
         kind : {"raw", "cor", "cor.bentler", "normalized", "standardized"}
             As they are; of correlations (Bollen 1989); over the sample's standard deviations (Bentler 1995); over the
             standard errors of the sample's moments; over their own standard errors (the last two of one level only).
+            With two levels see `sample_moments` for means.
         """
         from semgllamm.results.moments import residuals
 
@@ -606,7 +611,8 @@ class Fit:
         """Reliability of the items of each factor, a row a factor of each group and level.
 
         Columns are group, level, alpha, alpha_standardized, omega, ave and ave_unstandardized; the formulas stand in
-        `semgllamm.results.reliability`.
+        `semgllamm.results.reliability`. Alpha is of the moments of the saturated model, and NaN where two items are
+        never seen together.
 
         Raises
         ------
@@ -617,17 +623,26 @@ class Fit:
 
         return reliability(self)
 
-    def htmt(self, group: int = 1) -> pd.DataFrame:
+    def htmt(self, group: int = 1, level: str | int | None = None) -> pd.DataFrame:
         """Heterotrait-monotrait ratios of the factors of one group (Henseler, Ringle & Sarstedt 2015), a square table.
+
+        They are NaN where the items of two factors, or of one, are not all seen together in some row.
+
+        Parameters
+        ----------
+        group : int
+            Counts from 1.
+        level : str or int, optional
+            With two levels that of the factors and correlations, written as for `latent`; by default the lower.
 
         Raises
         ------
         ModelError
-            For fits by quadrature, incomplete or clustered data, and factors with fewer than two items.
+            For fits by quadrature, and for factors with fewer than two items.
         """
         from semgllamm.results.reliability import heterotrait_monotrait
 
-        return heterotrait_monotrait(self, group)
+        return heterotrait_monotrait(self, group, level)
 
     def effects(self, from_: str, to: str, group: int = 1, level: float = 0.95) -> pd.DataFrame:
         """Total, direct and indirect effects of one variable on another, with standard errors by the delta method.

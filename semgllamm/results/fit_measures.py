@@ -7,7 +7,7 @@ of the independence model:
     TLI = (χ²_b/df_b − χ²/df) / (χ²_b/df_b − 1)                         Tucker & Lewis (1973)
     NFI = (χ²_b − χ²) / χ²_b                                            Bentler & Bonett (1980)
     RMSEA = [G max(χ² − df, 0) / (N df)]^½                              Steiger & Lind (1980), Steiger (1998)
-    SRMR = [mean of squared standardised differences of moments]^½      Bentler (1995)
+    SRMR = [mean of squared standardised differences of moments]^½      Bentler (1995); of each level: of correlations
     GFI = 1 − (s − σ)'V(s − σ) / s'Vs, V = ½D'(Σ⁻¹ ⊗ Σ⁻¹)D or the         Jöreskog & Sörbom (1982), Tanaka & Huba (1985)
           weight of least squares
     MFI = exp(−½(χ² − df)/N)                                            McDonald (1989)
@@ -17,6 +17,7 @@ of the independence model:
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from difflib import get_close_matches
 from typing import TYPE_CHECKING
 
@@ -150,8 +151,8 @@ def _all(fit: Fit, criteria: dict[str, float]) -> dict[str, float]:
     out |= _robust(fit, n, groups)
     found = blocks(fit)
     if fit.likelihood.n_levels > 1:
-        del out["fmin"]
-        return out | _two_level_residuals(found)
+        out["fmin"] = _minimum(fit, found)
+        return out | _residuals_by_level(found, fit.model.levels)
     out |= _root_mean_squares(found, criteria["ntotal"])
     out |= _critical_n(chisq, df, n)
     out |= _goodness(fit, found, test)
@@ -287,13 +288,35 @@ def _root_mean_squares_of(block: Block) -> dict[str, float]:
     }  # fmt: skip
 
 
-def _two_level_residuals(found: list[Block]) -> dict[str, float]:
-    parts = []
-    for level in (0, 1):
-        mine = [block for block in found if block.level == level]
-        total = sum(block.n for block in mine)
-        parts.append(sum(block.n / total * _root_mean_squares_of(block)["crmr"] for block in mine))
-    return {"srmr": parts[0] + parts[1], "srmr_within": parts[0], "srmr_between": parts[1]}
+def _residuals_by_level(found: list[Block], levels: Sequence[str]) -> dict[str, float]:
+    """SRMR of each level, [Σ (r_ij − ρ_ij)² / ½k(k+1)]^½ over i ≥ j, and their sum; groups by their share of the rows.
+
+    Means have no part in it: of a response with a part at each level only their sum is known.
+    """
+    rows = {block.group: block.n for block in found if block.level == 0}
+    heights = sorted({block.level for block in found})
+    names = ("within", "between") if len(heights) == 2 else ("within", *(levels[k] for k in heights[1:]))
+    named = {level: f"srmr_{name}" for level, name in zip(heights, names)}
+    parts = dict.fromkeys(named.values(), 0.0)
+    for block in found:
+        lower = correlations(block)[0][np.tril_indices(len(block.names))]
+        share = rows[block.group] / sum(rows.values())
+        parts[named[block.level]] += share * float(np.sqrt((lower**2).mean()))
+    return {"srmr": sum(parts.values()), **parts}
+
+
+def _minimum(fit: Fit, found: list[Block]) -> float:
+    """What lavaan minimises with two levels: −(log L + ½ v log 2π)/N of responses and covariates, v values together,
+    of all groups (lavaan weights the groups by their shares of N once more).
+
+    Covariates of a level have the log-likelihood −½ n (k log 2π + log|S_xx| + k) at their own moments.
+    """
+    values = sum(fit.design.response_counts.values())
+    total = fit.loglik + sum(fit.design.given) + 0.5 * values * np.log(2 * np.pi)
+    for block in found:
+        xx = block.sample_cov[block.n_y :, block.n_y :]
+        total -= 0.5 * block.n * (np.linalg.slogdet(xx)[1] + len(xx))
+    return float(-total / sum(block.n for block in found if block.level == 0))
 
 
 def _critical_n(chisq: float, df: int, n: float) -> dict[str, float]:

@@ -5,7 +5,9 @@ A block is a group or, with two levels, a level of a group. Its moments are thos
     cov = ( Σ + ΠS_xxΠ'  ΠS_xx )      mean = (Πx̄, x̄),
           (    S_xxΠ'      S_xx  )
 
-of the model, and of the saturated model for the sample: with complete rows these are the sample's own.
+of the model, and of the saturated model for the sample: with complete rows these are the sample's own. With two levels
+x are the covariates of a level, and of the mean of a response with a part at each level only the sum is identified: Πx̄
+is the part within, Πx̄ and the intercept the part between, which is the whole mean where rows have no covariates.
 """
 
 from __future__ import annotations

@@ -14,6 +14,7 @@ from semgllamm.estimation.completed import Completed
 from semgllamm.estimation.covariances import by_scores, clusters_of, moment_traces
 from semgllamm.estimation.gaussian import GaussianLikelihood, has_saturated
 from semgllamm.estimation.least_squares import LeastSquares, independence_jacobians
+from semgllamm.estimation.nested import NestedLikelihood
 from semgllamm.estimation.robust import MEAN_VARIANCE, ChiSquare, MomentTraces, scaled, trace_of_units
 from semgllamm.results.fit_measures import against_saturated, exogenous
 from semgllamm.results.moments import saturated_of
@@ -93,7 +94,7 @@ class Tests:
     def robust(self) -> tuple[ChiSquare, ChiSquare, float, float] | None:
         """What robust measures are made of: a statistic with its trace, that of the independence model, the scaled
         statistic and what it was divided by; None where there are none."""
-        if not self.closed or self.fit.problems:
+        if not self.closed or self.fit.problems or isinstance(self.likelihood, NestedLikelihood):
             return None
         complete = all(sample.moments.complete for sample in self.likelihood.samples)
         if complete or self.likelihood.n_levels > 1:

@@ -163,14 +163,53 @@ def test_implied_moments(name):
     assert_blocks(fit(name).implied(), CASES[name].values["implied"], ESTIMATES)
 
 
+@having("sample")
+def test_sample_moments(name):
+    found, expected = fit(name).sample_moments(), CASES[name].values["sample"]
+    if of_two_levels(name):
+        found, expected = with_sums(found), with_sums(expected)
+    assert_blocks(found, expected, ESTIMATES)
+
+
 @pytest.mark.parametrize("kind", ["raw", "normalized", "standardized", "cor", "cor.bentler"])
 @having("residuals")
 def test_residuals(name, kind):
     expected = CASES[name].values["residuals"][kind]
     if expected is None:
         pytest.skip("lavaan has no residuals of this kind")
-    raw = kind not in ("normalized", "standardized")
-    assert_blocks(fit(name).residuals(kind), expected, ESTIMATES if raw else INDICES)
+    found = fit(name).residuals(kind)
+    if of_two_levels(name):
+        # means as they are: those of the other kinds are in units of the sample's standard deviations
+        units = (None, None) if kind == "raw" else (fit(name).sample_moments(), CASES[name].values["sample"])
+        found, expected = with_sums(found, units[0]), with_sums(expected, units[1])
+    assert_blocks(found, expected, INDICES if kind in ("normalized", "standardized") else ESTIMATES)
+
+
+def of_two_levels(name):
+    return "level:" in CASES[name].model
+
+
+def with_sums(blocks, units=None):
+    """The blocks of two levels, the mean of a response of both as the sum of its parts, in the block within.
+
+    How the saturated mean is split does not change the likelihood. In lavaan the parts are those at which EM ends that
+    starts at zero: for y1 ~ x1 + x2 within and y1 ~ w1 + w2 between, which fits exactly, its residuals of the two means
+    are 0.006 and -0.006, and 0.38 and -0.38 once 5 is added to y1.
+    """
+    out = {}
+    for key, block in blocks.items():
+        mean = pd.Series(block["mean"], dtype=float)
+        if units is not None:
+            cov = units[key]["cov"]
+            cov = cov if isinstance(cov, pd.DataFrame) else square(cov)
+            mean = mean * pd.Series(np.sqrt(np.diag(cov)), cov.index)
+        out[key] = {"cov": block["cov"], "mean": mean}
+    found = list(out.values())
+    for within, between in zip(found[::2], found[1::2]):
+        both = within["mean"].index.intersection(between["mean"].index)
+        within["mean"][both] += between["mean"][both]
+        between["mean"] = between["mean"].drop(both)
+    return out
 
 
 # latent variables of no responses of their own
@@ -235,3 +274,6 @@ def test_reliability():
     found = fit(wanted["fit"]).reliability()
     for factor, expected in wanted["factors"].items():
         assert {key: found.loc[factor, key] for key in expected} == close(expected, ESTIMATES)
+    ratios = fit(wanted["fit"]).htmt()
+    for pair, expected in wanted["htmt"].items():
+        assert ratios.loc[*pair.split("~~")] == close(expected, ESTIMATES)

@@ -66,6 +66,76 @@ def test_heterotrait_monotrait(hs):
     assert hs.htmt().loc["visual", "speed"] == pytest.approx(R[:3, 6:].mean() / np.sqrt(within[0] * within[2]))
 
 
+@pytest.fixture(scope="module")
+def with_holes():
+    """x2 is seen of pupils with high x1 only, x5 of those with low x3."""
+    data = sg.load_dataset("holzinger")
+    return data.assign(x2=data.x2.where(data.x1 > 4.5), x5=data.x5.where(data.x3 < 3))
+
+
+def maximum_likelihood_covariances(y, steps=4000):
+    """Of incomplete rows, by the EM algorithm (Little & Rubin 2002, section 11.2)."""
+    mean, S = np.nanmean(y, axis=0), np.diag(np.nanvar(y, axis=0))
+    patterns, which = np.unique(~np.isnan(y), axis=0, return_inverse=True)
+    for _ in range(steps):
+        filled, spread = y.copy(), np.zeros_like(S)
+        for k, seen in enumerate(patterns):
+            mine = np.flatnonzero(which == k)
+            slopes = np.linalg.solve(S[np.ix_(seen, seen)], S[np.ix_(seen, ~seen)])
+            filled[np.ix_(mine, ~seen)] = mean[~seen] + (y[np.ix_(mine, seen)] - mean[seen]) @ slopes
+            spread[np.ix_(~seen, ~seen)] += len(mine) * (
+                S[np.ix_(~seen, ~seen)] - S[np.ix_(~seen, seen)] @ slopes
+            )
+        mean = filled.mean(axis=0)
+        change = ((filled - mean).T @ (filled - mean) + spread) / len(y) - S
+        S = S + change
+        if np.abs(change).max() < 1e-12:
+            return S
+    raise AssertionError("EM did not end")
+
+
+def test_reliability_of_incomplete_rows(with_holes):
+    fit = sg.cfa(HS, with_holes, missing="ml")
+    S = maximum_likelihood_covariances(with_holes[[f"x{k}" for k in range(1, 10)]].to_numpy(float))
+    deviation = np.sqrt(np.diag(S))
+    R = S / np.outer(deviation, deviation)
+    found = fit.reliability()
+    for k, factor in enumerate(("visual", "textual", "speed")):
+        at = np.s_[3 * k : 3 * k + 3, 3 * k : 3 * k + 3]
+        for column, M in (("alpha", S[at]), ("alpha_standardized", R[at])):
+            assert found.loc[factor, column] == pytest.approx(1.5 * (1 - np.trace(M) / M.sum()), rel=1e-8)
+    within = [R[a : a + 3, a : a + 3][np.tril_indices(3, -1)].mean() for a in (0, 3)]
+    ratio = R[:3, 3:6].mean() / np.sqrt(within[0] * within[1])
+    assert fit.htmt().loc["visual", "textual"] == pytest.approx(ratio, rel=1e-8)
+
+
+def test_reliability_of_one_hole_is_near_that_of_complete_rows(hs):
+    data = sg.load_dataset("holzinger")
+    none, one = sg.cfa(HS, data, missing="ml"), data.copy()
+    one.loc[one.index[7], "x2"] = np.nan
+    one = sg.cfa(HS, one, missing="ml")
+    for fit, near in ((none, 1e-6), (one, 5e-3)):
+        for found, complete in ((fit.reliability(), hs.reliability()), (fit.htmt(), hs.htmt())):
+            numbers = complete.columns.drop("level", errors="ignore")
+            np.testing.assert_allclose(found[numbers], complete[numbers], rtol=near)
+
+
+def test_items_that_are_never_seen_together(hs):
+    data = sg.load_dataset("holzinger")
+    odd = np.arange(len(data)) % 2 == 1
+    apart = data.assign(x2=data.x2.where(odd), x3=data.x3.where(~odd))
+    fit = sg.cfa(HS, apart, missing="ml")
+    assert list(np.isnan(fit.reliability()["alpha"])) == [True, False, False]
+    ratios = fit.htmt()
+    assert np.isnan(ratios.loc["visual", ["textual", "speed"]]).all()
+    assert ratios.loc["textual", "speed"] == pytest.approx(hs.htmt().loc["textual", "speed"], rel=1e-6)
+
+
+def test_ratios_are_of_a_level_of_the_model(hs):
+    with pytest.raises(sg.ModelError, match="no level '2'"):
+        hs.htmt(level=2)
+
+
 def test_standardised_columns_and_explained_variance(hs):
     shown = str(hs.summary(standardized=True, rsquare=True))
     assert "Estimate  Std.Err  z-value  P(>|z|)   Std.lv  Std.all" in shown

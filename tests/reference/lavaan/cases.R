@@ -295,6 +295,15 @@ two("twolevel_cfa_mlr", "
   fw =~ y1 + y2 + y3 + y4
   level: 2
   fb =~ y1 + y2 + y3 + y4", list(estimator = "MLR"), thin = TRUE)
+# covariates of rows in deviations from their means: see differences of MLR in README.md
+two("twolevel_covariates_mlr", "
+  level: 1
+  fw =~ y1 + y2 + y3
+  fw ~ u1 + u2 + u3
+  level: 2
+  fb =~ y1 + y2 + y3
+  fb ~ w1 + w2", list(estimator = "MLR"), thin = TRUE,
+  columns = list(u1 = "x1 + 0.00744548534297811", u2 = "x2 + 0.00289090947238958", u3 = "x3 - 0.0200076228563417"))
 two("twolevel_two_factors", "
   level: within
   f1 =~ y1 + y2 + y3

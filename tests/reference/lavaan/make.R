@@ -170,13 +170,16 @@ parameters_of <- function(fit) {
                                       remove.ineq = FALSE, remove.def = FALSE))
   if (is.null(found)) found <- parameterEstimates(fit, se = TRUE, zstat = TRUE)
   found <- as.data.frame(found)
-  identity <- function(x) do.call(paste, c(x[intersect(key, names(x))], sep = "\r"))
+  # levels have no column in the standardised solution: rows that read alike are matched in their order
+  numbered <- function(x, columns) {
+    name <- do.call(paste, c(x[columns], sep = "\r"))
+    paste(name, ave(seq_along(name), name, FUN = seq_along), sep = "\r")
+  }
   for (kind in c("std.lv", "std.all", "std.nox")) {
     other <- attempt(as.data.frame(standardizedSolution(fit, type = kind)))
     if (is.null(other)) next
     same <- intersect(key, intersect(names(other), names(found)))
-    at <- match(do.call(paste, c(found[same], sep = "\r")), do.call(paste, c(other[same], sep = "\r")))
-    found[[paste0("se.", kind)]] <- other$se[at]
+    found[[paste0("se.", kind)]] <- other$se[match(numbered(found, same), numbered(other, same))]
   }
   found
 }
