@@ -18,6 +18,7 @@ from semgllamm.diagram.parts import Parameter
 from semgllamm.errors import EstimationError
 from semgllamm.estimation.gaussian import GaussianLikelihood
 from semgllamm.estimation.least_squares import LeastSquares
+from semgllamm.estimation.nested import NestedLikelihood
 from semgllamm.estimation.weight_matrices import sample_moments
 from semgllamm.integration.gaussian import COVARIANCE, PATH, REGRESSION, Cells, Evaluation, Graph, Moments
 from semgllamm.model.lower import lower
@@ -69,6 +70,10 @@ class Extended:
                 values[new] = cells[number]
         self.row_numbers = model.rows[: len(kept)]
         self.extra_numbers = np.array(model.rows[len(kept) :], dtype=int)
+        self.nested = NestedLikelihood(model, likelihood.design) if isinstance(likelihood, NestedLikelihood) else None
+        self._values = values
+        if self.nested is not None:
+            return
         try:
             self.evaluations = [self._graph(g, n).at(values, self._moments(g)) for g in range(len(model.groups))]
         except np.linalg.LinAlgError:
@@ -78,6 +83,8 @@ class Extended:
 
     def score(self) -> np.ndarray:
         """∂ log L, or of least squares −½ ∂ Σ (n_g − 1) F_g, (n,)."""
+        if self.nested is not None:
+            return self.nested.score(self._values)[1]
         if isinstance(self.likelihood, LeastSquares):
             return sum(n * D.T @ V @ left for n, D, V, left in self._weighted())
         return sum(e.score() for e in self.evaluations)
@@ -86,8 +93,10 @@ class Extended:
         """The expected information about all cells, (n, n).
 
         Of rows of one level the moments among covariates are given, not observed: only moments that involve a response
-        inform about a cell.
+        inform about a cell. Of nested units it is the observed information.
         """
+        if self.nested is not None:
+            return self.nested.information(self._values)
         if isinstance(self.likelihood, LeastSquares):
             return sum(n * D.T @ V @ D for n, D, V, _ in self._weighted())
         out = np.zeros((self.model.n_parameters, self.model.n_parameters))
@@ -113,6 +122,8 @@ class Extended:
             yield n, e.jacobian()[kept], V, left
 
     def _covariate_responses(self) -> list[Response]:
+        if isinstance(self.likelihood, NestedLikelihood):
+            return []  # the recursion is given the covariates
         like = self.likelihood.model.responses[0]
         names = dict.fromkeys(name for names in self.likelihood.covariates for name in names)
         return [Response(name, like.family, 1 if self._between(name) else 0) for name in names]

@@ -180,6 +180,7 @@ def _added(fit: Fit, add: str):
     """What is shown, the equations, those tested, score and information: of parameters that are added."""
     from semgllamm.estimation.extended import Extended
     from semgllamm.model.lower import level_index
+    from semgllamm.results.modification import given_covariate
     from semgllamm.syntax.build import read
 
     said = read(add)
@@ -200,11 +201,13 @@ def _added(fit: Fit, add: str):
             level = levels[level_index(level, levels)]
         for group in range(1, len(fit.model.groups) + 1):
             ends = frozenset((path.lhs, path.rhs)) if path.op == "~~" else (path.lhs, path.rhs)
+            row = Parameter(path.lhs, path.op, path.rhs, group=group, level=level, label=f".added{len(rows)}.")
+            if (given := given_covariate(fit.likelihood, row)) is not None:
+                message = f"covariate '{given}' is given here, and cannot be explained"
+                raise ModelError(message, text=add, span=path.span)
             if (path.op, ends, group, level_index(level, levels)) in taken:
                 raise ModelError(f"{path.lhs} {path.op} {path.rhs} is free already", text=add, span=path.span)
-            rows.append(
-                Parameter(path.lhs, path.op, path.rhs, group=group, level=level, label=f".added{len(rows)}.")
-            )  # fmt: skip
+            rows.append(row)
     if not rows:
         raise ModelError("there is no parameter to add", text=add, remedy='Write terms: "f =~ x4; x1 ~~ x2".')
     extended = Extended(fit.likelihood, fit.diagram, fit._cells, rows)

@@ -9,7 +9,7 @@ that the constraints leave,
 extended model, so that s and I are computed once. The candidates are lavaan's (Rosseel 2012), of each group and level:
 cells that the text fixes, cross loadings, covariances of the residuals of indicators, covariances of latent variables,
 regressions among the variables of equations, and intercepts, in so far as they are not free. Those about which the data
-say nothing (V = 0) are left out.
+say nothing (V = 0) are left out. Of nested units I is the observed information, and covariates are not explained.
 """
 
 from __future__ import annotations
@@ -21,14 +21,16 @@ import numpy as np
 from semgllamm.diagram.parts import Parameter
 from semgllamm.errors import ModelError
 from semgllamm.estimation.extended import Extended
+from semgllamm.estimation.nested import NestedLikelihood
 from semgllamm.results.standardized import Roles, closed_form_of, scales_of
 
 if TYPE_CHECKING:
     import pandas as pd
 
+    from semgllamm.estimation.gaussian import GaussianLikelihood
     from semgllamm.results.fit import Fit
 
-__all__ = ["modification_indices"]
+__all__ = ["given_covariate", "modification_indices"]
 
 # the least information of a row (or cluster) about a cell that is tested: lavaan's, so that the same rows are listed
 LEAST = float(np.finfo(float).eps ** (1 / 3))
@@ -99,6 +101,14 @@ def rows_counted(fit: Fit) -> float:
     return sum(len(sample.rows) for sample in samples) / sum(float(sample.moments.n.sum()) for sample in samples)
 
 
+def given_covariate(likelihood: GaussianLikelihood, row: Parameter) -> str | None:
+    """The covariate that a row would explain, where covariates are given: in the recursion over nested units."""
+    if not isinstance(likelihood, NestedLikelihood):
+        return None
+    explained = {row.lhs, row.rhs} if row.op in ("~~", "=~") else {row.lhs}
+    return next((name for names in likelihood.covariates for name in names if name in explained), None)
+
+
 def modification_indices(fit: Fit, sort: bool = False, minimum: float = 0.0, op: str | None = None) -> pd.DataFrame:
     """The table of modification indices; see `Fit.modification_indices`."""
     import pandas as pd
@@ -107,7 +117,7 @@ def modification_indices(fit: Fit, sort: bool = False, minimum: float = 0.0, op:
     wanted = OPERATORS if op is None else (op,) if isinstance(op, str) else tuple(op)
     if unknown := [name for name in wanted if name not in OPERATORS]:
         raise ModelError(f"no modification index has the operator '{unknown[0]}'", remedy=f"One of {OPERATORS}.")
-    further = _further_cells(fit)
+    further = [row for row in _further_cells(fit) if not given_covariate(likelihood, row)]
     columns = ["lhs", "op", "rhs", "group", "level", "mi", "epc", "sepc.lv", "sepc.all", "sepc.nox"]
     if not further:
         return pd.DataFrame(columns=columns)

@@ -153,3 +153,27 @@ def test_a_response_that_is_constant_within_clusters_is_named():
     data.loc[5, "y2"] = np.nan
     with pytest.raises(sg.DataError, match="'y1' does not vary within 'cluster'"):
         sg.sem(TWO, data, cluster="cluster", missing="ml")
+
+
+def test_modification_indices_are_those_of_moments_where_there_is_hardly_a_hole():
+    data = sg.load_dataset("demo_twolevel").iloc[:1200].copy()
+    complete = sg.sem(TWO, data, cluster="cluster").modification_indices()
+    data.loc[0, "y1"] = np.nan
+    fit = sg.sem(TWO, data, cluster="cluster", missing="ml")
+    found = fit.modification_indices()
+    keys = ["lhs", "op", "rhs", "level"]
+    both = complete.merge(found, on=keys, suffixes=("", ".hole"))
+    assert len(both) == len(found) >= 3
+    assert not {"x1", "x2", "w1"} & set(found["lhs"])
+    large = both[both["mi"] > 0.5]
+    assert len(large) == 3
+    assert large["mi.hole"].to_numpy() == pytest.approx(large["mi"].to_numpy(), rel=0.1)
+    # the score test of one of them is the same number
+    row = found.sort_values("mi").iloc[-1]
+    text = f"level: {2 if row['level'] else 1}\n{row['lhs']} {row['op']} {row['rhs']}"
+    assert fit.score_test(add=text).stat == pytest.approx(row["mi"], rel=1e-6)
+
+
+def test_a_covariate_that_is_given_cannot_be_explained(fit):
+    with pytest.raises(sg.ModelError, match="covariate 'x1' is given here"):
+        fit.score_test(add="level: 1\nx1 ~ y1")
