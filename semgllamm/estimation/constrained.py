@@ -237,6 +237,7 @@ def ascend_within(
             free = restrictions.feasible(start)
         else:
             free = restrictions.feasible(start, lambda free: climber.value(free, points))
+            climber.take_side(free)
             restrictions.leave_out_what_follows(free)
             if climber.value(free, points) == -np.inf:
                 # a variance alone was moved, say; steps from near the maximum without constraints move all parameters

@@ -305,6 +305,17 @@ class GaussianLikelihood:
             self._last = key, [s.evaluate(graph, inner) for graph, s in zip(self.graphs, self.samples)]
         return self._last[1]
 
+    def side(self, free) -> tuple[bool, ...]:
+        """Whether det(I − B) is positive, for each group with feedback; it is where nothing causes itself.
+
+        Where it is negative B has a real eigenvalue above one, and the feedback never comes to rest (Bentler & Freeman
+        1983), so that a fit does not pass through I − B that is singular, where log L is −∞.
+        """
+        if not any(graph.has_feedback for graph in self.graphs):
+            return ()
+        inner = self.working.inner(np.asarray(free, dtype=float))
+        return tuple(graph.orientation(inner) > 0 for graph in self.graphs if graph.has_feedback)
+
     def value(self, free, points=()) -> float:
         """log L; −inf where the covariance matrix of the responses is not positive definite."""
         try:
