@@ -523,7 +523,7 @@ def _bound(
         family={name: chosen for name, chosen in binding.families.items() if name not in random_x},
         response_levels={r.name: binding.levels[r.level] if r.level else None for r in binding.responses}, **switches,
     )  # fmt: skip
-    messages += check(completed)
+    messages += check(completed, binding.group_labels)
     if moments is not None and moments.means is None and any(row.op == "~1" for row in completed.parameters):
         messages.append("sample_mean is not given: means are taken as 0, and intercepts say nothing")
     if start:
