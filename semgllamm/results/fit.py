@@ -415,13 +415,15 @@ class Fit:
         Parameters
         ----------
         kind : {"ordinary", "parametric", "bollen.stine"}
+            Independent units (rows, or those of the highest level) drawn with replacement; responses drawn from the
+            model; or, of complete Gaussian rows, units drawn where the model holds.
         seed : int, optional
         statistic : callable, optional
             Maps `coef` (a Series) to a number or a sequence of numbers, to be drawn as well.
         workers : int, optional
-            Processes, by default 1, on which the draws do not depend. A script that asks for more guards its calls by
-            ``if __name__ == "__main__":``, as `multiprocessing` wants it.
+            Processes, by default as many as there are usable cores and work for; the draws do not depend on it.
         progress : "auto", True or False
+            A line on standard error; "auto" shows it on a terminal.
         """
         from semgllamm.results.bootstrap import bootstrap
 
