@@ -378,7 +378,7 @@ def _check_engine(request) -> None:
         raise ModelError("sampling weights are for Gaussian models in closed form")
     if request.test not in (None, "standard"):
         raise ModelError(f"test='{request.test}' is for Gaussian models in closed form")
-    if request.se in ("robust.sem", "bootstrap"):
+    if request.se == "robust.sem":
         raise ModelError(f"se='{request.se}' is for Gaussian models in closed form", remedy="Use se='robust'.")
     if request.information == "expected":
         raise ModelError("the expected information is for Gaussian models in closed form")

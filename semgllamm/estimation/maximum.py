@@ -82,6 +82,7 @@ def maximum_likelihood(
             problems += [f"the information matrix cannot be inverted (is the model identified?): {d}" for d in null]
         elif not problems:
             vcov = standard_errors(invert, vcov, request)
+            notes += invert.notes
     if request.chosen_information == "first.order":
         kind = "First.order"
     # constraints may identify what the scores do not

@@ -118,6 +118,19 @@ def test_bootstrap_standard_errors_of_a_fit():
     assert "Bootstrap" in str(fit.summary())
 
 
+def test_bootstrap_standard_errors_of_any_fit(monkeypatch):
+    monkeypatch.setattr("semgllamm.estimation.covariances.BOOTSTRAPS", 48)
+    data = sample(150).assign(g=[f"{k:03d}" for k in np.arange(150) // 5])
+    for text, arguments in (
+        (MODEL, {"estimator": "GLS"}), (MODEL, {"cluster": "g"}), ("y1 ~ x + (1 | g)", {}), (MODEL + "b > 0.1", {}),
+    ):  # fmt: skip
+        fit, plain = (sg.sem(text, data, se=se, **arguments) for se in ("bootstrap", "standard"))
+        assert fit.se_kind == "bootstrap"
+        ratio = (fit.parameters["se"] / plain.parameters["se"]).dropna()
+        assert len(ratio) and ratio.between(0.5, 2).all()
+        assert not ratio.eq(1).all()
+
+
 @pytest.mark.parametrize("arguments, message", [
     ({"kind": "jackknife"}, "unknown"), ({"n": 0}, "1 or more"), ({"workers": 0}, "workers"),
 ])  # fmt: skip
