@@ -116,7 +116,7 @@ def standard_errors(invert: Inverse, vcov: np.ndarray, request: Request) -> np.n
 
 
 def _by_draws(invert: Inverse, vcov: np.ndarray, request: Request) -> np.ndarray | None:
-    """The covariance matrix of bootstrap draws, NaN at boundaries; a sample without a maximum is left out, and noted."""
+    """The covariance matrix of bootstrap draws, NaN at boundaries; samples without a maximum are noted."""
     from semgllamm.estimation.resampling import resampled_estimates  # seldom needed
 
     constraints = None if invert.restrictions is None else invert.restrictions.constraints
