@@ -152,7 +152,7 @@ def _breaking_feedback(likelihood: GaussianLikelihood, free: np.ndarray) -> list
     names = (*likelihood.responses, *likelihood.model.eta)
     inner = likelihood.working.inner(np.asarray(free))
     for graph in likelihood.graphs:
-        if not graph.has_feedback:
+        if likelihood.times or not graph.has_feedback:
             continue
         B = graph.matrices(inner)[0]
         among = np.flatnonzero(graph.in_feedback)

@@ -33,6 +33,7 @@ from semgllamm.estimation.drawing import independent_level, simulated, units_dra
 from semgllamm.estimation.gaussian import GaussianLikelihood, Sample
 from semgllamm.estimation.least_squares import LeastSquares
 from semgllamm.estimation.likelihood import Likelihood
+from semgllamm.estimation.nested import NestedLikelihood
 from semgllamm.estimation.predictor import Predictor
 from semgllamm.estimation.settings import Settings
 from semgllamm.integration.tree import Tree
@@ -107,7 +108,7 @@ class Refit:
     model, design, working, tree : the objects of the walk
         No tree for a closed form.
     objective : str
-        "ML", or the kind of least squares.
+        "ML", "nested" for that of nested units, or the kind of least squares.
     divisor : str
     ordinary : bool
         Of quadrature.
@@ -138,7 +139,7 @@ class Refit:
         owner = likelihood if closed else likelihood.predictor
         return cls(
             owner.model, owner.design, likelihood.working, None if closed else owner.tree,
-            likelihood.kind if isinstance(likelihood, LeastSquares) else "ML",
+            "nested" if isinstance(likelihood, NestedLikelihood) else getattr(likelihood, "kind", "ML"),
             likelihood.divisor if closed else "normal", likelihood.ordinary, np.asarray(free), tuple(points),
             constraints, level, kind,
         )  # fmt: skip
@@ -149,6 +150,8 @@ class Refit:
         if self.tree is not None:
             predictor = Predictor(self.model, working, self.tree, design, collapse)
             return Likelihood(predictor, self.ordinary, threads=1)
+        if self.objective == "nested":
+            return NestedLikelihood(self.model, design, (working.K, working.c))
         if self.objective != "ML":
             return LeastSquares(self.objective, self.model, design, (working.K, working.c))
         return GaussianLikelihood(self.model, design, (working.K, working.c), divisor=self.divisor)
@@ -333,6 +336,11 @@ def _check(likelihood: GaussianLikelihood | Likelihood, kind: str) -> None:
                 remedy="Use kind='ordinary'.",
             )
         return
+    if kind == "parametric" and isinstance(likelihood, NestedLikelihood):
+        raise EstimationError(
+            "kind='parametric' is not for incomplete units of several levels, or coefficients that vary",
+            remedy="Use kind='ordinary'.",
+        )
     if any(s.weight is not None for s in likelihood.samples):
         raise EstimationError("the bootstrap has no use for sampling weights", remedy="Leave sampling_weights out.")
     if kind == "bollen.stine" and likelihood.divisor != "normal":
