@@ -184,8 +184,8 @@ def sem(
 
     Raises
     ------
-    ModelSyntaxError, ModelError, DataError, EstimationError
-        Each names the place and what to try.
+    SemgllammError
+        As by `fit`.
     """
     return _fitted("sem", model, data, family=family, cluster=cluster, group=group, group_label=group_label,
                    ordered=ordered, constraints=constraints, missing=missing, estimator=estimator,

@@ -481,7 +481,7 @@ class Fit:
         """Intraclass correlations of the (latent) responses with random intercepts only, by level."""
         import pandas as pd
 
-        from semgllamm.results.measures import intraclass_correlations
+        from semgllamm.results.intraclass import intraclass_correlations
 
         return pd.DataFrame(intraclass_correlations(self), columns=["response", "level", "icc", "se"])
 
@@ -680,7 +680,7 @@ class Fit:
         self, ci: bool = False, standardized: bool = False, rsquare: bool = False, fit_measures: bool = False
     ) -> Report:
         """Everything that the summary prints, as a `Report`."""
-        from semgllamm.results.measures import report
+        from semgllamm.results.reporting import report
 
         return report(self, ci, standardized, rsquare, fit_measures)
 
