@@ -184,8 +184,8 @@ def sem(
 
     Raises
     ------
-    ModelSyntaxError, ModelError, DataError, EstimationError
-        Each names the place and what to try.
+    SemgllammError
+        As by `fit`.
     """
     return _fitted("sem", model, data, family=family, cluster=cluster, group=group, group_label=group_label,
                    ordered=ordered, constraints=constraints, missing=missing, estimator=estimator,
@@ -233,6 +233,11 @@ def _fitted(
     )  # fmt: skip
     moments = _moments(like, data, sample_cov, sample_mean, sample_nobs, group_label, cluster, request)
     if request.objective != "ML":
+        if switches.get("fixed_x"):
+            raise ModelError(
+                f"fixed_x=True is not for estimator='{request.estimator}', of which all covariates are random",
+                remedy="Leave it out.",
+            )
         switches = {**switches, "fixed_x": False}
     diagram, lowered_model, design, binding, messages = _bound(
         model, data if moments is None else moments, like=like, family=family, cluster=cluster, group=group,
@@ -373,7 +378,7 @@ def _check_engine(request) -> None:
         raise ModelError("sampling weights are for Gaussian models in closed form")
     if request.test not in (None, "standard"):
         raise ModelError(f"test='{request.test}' is for Gaussian models in closed form")
-    if request.se in ("robust.sem", "bootstrap"):
+    if request.se == "robust.sem":
         raise ModelError(f"se='{request.se}' is for Gaussian models in closed form", remedy="Use se='robust'.")
     if request.information == "expected":
         raise ModelError("the expected information is for Gaussian models in closed form")
@@ -516,14 +521,20 @@ def _bound(
         binding = replace(binding, from_moments=True)
     in_clusters = bool(_listed(cluster)) and not any(path.block.level for path in diagram.paths)
     if like != "fit" and (missing == "ml" or in_clusters):
-        switches = {"meanstructure": True, **switches}
+        if switches.get("meanstructure") is False:
+            why = "missing='ml'" if missing == "ml" else "clusters"
+            raise ModelError(f"with {why} a model has means: meanstructure=False cannot be", remedy="Leave it out.")
+        switches = {**switches, "meanstructure": True}
+    if len(binding.group_labels) == 1 and any(switches.get(name) for name in ("group_equal", "group_partial")):
+        raise ModelError("group_equal is given, and there is one group", remedy="Name the column of groups in group=.")
     completed = complete(
         diagram, like=like, fitted=True, n_groups=len(binding.group_labels), group_labels=binding.group_labels,
         cluster=binding.levels[1:], categories=dict(binding.categories), dummies=dict(binding.dummies),
         family={name: chosen for name, chosen in binding.families.items() if name not in random_x},
         response_levels={r.name: binding.levels[r.level] if r.level else None for r in binding.responses}, **switches,
     )  # fmt: skip
-    messages += check(completed)
+    _check_means(completed, switches)
+    messages += check(completed, binding.group_labels)
     if moments is not None and moments.means is None and any(row.op == "~1" for row in completed.parameters):
         messages.append("sample_mean is not given: means are taken as 0, and intercepts say nothing")
     if start:
@@ -575,6 +586,20 @@ def _check_switches(switches: Mapping[str, Any]) -> None:
             near = get_close_matches(name, known, n=1)
             hint = f"Did you mean '{near[0]}'?" if near else "Known: " + ", ".join(known) + "."
             raise ModelError(f"unknown argument '{name}'", remedy=hint)
+
+
+def _check_means(diagram: PathDiagram, switches: Mapping[str, Any]) -> None:
+    """Refuse switches of means where there are none."""
+    if any(row.op == "~1" for row in diagram.parameters):
+        return
+    effects = switches.get("effect_coding")
+    given = {
+        "int_ov_free=False": switches.get("int_ov_free") is False, "int_lv_free=True": switches.get("int_lv_free"),
+        "effect_coding='intercepts'": effects == "intercepts" or effects in (["intercepts"], ("intercepts",)),
+    }  # fmt: skip
+    for name, is_given in given.items():
+        if is_given:
+            raise ModelError(f"{name} is about means, and this model has none", remedy="Use meanstructure=True.")
 
 
 def _listed(value, argument: str = "cluster") -> tuple[str, ...]:

@@ -147,20 +147,23 @@ def sample_moments(
 
 
 def covariance_matrix(
-    text: str, names: Iterable[str] | None = None, sds: Iterable[float] | None = None, diagonal: bool = True
-) -> pd.DataFrame:
-    """A covariance matrix from its lower triangle as printed in an article.
+    given: str | Any, names: Iterable[str] | None = None, sds: Iterable[float] | Mapping[str, float] | None = None,
+    diagonal: bool = True, lower: bool = True,
+) -> pd.DataFrame:  # fmt: skip
+    """A covariance matrix from a triangle as printed in an article, or from correlations and standard deviations.
 
     Parameters
     ----------
-    text : str
-        The numbers row by row, apart by blanks, commas, semicolons or ends of lines.
+    given : str, or a square DataFrame or array
+        The numbers of one triangle row by row, apart by blanks, commas, semicolons or ends of lines; or a whole matrix.
     names : sequence of str, optional
-        Of the variables; V1, V2, … by default.
-    sds : sequence of float, optional
-        Standard deviations: the text then has correlations.
+        Of the variables; by default those of a DataFrame, else V1, V2, …
+    sds : sequence of float, or Series or mapping of name to float, optional
+        Standard deviations s_i: `given` then has correlations r_ij, and the covariances are s_i r_ij s_j.
     diagonal : bool
         Whether the text has the diagonal; without it, it is 1.
+    lower : bool
+        Whether the text has the lower triangle, or the upper one.
 
     Returns
     -------
@@ -170,8 +173,8 @@ def covariance_matrix(
     Raises
     ------
     DataError
-        If something in the text is no number, the numbers do not fill a triangle, or names or standard deviations are
-        too many or too few.
+        If something in the text is no number, the numbers do not fill a triangle, a matrix is not symmetric, or names
+        or standard deviations are too many or too few.
 
     Examples
     --------
@@ -180,16 +183,41 @@ def covariance_matrix(
          x    y
     x  4.0  2.0
     y  2.0  9.0
+    >>> sg.covariance_matrix("1 .5 1", names=["x", "y"], sds=[2, 3], lower=False)
+         x    y
+    x  4.0  3.0
+    y  3.0  9.0
     """
     import pandas as pd
 
+    names = None if names is None else tuple(map(str, names))
+    if isinstance(given, str):
+        S = _triangle(given, names, diagonal, lower)
+        names = tuple(f"V{k + 1}" for k in range(len(S))) if names is None else names
+    else:
+        if not (diagonal and lower):
+            raise DataError("diagonal and lower are for the text of a triangle, not for a matrix")
+        frame = given if isinstance(given, pd.DataFrame) else pd.DataFrame(np.atleast_2d(given))
+        if names is not None or not isinstance(given, pd.DataFrame):
+            own = tuple(f"V{k + 1}" for k in range(len(frame))) if names is None else names
+            if frame.shape != (len(own), len(own)):
+                raise DataError(f"the matrix is {' by '.join(map(str, frame.shape))} for {len(own)} names")
+            frame = frame.set_axis(list(own), axis=0).set_axis(list(own), axis=1)
+        names, S = _matrix(frame, None, "", "the matrix")
+    _check_names(names, "names")
+    if sds is not None:
+        S = _scaled(S, names, sds)
+    return pd.DataFrame(S, index=list(names), columns=list(names))
+
+
+def _triangle(text: str, names: tuple[str, ...] | None, diagonal: bool, lower: bool) -> np.ndarray:
+    """The symmetric matrix of which a text has one triangle."""
     numbers = []
     for word in re.split(r"[\s,;]+", text.strip(" \t\r\n,;")):
         try:
             numbers.append(float(word))
         except ValueError:
             raise DataError(f"'{word}' in the text of the matrix is not a number") from None
-    names = None if names is None else tuple(names)
     # p(p + 1)/2 with the diagonal, p(p - 1)/2 without
     p = round((2 * len(numbers) + 0.25) ** 0.5 + (-0.5 if diagonal else 0.5))
     size = p * (p + 1) // 2 if diagonal else p * (p - 1) // 2
@@ -197,30 +225,38 @@ def covariance_matrix(
     if size != len(numbers) or wanted != p:
         needed = wanted * (wanted + 1) // 2 if diagonal else wanted * (wanted - 1) // 2
         raise DataError(
-            f"{len(numbers)} numbers are not the lower triangle of a matrix"
+            f"{len(numbers)} numbers are not the {'lower' if lower else 'upper'} triangle of a matrix"
             + ("" if names is None else f" of {wanted} variables, which has {needed}"),
             remedy="Write it row by row, " + ("diagonal included (or diagonal=False)." if diagonal else "no diagonal."),
         )
-    if names is None:
-        names = tuple(f"V{k + 1}" for k in range(p))
-    _check_names(names, "names")
     S = np.eye(p)
-    S[np.tril_indices(p, 0 if diagonal else -1)] = numbers
-    S = np.tril(S) + np.tril(S, -1).T
-    if sds is not None:
-        sds = np.asarray(tuple(sds), dtype=float)
-        if len(sds) != p:
-            raise DataError(f"there are {len(sds)} standard deviations for {p} variables")
-        if (~(sds > 0)).any():
-            raise DataError(f"the standard deviation of '{names[np.argmin(sds > 0)]}' is {sds[np.argmin(sds > 0)]:g}")
-        odd = np.flatnonzero(np.diag(S) != 1.0)
-        if odd.size:
-            raise DataError(
-                f"the text is no correlation matrix: '{names[odd[0]]}' has {S[odd[0], odd[0]]:g} on the diagonal",
-                remedy="Leave sds out for covariances.",
-            )
-        S = S * np.outer(sds, sds)
-    return pd.DataFrame(S, index=list(names), columns=list(names))
+    if lower:
+        S[np.tril_indices(p, 0 if diagonal else -1)] = numbers
+        return np.tril(S) + np.tril(S, -1).T
+    S[np.triu_indices(p, 0 if diagonal else 1)] = numbers
+    return np.triu(S) + np.triu(S, 1).T
+
+
+def _scaled(R: np.ndarray, names: tuple[str, ...], sds) -> np.ndarray:
+    """s_i r_ij s_j."""
+    if hasattr(sds, "items"):
+        found = {str(name): value for name, value in sds.items()}
+        for name in names:
+            if name not in found:
+                raise DataError(f"sds has no '{name}'")
+        sds = [found[name] for name in names]
+    sds = np.asarray(tuple(sds), dtype=float)
+    if len(sds) != len(names):
+        raise DataError(f"there are {len(sds)} standard deviations for {len(names)} variables")
+    if (~(sds > 0)).any():
+        raise DataError(f"the standard deviation of '{names[np.argmin(sds > 0)]}' is {sds[np.argmin(sds > 0)]:g}")
+    odd = np.flatnonzero(np.diag(R) != 1.0)
+    if odd.size:
+        raise DataError(
+            f"this is no correlation matrix: '{names[odd[0]]}' has {R[odd[0], odd[0]]:g} on the diagonal",
+            remedy="Leave sds out for covariances.",
+        )
+    return R * np.outer(sds, sds)
 
 
 # ---------------------------------------------------------------------------------------------- groups
@@ -264,11 +300,11 @@ def _where(label: str) -> str:
 # ---------------------------------------------------------------------------------------------- one group
 
 
-def _matrix(value, mean, where: str) -> tuple[tuple[str, ...], np.ndarray]:
+def _matrix(value, mean, where: str, called: str = "sample_cov") -> tuple[tuple[str, ...], np.ndarray]:
     """Names and values of a covariance matrix."""
     import pandas as pd
 
-    what = f"sample_cov{where}"
+    what = f"{called}{where}"
     if isinstance(value, pd.DataFrame):
         names, rows = tuple(map(str, value.columns)), tuple(map(str, value.index))
         _check_names(names, what)

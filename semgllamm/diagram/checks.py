@@ -16,13 +16,15 @@ from semgllamm.errors import DataError, ModelError, Span
 __all__ = ["check", "check_against_columns", "check_estimable", "check_residuals"]
 
 
-def check(diagram: PathDiagram) -> tuple[str, ...]:
+def check(diagram: PathDiagram, group_labels: Sequence[str] = ()) -> tuple[str, ...]:
     """Look for what cannot be meant in a completed diagram.
 
     Parameters
     ----------
     diagram : PathDiagram
         After completion.
+    group_labels : sequence of str
+        What the groups are called in the data; by default their numbers.
 
     Returns
     -------
@@ -42,7 +44,7 @@ def check(diagram: PathDiagram) -> tuple[str, ...]:
     _composites_have_scale(diagram)
     _names_are_known(diagram)
     _cycles(diagram)
-    return tuple(_held_labels(diagram))
+    return (*_held_labels(diagram), *_labels_of_one_group(diagram, group_labels))
 
 
 def check_against_columns(diagram: PathDiagram, columns: Iterable[str], also: Iterable[str] = ()) -> tuple[str, ...]:
@@ -424,6 +426,33 @@ def _held_labels(diagram: PathDiagram) -> Iterator[str]:
                 f"parameters of that label are held at {row.fixed:g}; for a common free one write "
                 f"{row.lhs} =~ NA*{row.rhs} + {row.label}*{row.rhs} + ... and {row.lhs} ~~ 1*{row.lhs}"
             )
+
+
+def _labels_of_one_group(diagram: PathDiagram, group_labels: Sequence[str]) -> Iterator[str]:
+    """A label in the block of one group, where the others have the same parameter without one, makes nothing equal.
+
+    ``c(a, NA)*x``, which says group by group what it means, stands in no group's block.
+    """
+    in_blocks = {path.span for path in diagram.paths if path.label is not None and path.block.group is not None}
+    cells: dict[tuple, dict[int, Parameter]] = {}
+    groups: dict[str, set[int]] = {}
+    for row in diagram.parameters:
+        cells.setdefault((row.name, row.level, row.klass), {})[row.group] = row
+        groups.setdefault(row.label or "", set()).add(row.group)
+    told = set()
+    for cell, rows in cells.items():
+        for group, row in rows.items():
+            if row.span not in in_blocks or row.label in {None, "", *told} or len(groups[row.label]) > 1:
+                continue
+            others = [number for number, other in rows.items() if number != group and other.free and not other.label]
+            if others:
+                told.add(row.label)
+                names = [f"'{group_labels[k - 1] if group_labels else k}'" for k in (group, *others)]
+                yield (
+                    f"the label '{row.label}' of {cell[0]} is used in group {names[0]} only, and {cell[0]} of "
+                    f"{'group' if len(others) == 1 else 'groups'} {', '.join(names[1:])} is free beside it; "
+                    "give it the same label there to make them equal, or one of its own to keep them apart"
+                )
 
 
 # ---------------------------------------------------------------------------------------------- not estimated yet

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
+from difflib import get_close_matches
 
 from semgllamm.diagram.diagram import PathDiagram
 from semgllamm.diagram.expressions import Binary, Expression, Name, Number
 from semgllamm.diagram.parts import Constraint, Parameter
 from semgllamm.diagram.switches import Switches
+from semgllamm.errors import ModelError
 
 __all__ = ["automatic_name", "effect_constraints", "level_numbers", "one_parameter_per_label"]
 
@@ -65,12 +67,27 @@ def _answers(rows: Sequence[Parameter], diagram: PathDiagram, switches: Switches
     if not switches.group_equal:
         return answers
     released = {"".join(name.split()) for name in switches.group_partial}
+    released |= {"~~".join(reversed(name.split("~~"))) for name in released if "~~" in name}
+    _released_are_equal(rows, diagram, switches)
     first = {_cell(row): answers[place] for place, row in enumerate(rows) if row.group == 1}
     for place, row in enumerate(rows):
         shared = kind(row, diagram) in switches.group_equal and not row.exogenous and row.name not in released
         if row.group > 1 and not row.label and shared and row.random_slope is None and row.source != "random":
             answers[place] = first.get(_cell(row), answers[place])
     return answers
+
+
+def _released_are_equal(rows: Sequence[Parameter], diagram: PathDiagram, switches: Switches) -> None:
+    """`group_partial` names parameters that `group_equal` would make equal."""
+    equal = list(dict.fromkeys(row.name for row in rows if kind(row, diagram) in switches.group_equal))
+    known = {*equal, *("~~".join(reversed(name.split("~~"))) for name in equal if "~~" in name)}
+    for name in switches.group_partial:
+        if "".join(name.split()) not in known:
+            near = get_close_matches(name, equal, n=1)
+            raise ModelError(
+                f"group_partial names '{name}', and no such parameter is equal over groups",
+                remedy=f"Did you mean '{near[0]}'?" if near else None,
+            )
 
 
 def _cell(row: Parameter) -> tuple:

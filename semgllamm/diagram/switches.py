@@ -96,6 +96,7 @@ class Switches:
         }
         switches = replace(_as_called(like, given), **given)
         switches._check_values()
+        switches._check_effects()
         return switches
 
     @property
@@ -117,6 +118,30 @@ class Switches:
             raise ModelError(unknown, remedy='It is "delta" or "theta".')
         if self.as_fitted and self.meanstructure is False:
             raise ModelError("fit() always has the means", remedy="Use sem() for a model without meanstructure.")
+
+
+    def _check_effects(self) -> None:
+        """Refuse what would be ignored."""
+        if self.group_partial and not self.group_equal:
+            raise ModelError(
+                "group_partial is given, but no parameters are equal over groups",
+                remedy='Say which are: group_equal=["loadings"].',
+            )
+        of_means = [kind for kind in self.group_equal if kind in ("intercepts", "means")]
+        if self.meanstructure is False and of_means and self.group_equal != EQUAL_KINDS:
+            raise ModelError(
+                f"group_equal has '{of_means[0]}', and meanstructure=False leaves none", remedy="Leave one of them out."
+            )
+        if self.as_fitted and not self.fixed_x:
+            raise ModelError(
+                "fit() conditions on covariates: fixed_x=False is for sem()", remedy="Write x ~~ x to give x a density."
+            )
+        if self.as_fitted and (self.parameterization != "delta" or not self.auto_delta):
+            name = "auto_delta" if self.parameterization == "delta" else "parameterization"
+            raise ModelError(
+                f"{name} is about the scales of ordinal responses, which fit() does not have",
+                remedy="Leave it out: the residual variance of a probit is 1.",
+            )
 
 
 def _as_called(like: str, given: dict) -> Switches:

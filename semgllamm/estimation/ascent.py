@@ -3,6 +3,9 @@
     Δ = |J|⁻¹g,   ϑ ← ϑ + tΔ,   t = 1, then shorter and shorter until log L(ϑ + tΔ) ≥ log L(ϑ) + 10⁻⁴ t g'Δ.
 
 |J|⁻¹ has the eigenvectors of J⁻¹ and positive eigenvalues, so that Δ points uphill where log L is not concave too.
+Where only a small part of Δ leads uphill, because some combination of the parameters is hardly determined and log L
+bends along it, the next steps are damped, Δ = (|J| + μD²)⁻¹g with D² the diagonal of |J| (Levenberg 1944; Marquardt
+1963): what is hardly determined moves least. μ falls again with every whole step, and is zero at the end.
 """
 
 from __future__ import annotations
@@ -25,6 +28,11 @@ Progress = Callable[[int, float, float, float], None]
 SUFFICIENT = 1e-4
 NEAR = 1e-3  # decrement below which an evaluation may be the last, so its modes start from u = 0
 NOISE = 1e-9  # decrement at which rounding may keep steps from making progress
+SHORT, DAMPED = 0.1, 1e-3  # part of a step below which the next ones are damped, and by how much at first
+CAUTIOUS = 0.1  # damping of the first steps in feedback
+LATE = 1e-8  # decrement below which Newton's steps converge fast to any maximum with a regular information
+SLOW, STEADILY = 0.25, 3  # ratio of decrements that is not fast, and how many in a row
+FAR = 0.01  # step, relative to the way so far, that is not short
 # coordinates on a path up to which Louis' information of Gaussian responses, with three points, is cheaper than BFGS,
 # and than differences
 SHALLOW, DEEP = 2, 4
@@ -164,6 +172,25 @@ class Climber:
         self.near = False
         self.started = perf_counter()
         self._baseline: tuple[np.ndarray, np.ndarray] | None = None
+        self._decrements: list[float] = []
+        self._side = self._side_of(start)
+
+    def _side_of(self, free: np.ndarray):
+        side = getattr(self.likelihood, "side", None)
+        return () if side is None else side(free)
+
+    @property
+    def has_feedback(self) -> bool:
+        """Whether some variables are among their own causes."""
+        return bool(self._side)
+
+    def take_side(self, free: np.ndarray) -> None:
+        """Stay on the side of other parameters than the start."""
+        self._side = self._side_of(free)
+
+    def stays(self, free: np.ndarray) -> bool:
+        """Whether parameters lie on the same side of a singular I − B as the start; a step does not leap over it."""
+        return not self._side or self._side_of(free) == self._side
 
     @property
     def lone(self) -> np.ndarray:
@@ -184,12 +211,16 @@ class Climber:
 
     def value(self, free: np.ndarray, points: tuple[int, ...]) -> float:
         """log L, −∞ for anything that is not a number."""
+        if not self.stays(free):
+            return -np.inf
         self.evaluations = self.evaluations._replace(values=self.evaluations.values + 1)
         loglik = self.likelihood.value(free, points)
         return float(loglik) if np.isfinite(loglik) else -np.inf
 
     def score(self, free: np.ndarray, points: tuple[int, ...]) -> Point:
         """The point at `free`, without information."""
+        if not self.stays(free):
+            return self._nowhere(free, points)
         self._ready()
         self.evaluations = self.evaluations._replace(scores=self.evaluations.scores + 1)
         loglik, gradient = self.likelihood.score(free, points)
@@ -197,10 +228,15 @@ class Climber:
 
     def louis(self, free: np.ndarray, points: tuple[int, ...]) -> Point:
         """The point at `free` with Louis' information."""
+        if not self.stays(free):
+            return self._nowhere(free, points)
         self._ready()
         self.evaluations = self.evaluations._replace(informations=self.evaluations.informations + 1)
         loglik, gradient, information = self.likelihood.louis(free, louis_points(self.likelihood, points))
         return Point(free, points, float(loglik), gradient, information, by_louis=True, cold=self.near)
+
+    def _nowhere(self, free: np.ndarray, points: tuple[int, ...]) -> Point:
+        return Point(free, points, -np.inf, np.full(free.size, np.nan))
 
     def differenced(self, here: Point) -> Point:
         """The same point with the information from differences of the total score."""
@@ -253,7 +289,7 @@ class Climber:
                 "the log-likelihood, or its derivative, is not finite at the start values",
                 remedy="Give other start values, or rescale the variables.",
             )
-        self._baseline = None
+        self._baseline, self._decrements = None, []
         self.here = here
         return here
 
@@ -266,6 +302,8 @@ class Climber:
         again = self._entered is not None and here.free is self._entered.free and here.points == self._entered.points
         self.here = self._entered = here
         self.near = decrement < NEAR
+        # a better matrix at the same point has the better decrement
+        self._decrements = [*(self._decrements[:-1] if again else self._decrements), decrement][-STEADILY - 1 :]
         self._stop_if_it_runs_off(here, variances, step, decrement)
         if again:
             return
@@ -275,6 +313,11 @@ class Climber:
         if self.progress is not None:
             self.progress(entry.iteration, entry.loglik, slope, self.elapsed)
         if entry.iteration > self.settings.iterations:
+            if self._running_off(here, variances, step).any():
+                raise self._ran_off(
+                    here, variances, f"found in {self.settings.iterations} iterations",
+                    "; if there is one far away, allow more with Settings(iterations=...)",
+                )  # fmt: skip
             steep = np.abs(here.gradient) * np.sqrt(variances)
             names = tuple(self.likelihood.names[i] for i in np.argsort(-steep, kind="stable")[:3])
             raise Stopped(
@@ -284,26 +327,45 @@ class Climber:
             )
 
     def _stop_if_it_runs_off(self, here, variances, step, decrement) -> None:
-        # A tenth of a log-likelihood unit below a maximum its standard errors are nearly the final ones. If they go on
-        # growing while the parameter moves away from zero, the maximum is at infinity (perfect separation).
+        # A tenth of a log-likelihood unit below a maximum its standard errors are mostly the final ones. If they go on
+        # growing while the parameter moves away from zero, the maximum may be at infinity (perfect separation). Then
+        # log L rises to it like −exp(−ϑ) or −1/ϑ: the decrement falls by e⁻¹ to ⅔ in each step of Newton's, and the
+        # steps do not get shorter. On a flat and winding ridge standard errors grow too, but the last steps are short.
         if decrement > self.settings.first_decrement:
             return
         if self._baseline is None:
             self._baseline = here.free, variances
             return
+        if decrement < LATE and self._crawls():
+            strides = np.abs(step) > FAR * np.abs(here.free - self._baseline[0])
+            if (strides & self._running_off(here, variances, step)).any():
+                raise self._ran_off(here, variances)
+
+    def _running_off(self, here: Point, variances: np.ndarray, step: np.ndarray) -> np.ndarray:
+        """Which parameters move away from zero while the information about them vanishes."""
+        if self._baseline is None:
+            return np.zeros(here.free.size, dtype=bool)
         then, variances_then = self._baseline
-        growth = variances / variances_then
         away = (here.free * step > 0) & (np.abs(here.free - then) > 0.3 * np.sqrt(variances_then))
-        if decrement < 1e-4 and (growth[away] > 1e3).any():
-            culprits = np.flatnonzero(growth > 1e2)
-            names = tuple(self.likelihood.names[i] for i in culprits[np.argsort(-growth[culprits], kind="stable")])
-            where = ", ".join(f"{n} ({here.free[self.likelihood.names.index(n)]:.3g})" for n in names)
-            raise Stopped(
-                f"no finite maximum: {where} still {'moves' if len(names) == 1 else 'move'} away while the information "
-                f"about {'it' if len(names) == 1 else 'them'} vanishes, as under perfect separation, or "
-                "a variance that goes to zero or infinity",
-                names,
-            )
+        return away & (variances > 1e3 * variances_then)
+
+    def _ran_off(self, here: Point, variances: np.ndarray, searched: str = "", hope: str = "") -> Stopped:
+        growth = variances / self._baseline[1]
+        culprits = np.flatnonzero(growth > 1e2)
+        names = tuple(self.likelihood.names[i] for i in culprits[np.argsort(-growth[culprits], kind="stable")])
+        where = ", ".join(f"{n} ({here.free[self.likelihood.names.index(n)]:.3g})" for n in names)
+        return Stopped(
+            f"no finite maximum{' ' * bool(searched)}{searched}: {where} still "
+            f"{'moves' if len(names) == 1 else 'move'} away while the information "
+            f"about {'it' if len(names) == 1 else 'them'} vanishes, as under perfect separation, or "
+            f"a variance that goes to zero or infinity{hope}",
+            names,
+        )
+
+    def _crawls(self) -> bool:
+        """Whether the last decrements have fallen slowly, one like the other."""
+        last = np.array(self._decrements)
+        return last.size > STEADILY and bool((last[1:] > SLOW * last[:-1]).all())
 
     def arrived(self, decrement: float, before: float, until: float) -> bool:
         """Whether the decrement is small enough, or so small that rounding keeps it from falling."""
@@ -349,7 +411,8 @@ def climb(climber: Climber, free: np.ndarray, points: tuple[int, ...], until: fl
 def newton(climber: Climber, free: np.ndarray, points: tuple[int, ...], until: float) -> tuple[Point, bool]:
     """Newton's steps with Louis' information; False if they lead nowhere."""
     here = climber.begin(climber.known(free, points) or climber.louis(free, points))
-    before = np.inf
+    # where nothing causes itself yet, the paths of a feedback cannot be told apart from what its ends share
+    before, damping = np.inf, CAUTIOUS if climber.has_feedback else 0.0
     while True:
         curvature = climber.curvature(here)
         step = curvature.solve(here.gradient)
@@ -357,10 +420,23 @@ def newton(climber: Climber, free: np.ndarray, points: tuple[int, ...], until: f
         climber.record(here, curvature.variances, step, decrement)
         if climber.arrived(decrement, before, until):
             return here, True
-        there = climber.search(here, step, decrement, climber.louis)
+        if damping:
+            step = curvature.solve(here.gradient, damping)
+        there = climber.search(here, step, float(here.gradient @ step), climber.louis)
         if there is None:
             return here, False
+        part = np.linalg.norm(there.free - here.free) / np.linalg.norm(step)
+        damping = _damped(damping, part)
         here, before = there, decrement
+
+
+def _damped(damping: float, part: float) -> float:
+    """μ after a step of which a part led uphill."""
+    if part < SHORT:
+        return max(DAMPED, 10 * damping)
+    if part < 1.0 - 1e-9:
+        return damping
+    return damping / 10 if damping > DAMPED else 0.0
 
 
 def bfgs(climber: Climber, free: np.ndarray, points: tuple[int, ...], until: float) -> Point:

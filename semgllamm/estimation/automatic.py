@@ -23,7 +23,7 @@ from semgllamm.estimation.optimise import Optimum, ascend, begin, interrupted
 from semgllamm.estimation.quadratic import Tangent
 from semgllamm.estimation.settings import Settings
 
-__all__ = ["RemainingError", "Solution", "estimate", "more_points", "remaining_error"]
+__all__ = ["RemainingError", "Solution", "ascend_from", "estimate", "more_points", "remaining_error"]
 
 FAR = 100  # targets by which one level misses its own
 CLOSE = 1e-2  # decrement at which the error of the points can be told
@@ -175,6 +175,15 @@ def estimate(
         return Solution(optimum, _information(climber, optimum, error), error)
     except KeyboardInterrupt:
         return Solution(interrupted(climber), None, None)
+
+
+def ascend_from(
+    likelihood: Likelihood, start: np.ndarray, points: tuple[int, ...], settings: Settings,
+    restrictions: Restrictions | None = None,
+) -> Optimum:  # fmt: skip
+    """The maximum with given points, with or without constraints, and nothing about the quadrature."""
+    climber, start = begin(likelihood, start, settings, None)
+    return _ascend(climber, start, tuple(points), settings.tolerance, restrictions)
 
 
 def _ascend(climber: Climber, free: np.ndarray, points: tuple[int, ...], until: float, restrictions) -> Optimum:

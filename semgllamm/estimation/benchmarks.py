@@ -13,19 +13,17 @@ from functools import cached_property
 
 import numpy as np
 
-from semgllamm.estimation.gaussian import GaussianLikelihood, Sample, scores_of_units
+from semgllamm.errors import EstimationError
+from semgllamm.estimation.gaussian import GaussianLikelihood, MomentLikelihood, Sample
 from semgllamm.estimation.nested import NestedLikelihood
+from semgllamm.estimation.optimise import maximise
 from semgllamm.integration.gaussian import COVARIANCE, REGRESSION, Cells, Evaluation, Graph
 
 __all__ = ["MomentModel", "independence", "saturated"]
 
-STEPS = 200
-NEAR = 1.0  # decrement of the expected information below which the observed one is Newton's matrix
-ENOUGH = 1e-13  # decrement at which a maximum is reached
 
-
-@dataclass(frozen=True)
-class MomentModel:
+@dataclass(eq=False)
+class MomentModel(MomentLikelihood):
     """A Gaussian model as its graphs and samples alone, cells = c + K free.
 
     Attributes
@@ -53,21 +51,26 @@ class MomentModel:
     @classmethod
     def of(cls, likelihood: GaussianLikelihood, free: np.ndarray) -> MomentModel:
         """The model of a likelihood, to start from `free`."""
-        units = likelihood.design.unit_counts[likelihood.n_levels - 1]
-        working = likelihood.working
-        constant = working.inner(np.zeros(likelihood.n_free))
-        return cls(likelihood.graphs, likelihood.samples, likelihood.K, constant, np.asarray(free), units)
+        constant = likelihood.inner(np.zeros(likelihood.n_free))
+        return cls(
+            likelihood.graphs, likelihood.samples, likelihood.K, constant, np.asarray(free), likelihood.units
+        )  # fmt: skip
 
-    def at(self, free: np.ndarray) -> list[Evaluation]:
-        inner = self.c + self.K @ free
-        return [sample.evaluate(graph, inner) for graph, sample in zip(self.graphs, self.samples)]
+    @property
+    def n_free(self) -> int:
+        return self.K.shape[1]
 
-    def information(self, free: np.ndarray, expected: bool = False) -> np.ndarray:
-        return self.K.T @ sum(e.information(expected) for e in self.at(free)) @ self.K
+    @property
+    def names(self) -> tuple[str, ...]:
+        """The moments have numbers."""
+        return tuple(f"moment {k}" for k in range(1, self.n_free + 1))
 
-    def unit_scores(self, free: np.ndarray) -> np.ndarray:
-        """(units, free)."""
-        return scores_of_units(self.at(free), self.samples, self.units) @ self.K
+    @property
+    def signed(self) -> np.ndarray:
+        return np.zeros(self.n_free, dtype=bool)
+
+    def inner(self, free: np.ndarray) -> np.ndarray:
+        return self.c + self.K @ free
 
     @cached_property
     def maximum(self) -> tuple[np.ndarray, float]:
@@ -75,7 +78,7 @@ class MomentModel:
         return self.maximise()
 
     def maximise(self) -> tuple[np.ndarray, float]:
-        """Newton's steps from `start`, by the expected information as long as they are long.
+        """The maximum, searched from `start`.
 
         Returns
         -------
@@ -83,51 +86,13 @@ class MomentModel:
         loglik : float
             NaN if no maximum was reached.
         """
-        free = self.start
-        try:
-            here = self.at(free)
-        except np.linalg.LinAlgError:
-            return free, np.nan
-        loglik = sum(e.loglik for e in here)
         if self.closed:
-            return free, loglik
-        for _ in range(STEPS):
-            gradient = self.K.T @ sum(e.score() for e in here)
-            step, decrement = self._step(here, gradient)
-            if step is None:
-                return free, np.nan
-            if decrement < ENOUGH * max(1.0, abs(loglik) * 1e-4):
-                return free, loglik
-            size = 1.0
-            while True:
-                try:
-                    there = self.at(free + size * step)
-                    value = sum(e.loglik for e in there)
-                except np.linalg.LinAlgError:
-                    value = -np.inf
-                if value >= loglik - 1e-12 * abs(loglik):
-                    break
-                size /= 2
-                if size < 1e-10:
-                    return free, loglik if decrement < 1e-9 else np.nan
-            free, here, loglik = free + size * step, there, value
-        return free, np.nan
-
-    def _step(self, here: Sequence[Evaluation], gradient: np.ndarray) -> tuple[np.ndarray | None, float]:
-        expected = self.K.T @ sum(e.information(True) for e in here) @ self.K
+            return self.start, self.value(self.start)
         try:
-            step = np.linalg.solve(expected, gradient)
-            decrement = float(gradient @ step)
-            if decrement < NEAR:
-                observed = self.K.T @ sum(e.information() for e in here) @ self.K
-                half = np.linalg.cholesky(observed)
-                step = np.linalg.solve(half.T, np.linalg.solve(half, gradient))
-                decrement = float(gradient @ step)
-        except np.linalg.LinAlgError:
-            # what is never observed together has no covariance
-            step = np.linalg.lstsq(expected, gradient, rcond=1e-10)[0]
-            decrement = float(gradient @ step)
-        return (step, decrement) if np.isfinite(step).all() else (None, np.nan)
+            found = maximise(self, self.start, ())
+        except EstimationError:
+            return self.start, np.nan
+        return np.asarray(found.free), found.loglik if found.convergence.converged else np.nan
 
 
 def saturated(likelihood: GaussianLikelihood, free: np.ndarray) -> MomentModel:

@@ -20,7 +20,7 @@ import numpy as np
 from semgllamm.errors import ModelError
 from semgllamm.estimation.ascent import DEEP, FRESH, NOISE, SUFFICIENT, Climber, Point, Stopped, climb
 from semgllamm.estimation.information import SINGULAR, NullDirection
-from semgllamm.estimation.optimise import SADDLES, Optimum, evaluated_cold, interrupted, optimum_at
+from semgllamm.estimation.optimise import Optimum, evaluated_cold, interrupted, optimum_at, over_saddles
 from semgllamm.estimation.quadratic import DEPENDENT, ConstrainedStep, Tangent, constrained_step
 from semgllamm.estimation.stationary import TRIES, WRONG_SIGN, settle
 from semgllamm.model.constraints import Constraints
@@ -231,17 +231,18 @@ def ascend_within(
     restrictions: Restrictions, climber: Climber, start: np.ndarray, points: tuple[int, ...], until: float
 ) -> Optimum:
     """Maximise under constraints from `start` until the decrement is below `until`."""
-    saddles = climber.saddles
     try:
         if climber.history:
             free = restrictions.feasible(start)
         else:
             free = restrictions.feasible(start, lambda free: climber.value(free, points))
+            climber.take_side(free)
             restrictions.leave_out_what_follows(free)
             if climber.value(free, points) == -np.inf:
                 # a variance alone was moved, say; steps from near the maximum without constraints move all parameters
                 free = climb(climber, start, points, climber.settings.first_decrement).free
-        while True:
+
+        def once(free):
             here, step = _climb(restrictions, climber, free, points, until)
             if not restrictions.hold(here.free, TOUCHES):
                 restrictions.used[:] = True
@@ -249,15 +250,10 @@ def ascend_within(
             settled, boundary = settle(climber, here)
             if boundary and not restrictions.hold(settled.free, TOUCHES):
                 settled, boundary = here, ()
-            here = settled
-            here, way_up = _leave_saddle(restrictions, climber, here, step.multipliers)
-            if way_up is None:
-                break
-            free = way_up
-            climber.saddles += 1
-            climber.near = False
-            if climber.saddles > saddles + SADDLES:
-                raise Stopped(f"the fit came to more than {SADDLES} saddle points one after another")
+            here, way_up = _leave_saddle(restrictions, climber, settled, step.multipliers)
+            return (here, step, boundary), way_up
+
+        here, step, boundary = over_saddles(climber, free, once)
         here = evaluated_cold(climber, here)
         last = until <= climber.settings.tolerance
         return _conclude(restrictions, climber, here, step, boundary, last)

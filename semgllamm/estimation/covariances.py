@@ -36,6 +36,11 @@ class Inverse:
     free : (n_free,) array
     optimum : Optimum
     restrictions : Restrictions, optional
+
+    Attributes
+    ----------
+    notes : list of str
+        What came up on the way to standard errors.
     """
 
     def __init__(
@@ -43,6 +48,7 @@ class Inverse:
         restrictions: Restrictions | None,
     ):  # fmt: skip
         self.likelihood, self.free, self.points = likelihood, free, optimum.points
+        self.notes: list[str] = []
         self.boundary, self.multipliers, self.restrictions = (
             optimum.convergence.boundary, optimum.multipliers, restrictions
         )  # fmt: skip
@@ -105,14 +111,25 @@ def standard_errors(invert: Inverse, vcov: np.ndarray, request: Request) -> np.n
     if kind == "robust.sem":
         return moment_traces(_closed(invert.likelihood), invert.free, vcov).vcov
     if kind == "bootstrap":
-        if invert.restrictions is not None:
-            raise EstimationError("the bootstrap takes no non-linear or inequality constraints")
-        from semgllamm.estimation.resampling import resampled_estimates  # seldom needed
-
-        drawn = resampled_estimates(_closed(invert.likelihood), invert.free, BOOTSTRAPS)
-        good = drawn.free[np.isfinite(drawn.free).all(axis=1)]
-        return np.cov(good, rowvar=False).reshape(vcov.shape) if len(good) > 1 else None
+        return _by_draws(invert, vcov, request)
     return vcov
+
+
+def _by_draws(invert: Inverse, vcov: np.ndarray, request: Request) -> np.ndarray | None:
+    """The covariance matrix of bootstrap draws, NaN at boundaries; samples without a maximum are noted."""
+    from semgllamm.estimation.resampling import resampled_estimates  # seldom needed
+
+    constraints = None if invert.restrictions is None else invert.restrictions.constraints
+    drawn = resampled_estimates(
+        invert.likelihood, invert.free, BOOTSTRAPS, points=invert.points, constraints=constraints,
+        clustered=request.clustered,
+    )  # fmt: skip
+    good = drawn.free[np.isfinite(drawn.free).all(axis=1)]
+    if len(good) < BOOTSTRAPS:
+        invert.notes.append(f"{BOOTSTRAPS - len(good)} of {BOOTSTRAPS} bootstrap samples have no maximum")
+    if len(good) < 2:
+        return None
+    return np.where(np.isnan(vcov), np.nan, np.cov(good, rowvar=False).reshape(vcov.shape))
 
 
 def by_scores(invert: Inverse, kind: str, vcov: np.ndarray, request: Request) -> np.ndarray | None:

@@ -46,6 +46,10 @@ class Feedback:
         logs = [np.linalg.slogdet(self._matrix(names, cells, inner))[1] for _, names, _, cells in self.loops]
         return sum(units * log for (_, _, units, _), log in zip(self.loops, logs))
 
+    def sides(self, inner: np.ndarray) -> tuple[bool, ...]:
+        """Whether det(I − B) is positive, for each group with a cycle."""
+        return tuple(bool(np.linalg.slogdet(self._matrix(n, cells, inner))[0] > 0) for _, n, _, cells in self.loops)
+
     def add_slope(self, inner: np.ndarray, gradient: np.ndarray) -> None:
         """Add its derivative in the inner parameters to `gradient`."""
         units = {group: units for group, _, units, _ in self.loops}

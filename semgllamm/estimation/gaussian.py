@@ -27,7 +27,10 @@ from semgllamm.integration.gaussian import (
 from semgllamm.model.matrices import FIXED, Matrices, Model
 from semgllamm.model.transforms import CELL, Working
 
-__all__ = ["GaussianLikelihood", "Sample", "has_closed_form", "has_saturated", "is_gaussian", "scores_of_units"]
+__all__ = [
+    "GaussianLikelihood", "MomentLikelihood", "Sample", "has_closed_form", "has_saturated", "is_gaussian",
+    "scores_of_units",
+]  # fmt: skip
 
 NEAR = 1.0  # decrement below which the observed information is Newton's matrix
 
@@ -110,7 +113,105 @@ def has_closed_form(model: Model, design: Design, diagram: PathDiagram) -> bool:
     return bool((first[design.codes[1]] == design.group_of).all())
 
 
-class GaussianLikelihood:
+class MomentLikelihood:
+    """log L of Gaussian graphs bound to samples, cells = c + K free: what the models and their benchmarks share.
+
+    Attributes
+    ----------
+    graphs : tuple of Graph
+        One a group.
+    samples : tuple of Sample
+    K : (cells, n_free) array
+    identity : bool
+        K = I and c = 0.
+    units : int
+        Independent units.
+    """
+
+    times: tuple[str, ...] = ()  # covariates that coefficients are multiplied with
+    levels: tuple[str, ...] = ()
+    exact, ordinary, has_louis, depth = True, False, True, 0
+    blocks: tuple = ()
+    identity = False
+    evaluations = 0
+    _last: tuple[bytes, list[Evaluation]] | None = None
+
+    def inner(self, free: np.ndarray) -> np.ndarray:
+        """The cells, c + K free."""
+        raise NotImplementedError
+
+    def cold(self) -> None:
+        """There is nothing to forget."""
+
+    def at(self, free: np.ndarray) -> list[Evaluation]:
+        """The evaluation of each group.
+
+        Raises
+        ------
+        LinAlgError
+            Where Σ is not positive definite or I − B singular.
+        """
+        key = np.asarray(free, dtype=float).tobytes()
+        if self._last is None or self._last[0] != key:
+            self.evaluations += 1
+            inner = self.inner(np.asarray(free, dtype=float))
+            self._last = key, [s.evaluate(graph, inner) for graph, s in zip(self.graphs, self.samples)]
+        return self._last[1]
+
+    def side(self, free) -> tuple[bool, ...]:
+        """Whether det(I − B) is positive, for each group with feedback; it is where nothing causes itself.
+
+        Where it is negative B has a real eigenvalue above one, and the feedback never comes to rest (Bentler & Freeman
+        1983), so that a fit does not pass through I − B that is singular, where log L is −∞.
+        """
+        if self.times or not any(graph.has_feedback for graph in self.graphs):
+            return ()
+        inner = self.inner(np.asarray(free, dtype=float))
+        return tuple(graph.orientation(inner) > 0 for graph in self.graphs if graph.has_feedback)
+
+    def value(self, free, points=()) -> float:
+        """log L; −inf where the covariance matrix of the responses is not positive definite."""
+        try:
+            return sum(here.loglik for here in self.at(free))
+        except np.linalg.LinAlgError:
+            return -np.inf
+
+    def score(self, free, points=()) -> tuple[float, np.ndarray]:
+        """log L and its derivative."""
+        try:
+            here = self.at(free)
+        except np.linalg.LinAlgError:
+            return -np.inf, np.full(self.n_free, np.nan)
+        return sum(e.loglik for e in here), self._to_free(sum(e.score() for e in here))
+
+    def information(self, free, expected: bool = False) -> np.ndarray:
+        """The observed or expected information about the free parameters."""
+        total = sum(e.information(expected) for e in self.at(free))
+        return total if self.identity else self.K.T @ total @ self.K
+
+    def louis(self, free, points=()) -> tuple[float, np.ndarray, np.ndarray]:
+        """log L, its derivative, and Newton's matrix: the expected information far from the maximum, near it the
+        observed one."""
+        loglik, gradient = self.score(free)
+        if not np.isfinite(loglik):
+            return loglik, gradient, np.full((self.n_free, self.n_free), np.nan)
+        observed = self.information(free)
+        try:
+            half = np.linalg.cholesky(observed)
+            near = np.square(np.linalg.solve(half, gradient)).sum() < NEAR
+        except np.linalg.LinAlgError:
+            near = False
+        return loglik, gradient, observed if near else self.information(free, expected=True)
+
+    def unit_scores(self, free, points=()) -> np.ndarray:
+        """The derivatives of the independent units' log-likelihoods, (units, n_free)."""
+        return scores_of_units(self.at(free), self.samples, self.units) @ self.K
+
+    def _to_free(self, slope: np.ndarray) -> np.ndarray:
+        return slope if self.identity else self.K.T @ slope
+
+
+class GaussianLikelihood(MomentLikelihood):
     """log L(free) of a Gaussian model in closed form, its score, and its information.
 
     Parameters
@@ -134,11 +235,6 @@ class GaussianLikelihood:
     has_means : bool
     """
 
-    times: tuple[str, ...] = ()  # covariates that coefficients are multiplied with
-    levels: tuple[str, ...] = ()
-    exact, ordinary, has_louis, depth = True, False, True, 0
-    blocks: tuple = ()
-
     def __init__(
         self, model: Model, design: Design, constraint=None, weight: np.ndarray | None = None, divisor: str = "normal"
     ):
@@ -156,8 +252,6 @@ class GaussianLikelihood:
         self.n_levels = 1 + max((*model.eta_level, *(r.level for r in model.responses)))
         self.graphs = tuple(self._graph(g) for g in range(len(model.groups)))
         self.samples = tuple(self._sample(g, weight) for g in range(len(model.groups)))
-        self.evaluations = 0
-        self._last: tuple[bytes, list[Evaluation]] | None = None
 
     # ---- binding -------------------------------------------------------------------------------------------------
 
@@ -287,43 +381,14 @@ class GaussianLikelihood:
 
     # ---- evaluation ----------------------------------------------------------------------------------------------
 
-    def cold(self) -> None:
-        """There is nothing to forget."""
+    def inner(self, free: np.ndarray) -> np.ndarray:
+        """The cells."""
+        return self.working.inner(free)
 
-    def at(self, free: np.ndarray) -> list[Evaluation]:
-        """The evaluation of each group.
-
-        Raises
-        ------
-        LinAlgError
-            Where Σ is not positive definite or I − B singular.
-        """
-        key = np.asarray(free, dtype=float).tobytes()
-        if self._last is None or self._last[0] != key:
-            self.evaluations += 1
-            inner = self.working.inner(np.asarray(free, dtype=float))
-            self._last = key, [s.evaluate(graph, inner) for graph, s in zip(self.graphs, self.samples)]
-        return self._last[1]
-
-    def value(self, free, points=()) -> float:
-        """log L; −inf where the covariance matrix of the responses is not positive definite."""
-        try:
-            return sum(here.loglik for here in self.at(free))
-        except np.linalg.LinAlgError:
-            return -np.inf
-
-    def score(self, free, points=()) -> tuple[float, np.ndarray]:
-        """log L and its derivative."""
-        try:
-            here = self.at(free)
-        except np.linalg.LinAlgError:
-            return -np.inf, np.full(self.n_free, np.nan)
-        return sum(e.loglik for e in here), self._to_free(sum(e.score() for e in here))
-
-    def information(self, free, expected: bool = False) -> np.ndarray:
-        """The observed or expected information about the free parameters."""
-        total = sum(e.information(expected) for e in self.at(free))
-        return total if self.identity else self.K.T @ total @ self.K
+    @property
+    def units(self) -> int:
+        """Independent units."""
+        return self.design.unit_counts[self.n_levels - 1]
 
     def standard(self, free, expected: bool = False) -> np.ndarray:
         """The information that gives the standard errors: under Wishart's likelihood, of rows less one a group."""
@@ -332,25 +397,6 @@ class GaussianLikelihood:
             return total
         rows = sum(len(sample.rows) for sample in self.samples)
         return total * (rows - len(self.samples)) / rows
-
-    def louis(self, free, points=()) -> tuple[float, np.ndarray, np.ndarray]:
-        """log L, its derivative, and Newton's matrix: the expected information far from the maximum, near it the
-        observed one."""
-        loglik, gradient = self.score(free)
-        if not np.isfinite(loglik):
-            return loglik, gradient, np.full((self.n_free, self.n_free), np.nan)
-        observed = self.information(free)
-        try:
-            half = np.linalg.cholesky(observed)
-            near = np.square(np.linalg.solve(half, gradient)).sum() < NEAR
-        except np.linalg.LinAlgError:
-            near = False
-        return loglik, gradient, observed if near else self.information(free, expected=True)
-
-    def unit_scores(self, free, points=()) -> np.ndarray:
-        """The derivatives of the independent units' log-likelihoods, (units, n_free)."""
-        units = self.design.unit_counts[self.n_levels - 1]
-        return scores_of_units(self.at(free), self.samples, units) @ self.K
 
     def posterior(self, free) -> list[tuple[np.ndarray, np.ndarray]]:
         """For each group the means of all nodes (responses, then latent variables) given the data, of each of its rows,
@@ -367,9 +413,6 @@ class GaussianLikelihood:
                 variance = variance[:r] * sample.share[:r, None] + variance[cluster]
             out.append((mean, variance))
         return out
-
-    def _to_free(self, slope: np.ndarray) -> np.ndarray:
-        return slope if self.identity else self.K.T @ slope
 
 
 def has_saturated(likelihood) -> bool:

@@ -80,9 +80,9 @@ class Curvature:
         size = np.abs(self.values)
         return np.maximum(size, FLOOR * max(size.max(initial=0.0), np.finfo(float).tiny))
 
-    def solve(self, gradient: np.ndarray) -> np.ndarray:
-        """|J|⁻¹g, uphill whatever the signs of λ."""
-        return self.vectors @ (self.vectors.T @ (gradient / self.scale) / self._sizes) / self.scale
+    def solve(self, gradient: np.ndarray, damping: float = 0.0) -> np.ndarray:
+        """(|J| + μD²)⁻¹g, uphill whatever the signs of λ, with a damping of μ."""
+        return self.vectors @ (self.vectors.T @ (gradient / self.scale) / (self._sizes + damping)) / self.scale
 
     @property
     def variances(self) -> np.ndarray:

@@ -81,6 +81,11 @@ class Likelihood:
         """Forget the modes: the next evaluation starts them at u = 0."""
         self.workspace.reset()
 
+    def side(self, free) -> tuple[bool, ...]:
+        """Whether det(I − B) of responses that cause each other is positive, for each group that has some."""
+        feedback = self.predictor.feedback
+        return feedback.sides(self.working.inner(np.asarray(free, dtype=float))) if feedback else ()
+
     def _evaluate(self, free, points, moments):
         self.evaluations += 1
         state = self.predictor.at(self.predictor.working.inner(np.asarray(free, dtype=float)))

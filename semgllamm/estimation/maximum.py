@@ -24,6 +24,8 @@ __all__ = ["maximum_likelihood"]
 
 EDGE = 1e-4  # smallest eigenvalue of a correlation matrix of latent variables that is not called singular
 
+BREAKING = 0.05  # det(I − B) of feedback that breaks
+
 MOST_NODES = 10_000  # a unit, to look for what is not identified
 
 
@@ -61,7 +63,8 @@ def maximum_likelihood(
     optimum, error = solution.optimum, solution.error
     convergence = optimum.convergence
     problems = _singular_covariances(likelihood, optimum.free)
-    problems += [] if convergence.converged else [convergence.message]
+    if not convergence.converged:
+        problems += [convergence.message, *(_breaking_feedback(likelihood, optimum.free) if closed else ())]
     notes: list[str] = []
     invert = Inverse(likelihood, np.asarray(optimum.free), optimum, restrictions)
     vcov, kind = None, ""
@@ -79,6 +82,7 @@ def maximum_likelihood(
             problems += [f"the information matrix cannot be inverted (is the model identified?): {d}" for d in null]
         elif not problems:
             vcov = standard_errors(invert, vcov, request)
+            notes += invert.notes
     if request.chosen_information == "first.order":
         kind = "First.order"
     # constraints may identify what the scores do not
@@ -139,6 +143,27 @@ def _singular_covariances(likelihood: Likelihood, free: np.ndarray) -> list[str]
                     f"the covariance matrix of {', '.join(names)} is singular (a correlation of 1 or a variance "
                     "of 0): fewer latent variables would fit as well"
                 )
+    return out
+
+
+def _breaking_feedback(likelihood: GaussianLikelihood, free: np.ndarray) -> list[str]:
+    """Groups of variables that cause each other whose I − B is nearly singular."""
+    out = []
+    names = (*likelihood.responses, *likelihood.model.eta)
+    inner = likelihood.working.inner(np.asarray(free))
+    for graph in likelihood.graphs:
+        if likelihood.times or not graph.has_feedback:
+            continue
+        B = graph.matrices(inner)[0]
+        among = np.flatnonzero(graph.in_feedback)
+        part = np.eye(among.size) - B[np.ix_(among, among)]
+        left = abs(np.linalg.det(part))  # whatever the units
+        if left < BREAKING:
+            listed = ", ".join(names[k] for k in among)
+            out.append(
+                f"I - B of {listed}, which cause each other, is nearly singular (det {left:.2g}): the "
+                "feedback comes to no rest; try to leave out a path or a covariance"
+            )
     return out
 
 

@@ -15,55 +15,22 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from semgllamm.errors import EstimationError
-from semgllamm.estimation.ascent import Climber, Stopped, climb
 from semgllamm.estimation.benchmarks import MomentModel
 from semgllamm.estimation.information import differences
 from semgllamm.estimation.nested import NestedLikelihood, NestedSample, score_steps
-from semgllamm.estimation.settings import Settings
 from semgllamm.integration.gaussian import COVARIANCE, PATH, REGRESSION, Cells, Graph
 from semgllamm.integration.nested import NestedEvaluation
 
 __all__ = ["NestedMomentModel", "nested_benchmark"]
 
-ENOUGH = 1e-13  # decrement at which a maximum is reached
 VARIES = 1e-12  # a smaller variance is none
 
 
-@dataclass(frozen=True)
+@dataclass(eq=False)
 class NestedMomentModel(MomentModel):
-    """A Gaussian model of nested units as its graphs and samples alone; what `climb` needs to know of a likelihood."""
+    """A Gaussian model of nested units as its graphs and samples alone."""
 
-    levels = ()
-    exact, depth, has_louis = True, 0, False
-    blocks = ()
-
-    @property
-    def n_free(self) -> int:
-        return self.K.shape[1]
-
-    @property
-    def names(self) -> tuple[str, ...]:
-        return tuple(f"moment {k}" for k in range(self.n_free))
-
-    @property
-    def signed(self) -> np.ndarray:
-        return np.zeros(self.n_free, dtype=bool)
-
-    def cold(self) -> None:
-        """There is nothing to forget."""
-
-    def value(self, free: np.ndarray, points=()) -> float:
-        try:
-            return sum(e.loglik for e in self.at(free))
-        except np.linalg.LinAlgError:
-            return -np.inf
-
-    def score(self, free: np.ndarray, points=()) -> tuple[float, np.ndarray]:
-        try:
-            here = self.at(free)
-        except np.linalg.LinAlgError:
-            return -np.inf, np.full(self.n_free, np.nan)
-        return sum(e.loglik for e in here), self.K.T @ sum(e.score() for e in here)
+    has_louis = False
 
     def steps(self, free: np.ndarray) -> np.ndarray:
         return score_steps(self.unit_scores(free))
@@ -73,14 +40,6 @@ class NestedMomentModel(MomentModel):
         if expected:
             raise EstimationError("nested units have no expected information here")
         return differences(lambda at: self.score(at)[1], np.asarray(free), self.steps(free))
-
-    def maximise(self) -> tuple[np.ndarray, float]:
-        climber = Climber(self, self.start, Settings())
-        try:
-            end = climb(climber, self.start, (), ENOUGH * max(1.0, abs(self.value(self.start)) * 1e-4))
-        except (Stopped, EstimationError):
-            return climber.here.free, np.nan
-        return end.free, end.loglik
 
 
 def nested_benchmark(

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
 
@@ -12,7 +14,7 @@ from semgllamm.estimation.settings import Settings
 from semgllamm.estimation.stationary import WRONG_SIGN, leave_saddle, leave_zero, settle, with_positive_diagonals
 
 __all__ = ["Convergence", "Evaluations", "Likelihood", "Optimum", "Step", "ascend", "begin", "evaluated_cold",
-           "interrupted", "maximise", "optimum_at"]  # fmt: skip
+           "interrupted", "maximise", "optimum_at", "over_saddles"]  # fmt: skip
 
 SADDLES = 10  # most saddle points that one fit leaves
 
@@ -143,25 +145,48 @@ def begin(
 
 def ascend(climber: Climber, start: np.ndarray, points: tuple[int, ...], until: float) -> Optimum:
     """Maximise from `start` until the decrement is below `until`; a climber that was on its way before goes on."""
-    saddles = climber.saddles
     try:
         free = start if climber.history else _first_points(climber, start, points, until)
-        while True:
-            here = climb(climber, free, points, until)
-            here, boundary = settle(climber, here)
+
+        def once(free):
+            here, boundary = settle(climber, climb(climber, free, points, until))
             here, way_up = leave_saddle(climber, here)
-            if way_up is None:
-                break
-            free = way_up
-            climber.saddles += 1
-            climber.near = False
-            if climber.saddles > saddles + SADDLES:
-                raise Stopped(f"the fit came to more than {SADDLES} saddle points one after another")
+            return (here, boundary), way_up
+
+        here, boundary = over_saddles(climber, free, once)
         return _conclude(climber, evaluated_cold(climber, here), boundary, last=until <= climber.settings.tolerance)
     except KeyboardInterrupt:
         return interrupted(climber)
     except Stopped as reason:
         return optimum_at(climber, climber.here, False, reason.message, (), reason.names)
+
+
+def over_saddles(
+    climber: Climber, free: np.ndarray, once: Callable[[np.ndarray], tuple[Any, np.ndarray | None]]
+) -> Any:
+    """Climb, and climb again from every saddle point, until there is no way up.
+
+    Parameters
+    ----------
+    climber : Climber
+    free : (p,) array
+    once : callable
+        Climbs from parameters; returns what was reached, and the parameters from which to go on or None.
+
+    Returns
+    -------
+    what the last climb reached
+    """
+    left = climber.saddles
+    while True:
+        reached, way_up = once(free)
+        if way_up is None:
+            return reached
+        free = way_up
+        climber.saddles += 1
+        climber.near = False
+        if climber.saddles > left + SADDLES:
+            raise Stopped(f"the fit came to more than {SADDLES} saddle points one after another")
 
 
 def interrupted(climber: Climber) -> Optimum:

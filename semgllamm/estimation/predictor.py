@@ -176,6 +176,8 @@ class Predictor:
     Parameters
     ----------
     model, working, tree, design : the objects of the walk
+    collapse : bool
+        Identical units are integrated once, with a weight.
 
     Attributes
     ----------
@@ -185,7 +187,8 @@ class Predictor:
         The classes of quadrature rules: levels that have latent variables, lowest first.
     """
 
-    def __init__(self, model: Model, working: Working, tree: Tree, design: Design):
+    def __init__(self, model: Model, working: Working, tree: Tree, design: Design, collapse: bool = True):
+        self.collapse = collapse
         self.model, self.share_causes = with_shares(model)
         self.working, self.tree, self.design = working, tree, design
         model = self.model
@@ -407,8 +410,11 @@ class Predictor:
         if any(coupled):
             # cells of one unit that are whitened together sit on one node, deep enough for all of them
             self._join_coupled(design, coupled, paths, cell_node, start)
-        signature = self._signatures(design, paths, coupled)
         join = np.concatenate
+        if self.collapse:
+            signature = self._signatures(design, paths, coupled)
+        else:
+            signature = np.arange(2 * sum(len(b.rows) for b in design.blocks), dtype=np.uint64).reshape(-1, 2)
         self.program: Program = build(
             join(parent) if parent else np.zeros(0, np.int64), join(rule) if rule else np.zeros(0, np.int64),
             join(kind) if kind else np.zeros(0, np.int64), join(cell_node), join(code), join(y), join(trials),

@@ -5,26 +5,47 @@
     Bollen–Stine   units drawn from rows turned so that the fitted model holds,
                    y* = Σ^½S^−½(y − Π_s x) + Πx                                           (Bollen & Stine 1992)
 
-A drawn sample is a count of each unit, and its moments are sums with those counts; every fit starts from the
-estimates of the original. Each draw has its own seed, so that the result does not depend on how the work is divided.
+Of Gaussian models with linear constraints a drawn sample is a count of each unit, and its moments are sums with those
+counts; other models are bound to the rows that are drawn, with the quadrature points of the original. Every fit starts
+from the estimates of the original. Each draw has its own seed, so that the result does not depend on how the work is
+divided.
 """
 
 from __future__ import annotations
 
+import os
+import sys
+from collections.abc import Iterator
 from concurrent.futures import ProcessPoolExecutor
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from multiprocessing import get_context
+from types import ModuleType
 
 import numpy as np
 
-from semgllamm.errors import EstimationError
+from semgllamm.data.design import Design
+from semgllamm.errors import DataError, EstimationError, ModelError
+from semgllamm.estimation.automatic import ascend_from
 from semgllamm.estimation.benchmarks import MomentModel, saturated
+from semgllamm.estimation.constrained import Restrictions
+from semgllamm.estimation.drawing import independent_level, simulated, units_drawn
 from semgllamm.estimation.gaussian import GaussianLikelihood, Sample
+from semgllamm.estimation.least_squares import LeastSquares
+from semgllamm.estimation.likelihood import Likelihood
+from semgllamm.estimation.nested import NestedLikelihood
+from semgllamm.estimation.predictor import Predictor
+from semgllamm.estimation.settings import Settings
+from semgllamm.integration.tree import Tree
+from semgllamm.model.constraints import Constraints
+from semgllamm.model.matrices import Model
+from semgllamm.model.transforms import Working
 
-__all__ = ["KINDS", "Draws", "likelihood_ratios", "resampled_estimates"]
+__all__ = ["KINDS", "Draws", "likelihood_ratios", "resampled_estimates", "usable_cores"]
 
 KINDS = ("ordinary", "parametric", "bollen.stine")
 BATCHES = 20  # of draws, to each worker
+WORTH = 25  # draws for which another process is worth its start
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,9 +99,88 @@ class Task:
         return [self.one(seed) for seed in seeds]
 
 
+@dataclass(frozen=True)
+class Refit:
+    """What a worker needs of any model: how its likelihood is bound to a design, and how designs are drawn.
+
+    Attributes
+    ----------
+    model, design, working, tree : the objects of the walk
+        No tree for a closed form.
+    objective : str
+        "ML", "nested" for that of nested units, or the kind of least squares.
+    divisor : str
+    ordinary : bool
+        Of quadrature.
+    free : (n_free,) array
+    points : tuple of int
+    constraints : Constraints or None
+    level : int
+        Of the independent units.
+    kind : {"ordinary", "parametric"}
+    """
+
+    model: Model
+    design: Design
+    working: Working
+    tree: Tree | None
+    objective: str
+    divisor: str
+    ordinary: bool
+    free: np.ndarray
+    points: tuple[int, ...]
+    constraints: Constraints | None
+    level: int
+    kind: str
+
+    @classmethod
+    def of(cls, likelihood, free, points, constraints, level: int, kind: str) -> Refit:
+        closed = isinstance(likelihood, GaussianLikelihood)
+        owner = likelihood if closed else likelihood.predictor
+        return cls(
+            owner.model, owner.design, likelihood.working, None if closed else owner.tree,
+            "nested" if isinstance(likelihood, NestedLikelihood) else getattr(likelihood, "kind", "ML"),
+            likelihood.divisor if closed else "normal", likelihood.ordinary, np.asarray(free), tuple(points),
+            constraints, level, kind,
+        )  # fmt: skip
+
+    def likelihood(self, design: Design, collapse: bool = True) -> GaussianLikelihood | Likelihood:
+        """The likelihood of a design."""
+        working = self.working
+        if self.tree is not None:
+            predictor = Predictor(self.model, working, self.tree, design, collapse)
+            return Likelihood(predictor, self.ordinary, threads=1)
+        if self.objective == "nested":
+            return NestedLikelihood(self.model, design, (working.K, working.c))
+        if self.objective != "ML":
+            return LeastSquares(self.objective, self.model, design, (working.K, working.c))
+        return GaussianLikelihood(self.model, design, (working.K, working.c), divisor=self.divisor)
+
+    def many(self, seeds: list[np.random.SeedSequence]) -> list[tuple[np.ndarray, float]]:
+        source = self.likelihood(self.design, collapse=False) if self.kind == "parametric" else None
+        return [self._one(seed, source) for seed in seeds]
+
+    def one(self, seed: np.random.SeedSequence) -> tuple[np.ndarray, float]:
+        return self.many([seed])[0]
+
+    def _one(self, seed, source) -> tuple[np.ndarray, float]:
+        rng = np.random.default_rng(seed)
+        nothing = np.full(len(self.free), np.nan), np.nan
+        design = units_drawn(self.design, self.level, rng) if source is None else simulated(source, self.free, rng)
+        try:
+            likelihood = self.likelihood(design)
+            restrictions = None if self.constraints is None else Restrictions(self.constraints, likelihood.working)
+            points = self.points or (1,) * len(likelihood.levels)
+            found = ascend_from(likelihood, self.free, points, Settings(threads=1), restrictions)
+        except (EstimationError, ModelError, DataError, np.linalg.LinAlgError):
+            return nothing
+        return (np.asarray(found.free), np.nan) if found.convergence.converged else nothing
+
+
 def resampled_estimates(
-    likelihood: GaussianLikelihood, free: np.ndarray, n: int, kind: str = "ordinary", seed=None,
-    workers: int | None = None, progress=None,
+    likelihood: GaussianLikelihood | Likelihood, free: np.ndarray, n: int, kind: str = "ordinary", seed=None,
+    workers: int | None = None, progress=None, points: tuple[int, ...] = (), constraints: Constraints | None = None,
+    clustered: bool = False,
 ) -> Draws:  # fmt: skip
     """Fit `n` drawn samples.
 
@@ -92,9 +192,15 @@ def resampled_estimates(
         One of `KINDS`.
     seed : int, optional
     workers : int, optional
-        Processes, by default 1; the result does not depend on it.
+        Processes, by default as many as there are usable cores and work for; the result does not depend on it.
     progress : callable, optional
-        Called as ``progress(done, n)``.
+        Called as ``progress(done, failed, n)``.
+    points : tuple of int
+        Quadrature points a level.
+    constraints : Constraints, optional
+        Of the cells, beside linear equations.
+    clustered : bool
+        Rows of a model of one level lie in clusters: these are drawn.
 
     Raises
     ------
@@ -102,13 +208,24 @@ def resampled_estimates(
         For a kind that the data do not allow.
     """
     _check(likelihood, kind)
-    model = MomentModel.of(likelihood, free)
-    benchmark = None
-    if kind == "bollen.stine":
-        benchmark = saturated(likelihood, free)
-        model = replace(model, samples=_turned(model, free))
-    # a worker needs no rows of a design
-    task = Task(model, benchmark, kind, likelihood.divisor == "wishart")
+    plain = type(likelihood) is GaussianLikelihood and constraints is None and not clustered
+    if kind == "bollen.stine" and not plain:
+        raise EstimationError(
+            "kind='bollen.stine' is for maximum likelihood of independent rows with linear constraints",
+            remedy="Use kind='ordinary'.",
+        )
+    if not plain or (kind == "parametric" and likelihood.n_levels > 1):
+        task: Task | Refit = Refit.of(
+            likelihood, free, points, constraints, independent_level(likelihood, clustered), kind
+        )  # fmt: skip
+    else:
+        model = MomentModel.of(likelihood, free)
+        benchmark = None
+        if kind == "bollen.stine":
+            benchmark = saturated(likelihood, free)
+            model = replace(model, samples=_turned(model, free))
+        # a worker needs no rows of a design
+        task = Task(model, benchmark, kind, likelihood.divisor == "wishart")
     found = _all(task, n, seed, workers, progress)
     return Draws(np.array([f for f, _ in found]).reshape(n, -1), np.array([s for _, s in found]))
 
@@ -157,6 +274,8 @@ def likelihood_ratios(
     """
     for likelihood in (small, large):
         _check(likelihood, "parametric")
+        if type(likelihood) is not GaussianLikelihood or likelihood.n_levels > 1:
+            raise EstimationError("likelihood ratios are drawn by maximum likelihood in closed form, of one level")
     if set(small.responses) != set(large.responses):
         raise EstimationError("the models do not have the same responses")
     order = np.array([small.responses.index(name) for name in large.responses])
@@ -166,38 +285,64 @@ def likelihood_ratios(
     return np.array([statistic for _, statistic in _all(pair, n, seed, workers, None)])
 
 
-def _all(task: Task | Pair, n: int, seed, workers: int | None, progress) -> list[tuple[np.ndarray, float]]:
+def usable_cores() -> int:
+    """Cores on which this process may run."""
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
+
+
+def _all(task: Task | Refit | Pair, n: int, seed, workers: int | None, progress) -> list[tuple[np.ndarray, float]]:
     seeds = np.random.SeedSequence(seed).spawn(n)
-    workers = max(1, min(workers or 1, n))
-    if workers > 1:
-        return _divided(task, seeds, workers, progress)
-    found = []
-    for k, one in enumerate(seeds, 1):
-        found.append(task.one(one))
-        if progress is not None:
-            progress(k, n)
-    return found
-
-
-def _divided(task: Task | Pair, seeds, workers: int, progress) -> list[tuple[np.ndarray, float]]:
-    size = max(1, -(-len(seeds) // (BATCHES * workers)))
-    batches = [seeds[k : k + size] for k in range(0, len(seeds), size)]
+    workers = max(1, min(usable_cores(), n // WORTH)) if workers is None else min(workers, n)
+    size = max(1, -(-n // (BATCHES * workers)))
+    batches = [seeds[k : k + size] for k in range(0, n, size)]
     found: list[tuple[np.ndarray, float]] = []
+
+    def add(part):
+        found.extend(part)
+        if progress is not None:
+            progress(len(found), sum(not np.isfinite(free).all() for free, _ in found), n)
+
+    if workers == 1:
+        for batch in batches:
+            add(task.many(batch))
+        return found
     with ProcessPoolExecutor(workers, mp_context=get_context("spawn")) as pool:
-        for part in pool.map(task.many, batches):
-            found += part
-            if progress is not None:
-                progress(len(found), len(seeds))
+        with _without_script():
+            parts = pool.map(task.many, batches)
+        for part in parts:
+            add(part)
     return found
 
 
-def _check(likelihood: GaussianLikelihood, kind: str) -> None:
-    if type(likelihood) is not GaussianLikelihood:
-        raise EstimationError("the bootstrap is for maximum likelihood in closed form")
+@contextmanager
+def _without_script() -> Iterator[None]:
+    """Start processes that do not run the user's script again: they need nothing of it, and it may have no guard."""
+    script = sys.modules["__main__"]
+    sys.modules["__main__"] = ModuleType("__main__")
+    try:
+        yield
+    finally:
+        sys.modules["__main__"] = script
+
+
+def _check(likelihood: GaussianLikelihood | Likelihood, kind: str) -> None:
+    if not isinstance(likelihood, GaussianLikelihood):
+        if kind == "parametric" and not likelihood.has_louis:
+            raise EstimationError(
+                "kind='parametric' is not for residuals that covary, or responses that cause each other, in models "
+                "without a closed form",
+                remedy="Use kind='ordinary'.",
+            )
+        return
+    if kind == "parametric" and isinstance(likelihood, NestedLikelihood):
+        raise EstimationError(
+            "kind='parametric' is not for incomplete units of several levels, or coefficients that vary",
+            remedy="Use kind='ordinary'.",
+        )
     if any(s.weight is not None for s in likelihood.samples):
         raise EstimationError("the bootstrap has no use for sampling weights", remedy="Leave sampling_weights out.")
-    if kind == "parametric" and likelihood.n_levels > 1:
-        raise EstimationError("kind='parametric' is for data of one level", remedy="Use kind='ordinary'.")
     if kind == "bollen.stine" and likelihood.divisor != "normal":
         raise EstimationError("kind='bollen.stine' is for likelihood='normal'")
     complete = all(s.moments.complete for s in likelihood.samples)

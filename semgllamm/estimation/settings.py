@@ -209,7 +209,8 @@ def _check_least_squares(request: Request, given: Mapping[str, str]) -> None:
     """Least squares have their own divisor, information and test."""
     scaled = ("satorra.bentler", "scaled.shifted", "mean.var.adjusted")
     able = {
-        "se": ("standard", "robust", "robust.sem", "none"), "test": ("standard", *scaled), "information": ("expected",)
+        "se": ("standard", "robust", "robust.sem", "bootstrap", "none"), "test": ("standard", *scaled),
+        "information": ("expected",),
     }
     for name in ("likelihood", *able):
         if name in given and given[name] not in able.get(name, ()):

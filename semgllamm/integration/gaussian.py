@@ -224,6 +224,28 @@ class Graph:
         np.add.at(Gamma, (self.row[here], self.column[here]), values[here])
         return B, S, Gamma
 
+    @cached_property
+    def in_feedback(self) -> np.ndarray:
+        """(v,): which nodes have both causes and effects when those that only cause or only are caused are left out."""
+        paths = self.cells.kind == PATH
+        causes = np.zeros((self.v, self.v), dtype=bool)
+        causes[self.cells.row[paths], self.cells.column[paths]] = True
+        kept = np.ones(self.v, dtype=bool)
+        while True:
+            inner = kept & causes[:, kept].any(axis=1) & causes[kept].any(axis=0)
+            if (inner == kept).all():
+                return kept
+            kept = inner
+
+    @property
+    def has_feedback(self) -> bool:
+        """Whether some node is among its own causes."""
+        return bool(self.in_feedback.any())
+
+    def orientation(self, parameters: np.ndarray) -> float:
+        """The sign of det(I − B)."""
+        return float(np.linalg.slogdet(np.eye(self.v) - self.matrices(parameters)[0])[0])
+
     def to_parameters(self, slope: np.ndarray) -> np.ndarray:
         """Sum the derivatives in the free cells, on the last axis, over the cells of each parameter."""
         out = np.zeros((*slope.shape[:-1], self.q))

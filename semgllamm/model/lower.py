@@ -185,7 +185,9 @@ class _Lowering:
             if not self.by_name[name].family.has_residual:
                 self._refuse(
                     row,
-                    f"{name} is {self.by_name[name].family.name}: it has no residual variance or covariance",
+                    "a free residual variance of an ordinal response (parameterization='theta') cannot be fitted yet"
+                    if row.source == "default"
+                    else f"{name} is {self.by_name[name].family.name}: it has no residual variance or covariance",
                     f"Write a factor instead: shared =~ 1*{row.lhs} + 1*{row.rhs}.",
                 )
         if len(observed) == 1:

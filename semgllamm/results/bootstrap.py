@@ -22,7 +22,6 @@ from scipy.special import ndtr, ndtri
 
 from semgllamm.diagram.expressions import evaluate
 from semgllamm.errors import EstimationError, ModelError
-from semgllamm.estimation.gaussian import GaussianLikelihood
 from semgllamm.estimation.resampling import KINDS, resampled_estimates
 
 if TYPE_CHECKING:
@@ -135,7 +134,7 @@ def bootstrap(
     Raises
     ------
     ModelError
-        For an unknown kind, or a fit that has no closed form or has failed.
+        For an unknown kind, or a fit that has failed.
     EstimationError
         For a kind that the data do not allow, or if no sample could be fitted.
     """
@@ -145,14 +144,13 @@ def bootstrap(
         raise ModelError(f"a bootstrap has 1 or more samples, not {n!r}")
     if workers is not None and workers < 1:
         raise ModelError(f"workers is {workers!r}", remedy="Use 1 or more.")
-    if not isinstance(fit.likelihood, GaussianLikelihood):
-        raise ModelError("the bootstrap is for Gaussian models in closed form")
-    if fit._restricted is not None:
-        raise ModelError("the bootstrap takes no non-linear or inequality constraints")
     fit.binding.need_rows("bootstrap samples")
     if not fit.converged:
         raise ModelError("the fit has not converged: there are no estimates to draw")
-    found = resampled_estimates(fit.likelihood, fit.free, n, kind, seed, workers, _progress(progress))
+    found = resampled_estimates(
+        fit.likelihood, fit.free, n, kind, seed, workers, _progress(progress), fit.points,
+        fit._constraints, fit.request.clustered,
+    )  # fmt: skip
     good = np.isfinite(found.free).all(axis=1)
     if not good.any():
         raise EstimationError(f"none of the {n} samples has a maximum")
@@ -190,7 +188,8 @@ def _progress(progress):
     if progress is False or (progress == "auto" and not (sys.stderr is not None and sys.stderr.isatty())):
         return None
 
-    def line(done, n):
-        print(f"\rbootstrap {done}/{n}", end="\n" if done == n else "", file=sys.stderr, flush=True)
+    def line(done, failed, n):
+        lost = f", {failed} without a maximum" if failed else ""
+        print(f"\rbootstrap {done}/{n}{lost}", end="\n" if done == n else "", file=sys.stderr, flush=True)
 
     return line

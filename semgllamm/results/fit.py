@@ -415,13 +415,15 @@ class Fit:
         Parameters
         ----------
         kind : {"ordinary", "parametric", "bollen.stine"}
+            Independent units (rows, or those of the highest level) drawn with replacement; responses drawn from the
+            model; or, of complete Gaussian rows, units drawn where the model holds.
         seed : int, optional
         statistic : callable, optional
             Maps `coef` (a Series) to a number or a sequence of numbers, to be drawn as well.
         workers : int, optional
-            Processes, by default 1, on which the draws do not depend. A script that asks for more guards its calls by
-            ``if __name__ == "__main__":``, as `multiprocessing` wants it.
+            Processes, by default as many as there are usable cores and work for; the draws do not depend on it.
         progress : "auto", True or False
+            A line on standard error; "auto" shows it on a terminal.
         """
         from semgllamm.results.bootstrap import bootstrap
 
@@ -479,7 +481,7 @@ class Fit:
         """Intraclass correlations of the (latent) responses with random intercepts only, by level."""
         import pandas as pd
 
-        from semgllamm.results.measures import intraclass_correlations
+        from semgllamm.results.intraclass import intraclass_correlations
 
         return pd.DataFrame(intraclass_correlations(self), columns=["response", "level", "icc", "se"])
 
@@ -678,7 +680,7 @@ class Fit:
         self, ci: bool = False, standardized: bool = False, rsquare: bool = False, fit_measures: bool = False
     ) -> Report:
         """Everything that the summary prints, as a `Report`."""
-        from semgllamm.results.measures import report
+        from semgllamm.results.reporting import report
 
         return report(self, ci, standardized, rsquare, fit_measures)
 

@@ -80,6 +80,35 @@ def test_a_label_on_the_marker_holds_its_namesakes():
 # ------------------------------------------------------------------------------------------------- columns
 
 
+BLOCKS = "group: 1\nf =~ x1 + {0}x2 + x3\ngroup: 2\nf =~ x1 + {1}x2 + x3"
+
+
+@pytest.mark.parametrize("labels", [("a*", ""), ("", "a*")])
+def test_a_label_in_the_block_of_one_group_is_warned_of(labels):
+    own, other = ("1", "2") if labels[0] else ("2", "1")
+    (warning,) = check(complete(read(BLOCKS.format(*labels)), n_groups=2))
+    assert f"the label 'a' of f=~x2 is used in group '{own}' only" in warning
+    assert f"of group '{other}' is free" in warning
+
+
+def test_the_warning_of_a_label_names_all_groups_as_the_data_do():
+    text = "f =~ x1 + x2 + x3\n@group(south)\nf =~ a*x2"
+    labels = ("north", "south", "west")
+    (warning,) = check(complete(read(text), n_groups=3, group_labels=labels), labels)
+    assert "'a' of f=~x2 is used in group 'south' only, and f=~x2 of groups 'north', 'west' is free" in warning
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "f =~ x1 + a*x2 + x3", "f =~ x1 + c(a, NA)*x2 + x3", "f =~ x1 + c(a, b)*x2 + x3", BLOCKS.format("a*", "a*"),
+        BLOCKS.format("a*", "b*"), BLOCKS.format("a*", "0.5*"), BLOCKS.format("", ""),
+    ],
+)  # fmt: skip
+def test_labels_that_say_what_groups_share_are_not_warned_of(text):
+    assert check(complete(read(text), n_groups=2)) == ()
+
+
 @pytest.mark.parametrize(
     ("text", "message"),
     [

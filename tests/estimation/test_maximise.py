@@ -4,7 +4,15 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from toy_likelihoods import Covariance, EvenInSigma, Logit, Quadratic, RandomInterceptGaussian, RandomInterceptLogit
+from toy_likelihoods import (
+    BendingRidge,
+    Covariance,
+    EvenInSigma,
+    Logit,
+    Quadratic,
+    RandomInterceptGaussian,
+    RandomInterceptLogit,
+)
 
 from semgllamm.errors import EstimationError
 from semgllamm.estimation.optimise import maximise
@@ -143,6 +151,14 @@ def test_perfect_separation_is_named(louis):
     assert not convergence.converged
     assert convergence.culprits == ("x2",)
     assert "x2" in convergence.message and "separation" in convergence.message
+
+
+@pytest.mark.parametrize(("c", "k"), [(6.0, 0.02), (8.0, 0.05)])
+def test_a_ridge_on_which_standard_errors_grow_has_a_top(c, k):
+    # from (1, 1) the variance of b, 1 + 4a⁴/k, grows c⁴-fold on the way
+    optimum = maximise(BendingRidge(c, k), np.array([1.0, 1.0]), ())
+    assert optimum.convergence.converged, optimum.convergence.message
+    assert np.allclose(optimum.free, [c, c**2], rtol=1e-5)
 
 
 def test_separation_in_a_continuous_variable():

@@ -68,6 +68,19 @@ class Quadratic(Toy):
         return -self.J
 
 
+class BendingRidge(Toy):
+    """log L = −½(b − a²)² − ½k(log a − log c)²: the maximum is at (c, c²), a long way up a ridge that bends."""
+
+    def __init__(self, c, k):
+        super().__init__(["a", "b"])
+        self.c, self.k = c, k
+
+    def loglik(self, free, points):
+        if free[0].real <= 0:
+            return -np.inf + 0j
+        return -0.5 * (free[1] - free[0] ** 2) ** 2 - 0.5 * self.k * np.log(free[0] / self.c) ** 2
+
+
 class EvenInSigma(Toy):
     """log L = −(β − 1)² − Σ(σ_k² − c_k)²: the maximum is at σ_k = √c_k, or at 0 for negative c_k."""
 

@@ -1,5 +1,8 @@
 """Laws of the bootstrap: what normal data and the model's own samples must give, and the same draws however divided."""
 
+import subprocess
+import sys
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -115,6 +118,19 @@ def test_bootstrap_standard_errors_of_a_fit():
     assert "Bootstrap" in str(fit.summary())
 
 
+def test_bootstrap_standard_errors_of_any_fit(monkeypatch):
+    monkeypatch.setattr("semgllamm.estimation.covariances.BOOTSTRAPS", 48)
+    data = sample(150).assign(g=[f"{k:03d}" for k in np.arange(150) // 5])
+    for text, arguments in (
+        (MODEL, {"estimator": "GLS"}), (MODEL, {"cluster": "g"}), ("y1 ~ x + (1 | g)", {}), (MODEL + "b > 0.1", {}),
+    ):  # fmt: skip
+        fit, plain = (sg.sem(text, data, se=se, **arguments) for se in ("bootstrap", "standard"))
+        assert fit.se_kind == "bootstrap"
+        ratio = (fit.parameters["se"] / plain.parameters["se"]).dropna()
+        assert len(ratio) and ratio.between(0.5, 2).all()
+        assert not ratio.eq(1).all()
+
+
 @pytest.mark.parametrize("arguments, message", [
     ({"kind": "jackknife"}, "unknown"), ({"n": 0}, "1 or more"), ({"workers": 0}, "workers"),
 ])  # fmt: skip
@@ -135,5 +151,153 @@ def test_kinds_that_the_data_do_not_allow():
     data.loc[::7, "y2"] = np.nan
     with pytest.raises(sg.EstimationError, match="complete"):
         sg.sem(MODEL, data, missing="ml").bootstrap(5, kind="bollen.stine")
-    with pytest.raises(sg.ModelError, match="closed form"):
-        sg.fit("y1 ~ x + (1 | g)", sample(60).assign(g=np.arange(60) % 6)).bootstrap(5)
+    herds = sg.fit(HERDS, sg.load_dataset("cbpp"))
+    with pytest.raises(sg.EstimationError, match="independent rows"):
+        herds.bootstrap(5, kind="bollen.stine")
+
+
+# ---------------------------------------------------------------------------------------------- any model
+
+HERDS = """
+    incidence ~ 1 + period + (1 | herd)    @family(binomial(logit))
+    @trials(incidence, size)
+"""
+
+
+def assert_draws_are(drawn, again):
+    """The first draw is the fit of the rows that were drawn."""
+    assert drawn.failed == 0
+    assert drawn.draws.iloc[0][again.coef.index].to_numpy() == pytest.approx(again.coef.to_numpy(), abs=2e-5)
+
+
+def chosen(seed, units, draw=0):
+    """The units that a draw takes, of one group."""
+    return np.random.default_rng(np.random.SeedSequence(seed).spawn(draw + 1)[draw]).choice(np.arange(units), units)
+
+
+def of_units(data, column, units):
+    """The rows of units, each time that a unit is drawn as a unit of its own."""
+    labels = np.sort(data[column].unique())
+    return pd.concat(
+        [data[data[column] == labels[k]].assign(**{column: f"{draw:03d}"}) for draw, k in enumerate(units)],
+        ignore_index=True,
+    )
+
+
+def test_a_draw_of_clusters_is_the_fit_of_clusters_drawn_with_replacement():
+    data = sg.load_dataset("cbpp")
+    fit = sg.fit(HERDS, data, quadrature=sg.Adaptive(7))
+    labels = fit.binding.frame["herd"].to_numpy()[fit.design.kept[fit.design.first_row[1]]]
+    rows = pd.concat(
+        [data[data["herd"] == labels[k]].assign(herd=f"{draw:03d}") for draw, k in enumerate(chosen(3, 15))],
+        ignore_index=True,
+    )
+    assert_draws_are(fit.bootstrap(1, seed=3), sg.fit(HERDS, rows, quadrature=sg.Adaptive(7)))
+
+
+@pytest.mark.parametrize("estimator", ["GLS", "ULS", "DWLS"])
+def test_a_draw_of_least_squares_is_the_fit_of_rows_drawn_with_replacement(estimator):
+    data = sample(200)
+    fit = sg.sem(MODEL, data, estimator=estimator)
+    again = sg.sem(MODEL, data.iloc[chosen(4, 200)].reset_index(drop=True), estimator=estimator)
+    assert_draws_are(fit.bootstrap(1, seed=4), again)
+
+
+def test_a_draw_of_rows_in_clusters_is_one_of_clusters():
+    data = sample(200).assign(g=[f"{k:03d}" for k in np.arange(200) // 8])
+    fit = sg.sem(MODEL, data, cluster="g")
+    drawn = of_units(data, "g", chosen(5, 25))
+    assert_draws_are(fit.bootstrap(1, seed=5), sg.sem(MODEL, drawn, cluster="g"))
+
+
+def test_draws_obey_constraints():
+    fit = sg.sem("f =~ y1 + a*y2 + c*y3 + y4\nf ~ b*x\na*c == 1\nb > 0.6", sample(300))
+    drawn = fit.bootstrap(20, seed=1).draws
+    assert (drawn["a"] * drawn["c"]).to_numpy() == pytest.approx(1.0, abs=1e-7)
+    assert (drawn["b"] >= 0.6 - 1e-8).all()
+
+
+def test_draws_of_the_engine_have_the_spread_of_the_sandwich():
+    fit = sg.fit(HERDS, sg.load_dataset("cbpp"))
+    drawn = fit.bootstrap(80, seed=1)
+    expected = np.sqrt(np.diag(fit.vcov("sandwich")))[:4]
+    assert drawn.se.iloc[:4].to_numpy() == pytest.approx(expected, rel=0.35)
+
+
+@pytest.mark.parametrize("text, arguments", [
+    (HERDS, {}),
+    ("u ~ x + (1 | g)\nu | t1 + t2", {"ordered": ["u"]}),
+    ("y ~ x + (1 + x | g)", {}),
+])  # fmt: skip
+def test_parametric_draws_of_the_engine_are_centred_at_the_estimates(text, arguments):
+    data = sg.load_dataset("cbpp")
+    if text is not HERDS:
+        rng = np.random.default_rng(2)
+        g = np.repeat(np.arange(40), 10)
+        x, u = rng.standard_normal(400), rng.standard_normal((40, 2))
+        y = 0.5 * x + u[g, 0] + 0.5 * x * u[g, 1] + rng.standard_normal(400)
+        data = pd.DataFrame({"x": x, "g": g, "y": y, "u": np.digitize(0.5 * x + u[g, 0] + rng.logistic(size=400),
+                                                                      [-0.7, 0.9])})  # fmt: skip
+    fit = sg.fit(text, data, quadrature=sg.Adaptive(5), **arguments)
+    drawn = fit.bootstrap(60, kind="parametric", seed=1)
+    assert drawn.failed <= 3
+    slopes = [name for name in fit.coef.index if "~~" not in name]
+    distance = (drawn.draws.mean() - drawn.estimates)[slopes] / (drawn.se[slopes] / np.sqrt(60))
+    assert distance.abs().max() < 4
+    # as wide as the model says
+    expected = pd.Series(np.sqrt(np.diag(fit.vcov())), fit.coef.index)[slopes]
+    assert drawn.se[slopes].to_numpy() == pytest.approx(expected.to_numpy(), rel=0.4)
+
+
+def test_parametric_draws_of_two_levels_are_centred_at_the_estimates():
+    text = """
+        level: 1
+          fw =~ y1 + y2 + y3
+          fw ~ x1
+        level: 2
+          fb =~ y1 + y2 + y3
+          fb ~ w1
+    """
+    fit = sg.sem(text, sg.load_dataset("demo_twolevel"), cluster="cluster")
+    drawn = fit.bootstrap(40, kind="parametric", seed=1)
+    assert drawn.failed == 0
+    distance = (drawn.draws.mean() - drawn.estimates) / (drawn.se / np.sqrt(40))
+    assert distance.abs().max() < 4.5
+    expected = np.sqrt(np.diag(fit.vcov()))
+    assert drawn.se[list(fit.coef.index)].to_numpy() == pytest.approx(expected, rel=0.5)
+
+
+def test_draws_of_the_engine_do_not_depend_on_the_number_of_workers():
+    fit = sg.fit(HERDS, sg.load_dataset("cbpp"), quadrature=sg.Adaptive(3))
+    for kind in ("ordinary", "parametric"):
+        one, two = (fit.bootstrap(6, kind=kind, seed=2, workers=workers).draws for workers in (1, 2))
+        pd.testing.assert_frame_equal(one, two)
+
+
+def test_a_script_without_a_guard_may_use_all_cores(tmp_path):
+    script = tmp_path / "script.py"
+    script.write_text(
+        "import semgllamm as sg\n"
+        "print('once')\n"
+        "fit = sg.cfa('f =~ x1 + x2 + x3', sg.load_dataset('holzinger'))\n"
+        "print(fit.bootstrap(60, seed=1, workers=2))\n"
+    )
+    done = subprocess.run([sys.executable, str(script)], capture_output=True, text=True, timeout=300)
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.count("once") == 1 and "<Bootstrap: 60 samples" in done.stdout
+
+
+def test_progress_and_failures_are_told(capsys):
+    # one group of answers has a single success: many samples have none
+    rng = np.random.default_rng(1)
+    x = np.repeat([0.0, 1.0], 30)
+    y = np.where(x == 0, rng.random(60) < 0.5, np.arange(60) == 59).astype(float)
+    fit = sg.fit("y ~ x @family(bernoulli(logit))", {"x": x, "y": y})
+    drawn = fit.bootstrap(40, seed=1, progress=True, workers=1)
+    assert 5 < drawn.failed < 30
+    assert len(drawn.draws) == 40 - drawn.failed
+    told = capsys.readouterr().err
+    assert f"bootstrap 40/40, {drawn.failed} without a maximum" in told
+    assert f"40 samples, ordinary, {drawn.failed} of them without a maximum" in repr(drawn)
+    fit.bootstrap(10, seed=1, workers=1)
+    assert capsys.readouterr().err == ""
