@@ -38,6 +38,11 @@ def _weighted(n: np.ndarray, stack: np.ndarray) -> np.ndarray:
     return (n @ stack.reshape(len(n), -1)).reshape(stack.shape[1:])
 
 
+def _by_level(n: np.ndarray, scale: np.ndarray, stack: np.ndarray) -> np.ndarray:
+    """Σ_k n_k c_kl of a stack of matrices, one for each level l."""
+    return (scale.T * n @ stack.reshape(len(n), -1)).reshape(-1, *stack.shape[1:])
+
+
 @dataclass(frozen=True)
 class Cells:
     """The cells of B, S and Γ of a group.
@@ -197,32 +202,42 @@ class Graph:
         same = self.row[self.covariances] == self.column[self.covariances]
         self.kappa[self.covariances][same] = 0.5
         self.distinct = len(np.unique(self.number)) == len(self.number)
-        fixed = cells.number < 0
-        self.B = self._filled(fixed & (cells.kind == PATH))
-        residual = fixed & (cells.kind == COVARIANCE)
-        self.S = np.stack([self._filled(residual & (cells.level == level)) for level in range(n_levels)])
-        self.S += np.tril(self.S, -1).swapaxes(1, 2)
-        self.Gamma = np.zeros((n_nodes, n_covariates))
-        where = fixed & (cells.kind == REGRESSION)
-        np.add.at(self.Gamma, (cells.row[where], cells.column[where]), cells.value[where])
+        self.pairs = 0.5 * np.outer(self.kappa, self.kappa)
+        self.identity = np.eye(n_nodes)
+        self._lay_out(cells)
 
-    def _filled(self, where: np.ndarray) -> np.ndarray:
-        out = np.zeros((self.v, self.v))
-        np.add.at(out, (self.cells.row[where], self.cells.column[where]), self.cells.value[where])
-        return out
+    def _lay_out(self, cells: Cells) -> None:
+        """The places of the cells in one vector that holds B, the S_l and Γ one after the other."""
+        v, square = self.v, self.v**2
+        self.ends = square, square * (1 + self.n_levels)
+        first = np.array([0, *self.ends])[cells.kind]
+        first = np.where(cells.kind == COVARIANCE, first + cells.level * square, first)
+        place = first + cells.row * np.where(cells.kind == REGRESSION, self.m, v) + cells.column
+        # S holds both triangles
+        twice = (cells.kind == COVARIANCE) & (cells.row != cells.column)
+        place = np.concatenate([place, (first + cells.column * v + cells.row)[twice]])
+        number = np.concatenate([cells.number, cells.number[twice]])
+        value = np.concatenate([cells.value, cells.value[twice]])
+        fixed = number < 0
+        self.constant = np.zeros(self.ends[1] + v * self.m)
+        np.add.at(self.constant, place[fixed], value[fixed])
+        self.place, self.source = place[~fixed], number[~fixed]
 
     def matrices(self, parameters: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         """B (v, v), S (levels, v, v) and Γ (v, m)."""
-        values = parameters[self.number]
-        B, S, Gamma = self.B.copy(), self.S.copy(), self.Gamma.copy()
-        np.add.at(B, (self.row[self.paths], self.column[self.paths]), values[self.paths])
-        here = self.covariances
-        np.add.at(S, (self.level[here], self.row[here], self.column[here]), values[here])
-        off = self.row[here] != self.column[here]
-        np.add.at(S, (self.level[here][off], self.column[here][off], self.row[here][off]), values[here][off])
-        here = self.regressions
-        np.add.at(Gamma, (self.row[here], self.column[here]), values[here])
-        return B, S, Gamma
+        values = self.constant.copy()
+        np.add.at(values, self.place, parameters[self.source])
+        v, (first, second) = self.v, self.ends
+        return values[:first].reshape(v, v), values[first:second].reshape(-1, v, v), values[second:].reshape(v, self.m)
+
+    @cached_property
+    def cells_of_parameters(self) -> tuple[np.ndarray, ...]:
+        return np.ix_(self.number, self.number)
+
+    @cached_property
+    def ends_of_paths(self) -> tuple[np.ndarray, np.ndarray]:
+        """Rows and columns of the free paths."""
+        return self.row[self.paths], self.column[self.paths]
 
     @cached_property
     def in_feedback(self) -> np.ndarray:
@@ -284,10 +299,10 @@ class Evaluation:
         self.graph, self.parameters, self.moments = graph, parameters, moments
         p = graph.p
         B, S, Gamma = graph.matrices(parameters)
-        self.E = np.linalg.inv(np.eye(graph.v) - B) if B.any() else np.eye(graph.v)
+        self.E = np.linalg.inv(graph.identity - B) if B.any() else graph.identity
         parts = self.E @ S @ self.E.T
         one = moments.scale.shape[1] == 1
-        self.P = parts if one else np.einsum("kl,lab->kab", moments.scale, parts)
+        self.P = parts if one else np.tensordot(moments.scale, parts, 1)
         self.Sigma = self.P[:, :p, :p]
         self.nu = self.E @ Gamma  # (v, m)
         self.Pi = self.nu[:p]
@@ -321,6 +336,11 @@ class Evaluation:
         return self.W @ self.T @ self.W
 
     @cached_property
+    def Q(self) -> np.ndarray:
+        """W − WTW: −2/n times the derivative in Σ of a pattern's log-likelihood."""
+        return self.W - self.U
+
+    @cached_property
     def forms(self) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         """a (p, moving + regressions), b (k or 1, p, moving), h (m, all): the vectors of the free cells."""
         g, p = self.graph, self.graph.p
@@ -349,14 +369,8 @@ class Evaluation:
         g, n = self.graph, self.moments.n
         a, b, h = self.forms
         slope = np.zeros(len(g.free))
-        Q = self.W - self.U
-        if len(b) == 1:
-            Q = _weighted(n, Q)[None]
-            weight = np.ones(1)
-        else:
-            weight = n
-        moving = a[:, : g.n_moving]
-        slope[: g.n_moving] = -g.kappa * np.einsum("k,pj,kpj->j", weight, moving, Q @ b)
+        Qb = _weighted(n, self.Q) @ b[0] if len(b) == 1 else _weighted(n, self.Q @ b)
+        slope[: g.n_moving] = -g.kappa * (a[:, : g.n_moving] * Qb).sum(axis=0)
         if h.size:
             J = _weighted(n, self.W @ self.A)
             slope += (a * (J @ h)).sum(axis=0)
@@ -369,46 +383,59 @@ class Evaluation:
         derivatives in the moments.
         """
         g = self.graph
-        out = np.zeros((len(g.free), len(g.free)))
-        # so many patterns at a time that their matrices stay in the cache
-        step = max(1, MANY // max(out.size, 1))
-        for first in range(0, len(self.moments.n), step):
-            self._add_products(out, slice(first, first + step), expected)
+        out = self._products[0 if expected else 1]
         if straight:
-            out -= self._bending_of_fitted()
+            out = out - self._bending_of_fitted()
         elif not expected:
-            out -= self._bending()
+            out = out - self._bending()
         if g.distinct:
             total = np.zeros((g.q, g.q))
-            total[np.ix_(g.number, g.number)] = out
+            total[g.cells_of_parameters] = out
             return total
         return g.to_parameters(g.to_parameters(out).T)
 
-    def _add_products(self, out: np.ndarray, some: slice, expected: bool) -> None:
-        """Add −∂²ℓ/∂(Σ, Π)² along the forms of the cells, over some of the patterns."""
+    @cached_property
+    def _products(self) -> tuple[np.ndarray, np.ndarray]:
+        """−∂²ℓ/∂(Σ, Π)² along the forms of the free cells, expected and observed."""
+        size = len(self.graph.free)
+        expected, observed = np.zeros((2, size, size))
+        # so many patterns at a time that their matrices stay in the cache
+        step = max(1, MANY // max(expected.size, 1))
+        for first in range(0, len(self.moments.n), step):
+            self._add_products(expected, observed, slice(first, first + step))
+        return expected, observed
+
+    def _add_products(self, expected: np.ndarray, observed: np.ndarray, some: slice) -> None:
+        """Add the products of forms over some of the patterns.
+
+        Along i and j, tr WDWD' of the forms has W in both places where it is expected, and 2U − W in one of them where
+        it is observed.
+        """
         g, moments, n = self.graph, self.moments, self.moments.n[some]
         a, b, h = self.forms
         c = g.n_moving
         moving = a[:, :c]
-        W = self.W[some]
+        W, U = self.W[some], self.U[some]
         b = b[some] if len(b) > 1 else b
-        Z = W if expected else 2 * self.U[some] - W
         b_t = b.swapaxes(1, 2)
-        Wb, Zb = W @ b, Z @ b
+        Wb, Ub = W @ b, U @ b
         aWa, aWb, bWb = a.T @ (W @ a), moving.T @ Wb, b_t @ Wb
-        inner = aWa[:, :c, :c]
-        both = (moving.T @ Zb) * aWb.swapaxes(1, 2) + 0.5 * ((b_t @ Zb) * inner + (moving.T @ (Z @ moving)) * bWb)
-        both = _weighted(n, both)
-        out[:c, :c] += 0.5 * np.outer(g.kappa, g.kappa) * (both + both.T)
+        bWa, inner = aWb.swapaxes(1, 2), aWa[:, :c, :c]
+        straight = _weighted(n, aWb * bWa + bWb * inner)
+        turned = (moving.T @ Ub) * bWa + 0.5 * ((b_t @ Ub) * inner + (moving.T @ (U @ moving)) * bWb)
+        turned = _weighted(n, turned)
+        expected[:c, :c] += 2 * g.pairs * straight
+        observed[:c, :c] += 2 * g.pairs * (turned + turned.T - straight)
         if h.size:
-            out += _weighted(n, aWa * (h.T @ moments.xx[some] @ h))
-            if not expected:
-                # Σ moves with i, Π with j
-                Gh = W @ self.A[some] @ h
-                cross = aWa[:, :c] * (b_t @ Gh) + (Wb.swapaxes(1, 2) @ a) * (moving.T @ Gh)
-                cross = g.kappa[:, None] * _weighted(n, cross)
-                out[:c] += cross
-                out[:, :c] += cross.T
+            along = _weighted(n, aWa * (h.T @ moments.xx[some] @ h))
+            expected += along
+            observed += along
+            # Σ moves with i, Π with j
+            Gh = W @ self.A[some] @ h
+            cross = aWa[:, :c] * (b_t @ Gh) + (Wb.swapaxes(1, 2) @ a) * (moving.T @ Gh)
+            cross = g.kappa[:, None] * _weighted(n, cross)
+            observed[:c] += cross
+            observed[:, :c] += cross.T
 
     def _bending(self) -> np.ndarray:
         """Σ ∂ℓ/∂Σ ∂²Σ + ∂ℓ/∂Π ∂²Π over the free cells."""
@@ -417,36 +444,35 @@ class Evaluation:
         if g.n_path == 0:
             return out
         p = g.p
-        Ey, n = E[:p], moments.n
-        Q = self.W - self.U
-        r, c = g.row[g.paths], g.column[g.paths]
+        Ey, n, Q = E[:p], moments.n, self.Q
+        r, c = g.ends_of_paths
+        r_r, c_c, r_c = (r[:, None], r), (c[:, None], c), (r[:, None], c)
         sums = _weighted(n, Q)
         EQE = Ey.T @ sums @ Ey
         if len(self.P) == 1:
             EQP = Ey.T @ sums @ self.P[0, :p]
-            twice = self.P[0][np.ix_(c, c)] * EQE[np.ix_(r, r)]
+            twice = self.P[0][c_c] * EQE[r_r]
         else:
-            EQP = Ey.T @ np.einsum("k,kab,kbc->ac", n, Q, self.P[:, :p])
-            weighted = Ey.T @ (n[:, None, None] * Q) @ Ey
-            twice = (self.P[:, c[:, None], c] * weighted[:, r[:, None], r]).sum(axis=0)
-        J = _weighted(n, self.W @ self.A)
-        EJ = Ey.T @ J
+            EQP = Ey.T @ _weighted(n, Q @ self.P[:, :p])
+            each = Ey.T @ (n[:, None, None] * Q) @ Ey
+            twice = (self.P[:, *c_c] * each[:, *r_r]).sum(axis=0)
+        EJ = Ey.T @ _weighted(n, self.W @ self.A)
         slope = EJ @ self.nu_shifted.T - EQP  # (v, v): ∂ℓ along E_r and ν_c or P_c
-        once = E[c[None, :], r[:, None]] * slope[r[None, :], c[:, None]]
+        once = E.T[r_c] * slope[r_c].T
         out[g.paths, g.paths] = once + once.T - twice
-        s = g.covariances
         if g.n_moving > g.n_path:
-            left, right = g.row[s], g.column[s]
-            several = g.n_levels > 1
-            by_level = np.einsum("kl,k,kab->lab", moments.scale, n, Ey.T @ Q @ Ey) if several else EQE[None]
-            one = by_level[g.level[s][None, :], r[:, None], left[None, :]] * E[c[:, None], right[None, :]]
-            other = by_level[g.level[s][None, :], r[:, None], right[None, :]] * E[c[:, None], left[None, :]]
+            s = g.covariances
+            left, right, level = g.row[s], g.column[s], g.level[s]
+            by_level = EQE[None] if g.n_levels == 1 else Ey.T @ _by_level(n, moments.scale, Q) @ Ey
+            one = by_level[level, r[:, None], left] * E[c[:, None], right]
+            other = by_level[level, r[:, None], right] * E[c[:, None], left]
             mixed = -g.kappa[s] * (one + other)
             out[g.paths, s] = mixed
             out[s, g.paths] = mixed.T
         if len(g.free) > g.n_moving:
             to_x = EJ @ moments.turn.T
-            mixed = E[c[:, None], g.row[g.regressions][None, :]] * to_x[r[:, None], g.column[g.regressions][None, :]]
+            row, column = g.row[g.regressions], g.column[g.regressions]
+            mixed = E[c[:, None], row] * to_x[r[:, None], column]
             out[g.paths, g.regressions] = mixed
             out[g.regressions, g.paths] = mixed.T
         return out
@@ -460,7 +486,7 @@ class Evaluation:
         if not m:
             return np.zeros((a.shape[1], a.shape[1]))
         xx = _weighted(n, self.moments.xx)[:m, :m] / n.sum()
-        return (a.T @ _weighted(n, self.W - self.U) @ a) * (slopes.T @ xx @ slopes)
+        return (a.T @ _weighted(n, self.Q) @ a) * (slopes.T @ xx @ slopes)
 
     def implied(self) -> np.ndarray:
         """Moments of responses and covariates given those of the covariates themselves, (m,).
