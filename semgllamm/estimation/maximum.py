@@ -15,9 +15,10 @@ from semgllamm.estimation.gaussian import GaussianLikelihood
 from semgllamm.estimation.identification import identification
 from semgllamm.estimation.least_squares import LeastSquares
 from semgllamm.estimation.likelihood import Likelihood
+from semgllamm.estimation.moment_start import moment_start_values
 from semgllamm.estimation.samples import check_model, check_samples
 from semgllamm.estimation.settings import Adaptive, Ordinary, Request, Settings
-from semgllamm.estimation.start import moment_start_values, start_values
+from semgllamm.estimation.start import start_values
 from semgllamm.model.constraints import Constraints
 
 __all__ = ["maximum_likelihood"]

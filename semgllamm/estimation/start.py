@@ -10,12 +10,11 @@ from __future__ import annotations
 import numpy as np
 
 from semgllamm.diagram.diagram import PathDiagram
-from semgllamm.estimation.gaussian import GaussianLikelihood
 from semgllamm.estimation.predictor import Predictor
 from semgllamm.integration.independence import working_quantities
 from semgllamm.model.transforms import CELL, CHOLESKY, LOG_VARIANCE
 
-__all__ = ["moment_start_values", "start_values"]
+__all__ = ["start_values"]
 
 ATTENUATION = 0.35
 NEWTON_STEPS = 12
@@ -236,68 +235,3 @@ def _residual_variances(predictor, state, cell, inner) -> None:
     for number, found in residual.items():
         value = 0.5 * float(np.mean(found))
         inner[number] = np.log(max(value, 1e-8)) if predictor.working.kind[number] == LOG_VARIANCE else value
-
-
-def moment_start_values(likelihood: GaussianLikelihood, diagram: PathDiagram) -> np.ndarray:
-    """Free parameters of a Gaussian model to start from, by the covariances of the measures of each factor.
-
-    With r the weighted sum of a factor's other standardised measures, a loading is cov(y, r) over that of the marker (a
-    method of instruments; Hägglund 1982); half of each variance is residual.
-    """
-    model = likelihood.model
-    cells = np.zeros(model.n_parameters)
-    measured = {cell.column for group in model.groups for cell in group.Lambda}
-    for g, group in enumerate(model.groups):
-        covariance, mean = _pooled(likelihood.samples[g].moments)
-        place = {name: k for k, name in enumerate(likelihood.responses)}
-        deviation = np.sqrt(np.maximum(np.diag(covariance), 1e-12))
-        latent = _from_measures(group, covariance, deviation, place, cells)
-        for cell in group.Theta:
-            if cell.is_free and cell.row == cell.column:
-                cells[cell.number] = 0.5 * covariance[place[cell.row], place[cell.row]]
-        for cell in group.B:
-            if cell.is_free and cell.column not in measured and cell.row in latent:
-                cells[cell.number] = np.sqrt(latent[cell.row])
-        for cell in group.Psi:
-            if cell.is_free and cell.row == cell.column:
-                cells[cell.number] = latent.get(cell.row, 1.0) * (0.5 if cell.row in measured else 1.0)
-        for cell in group.beta:
-            if cell.is_free and cell.column == "1":
-                cells[cell.number] = mean[place[cell.row]]
-    for row, number in zip(diagram.parameters, model.rows):
-        if number >= 0 and row.start is not None:
-            cells[number] = row.start
-    return likelihood.working.free_from_inner(cells)
-
-
-def _pooled(moments) -> tuple[np.ndarray, np.ndarray]:
-    """Covariances of the responses over all patterns, pairwise, and their means."""
-    n = moments.n[:, None, None]
-    together = (n * moments.both).sum(axis=0)
-    covariance = (n * moments.yy).sum(axis=0) / np.maximum(together, 1.0)
-    return covariance, moments.shift_y
-
-
-def _from_measures(group, covariance, deviation, place, cells) -> dict[str, float]:
-    """Fill in the free loadings of observed measures; the variance of each factor on the scale of its loadings."""
-    latent: dict[str, float] = {}
-    for name in dict.fromkeys(cell.column for cell in group.Lambda):
-        mine = [cell for cell in group.Lambda if cell.column == name]
-        at = [place[cell.row] for cell in mine]
-        R = covariance[np.ix_(at, at)] / np.outer(deviation[at], deviation[at])
-        off = R - np.diag(np.diag(R))
-        vector = np.linalg.eigh(R)[1][:, -1]
-        vector = vector if vector.sum() >= 0 else -vector
-        along = off @ vector
-        along = np.where(np.abs(along) < 0.1, np.where(vector < 0, -0.1, 0.1), along) * deviation[at]
-        marker = next((k for k, cell in enumerate(mine) if not cell.is_free and cell.value != 0.0), None)
-        if marker is None:
-            scale = 0.7 * deviation[at[0]] / along[0] * np.sign(along[0])
-            latent[name] = 1.0
-        else:
-            scale = mine[marker].value / along[marker]
-            latent[name] = 0.5 * covariance[at[marker], at[marker]] / mine[marker].value ** 2
-        for cell, size in zip(mine, along * scale):
-            if cell.is_free:
-                cells[cell.number] = size
-    return latent
