@@ -267,7 +267,7 @@ class Climber:
     def curvature(self, here: Point) -> Curvature:
         """The spectrum of the information at a point."""
         if self._spectrum is None or self._spectrum[0] is not here.information:
-            self._spectrum = here.information, Curvature.of(here.information, self.blocks)
+            self._spectrum = here.information, Curvature(here.information, self.blocks)
         return self._spectrum[1]
 
     def trusts_louis(self, points: tuple[int, ...]) -> bool:

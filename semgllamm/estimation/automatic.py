@@ -96,7 +96,7 @@ def remaining_error(
     p, target = likelihood.n_free, climber.settings.target
     if likelihood.exact or not points:
         return RemainingError(np.zeros(p), 0.0, (0.0,) * len(points), target), optimum.free
-    curvature: Curvature | Tangent = Curvature.of(optimum.information, climber.blocks)
+    curvature: Curvature | Tangent = Curvature(optimum.information, climber.blocks)
     if restrictions is not None:
         curvature = tangent(restrictions, climber, optimum, optimum.multipliers)
     se = np.sqrt(curvature.variances)

@@ -61,7 +61,7 @@ class Inverse:
             notes = _singular_by_rank(likelihood, free) if normals.size else []
             vcov, null = covariance(information, likelihood.names, self.boundary, likelihood.blocks, normals)
             return vcov, null, notes
-        scale = Curvature.of(information, likelihood.blocks).scale
+        scale = Curvature(information, likelihood.blocks).scale
         vcov, null, held = restricted_covariance(
             information, scale, likelihood.names, self.boundary, self.restrictions, free, self.multipliers
         )

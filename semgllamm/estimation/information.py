@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 
@@ -54,26 +55,54 @@ class NullDirection:
         return f"{listed} {what} (scaled information {self.value:.1e})"
 
 
-@dataclass(frozen=True, slots=True)
 class Curvature:
-    """The scaled spectrum of an information matrix; λ ascend."""
+    """The spectrum of a scaled information matrix, or its inverse alone as long as that will do.
 
-    scale: np.ndarray
-    values: np.ndarray
-    vectors: np.ndarray
+    Parameters
+    ----------
+    information : (p, p) array
+    blocks : sequence of numpy.ndarray
+        The Cholesky factors among the parameters (positions, −1 for none).
 
-    @classmethod
-    def of(cls, information: np.ndarray, blocks: Sequence[np.ndarray] = ()) -> Curvature:
-        """Decompose `information`; `blocks` are the Cholesky factors among the parameters (positions, −1 for none)."""
+    Attributes
+    ----------
+    scale : (p,) array
+        D_ii.
+    """
+
+    def __init__(self, information: np.ndarray, blocks: Sequence[np.ndarray] = ()):
         diagonal = np.abs(np.diag(information))
         for block in blocks:
             for row in block:
                 cells = row[row >= 0]
                 if cells.size:
                     diagonal[cells] = diagonal[cells].max()
-        scale = np.sqrt(np.where(diagonal > np.finfo(float).tiny, diagonal, 1.0))
-        values, vectors = np.linalg.eigh(information / np.outer(scale, scale))
-        return cls(scale, values, vectors)
+        self.scale = np.sqrt(np.where(diagonal > np.finfo(float).tiny, diagonal, 1.0))
+        self._scaled = information / np.outer(self.scale, self.scale)
+
+    @cached_property
+    def _spectrum(self) -> tuple[np.ndarray, np.ndarray]:
+        return np.linalg.eigh(self._scaled)
+
+    @property
+    def values(self) -> np.ndarray:
+        """λ, ascending."""
+        return self._spectrum[0]
+
+    @property
+    def vectors(self) -> np.ndarray:
+        return self._spectrum[1]
+
+    @cached_property
+    def _inverse(self) -> np.ndarray | None:
+        """The inverse of the scaled matrix where it is regular beyond doubt: with traces t and t' of a positive
+        definite matrix and its inverse, λ_min ≥ 1/t' and λ_max ≤ t."""
+        try:
+            half = np.linalg.inv(np.linalg.cholesky(self._scaled))
+        except np.linalg.LinAlgError:
+            return None
+        inverse = half.T @ half
+        return inverse if np.trace(inverse) * np.trace(self._scaled) < 1 / SINGULAR else None
 
     @property
     def _sizes(self) -> np.ndarray:
@@ -82,23 +111,35 @@ class Curvature:
 
     def solve(self, gradient: np.ndarray, damping: float = 0.0) -> np.ndarray:
         """(|J| + μD²)⁻¹g, uphill whatever the signs of λ, with a damping of μ."""
+        if not damping and self._inverse is not None:
+            return self._inverse @ (gradient / self.scale) / self.scale
         return self.vectors @ (self.vectors.T @ (gradient / self.scale) / (self._sizes + damping)) / self.scale
 
-    @property
+    @cached_property
     def variances(self) -> np.ndarray:
         """Diagonal of |J|⁻¹."""
+        if self._inverse is not None:
+            return np.diag(self._inverse) / self.scale**2
         return (self.vectors**2 / self._sizes).sum(axis=1) / self.scale**2
 
     def inverse(self, floor: float = FLOOR) -> np.ndarray:
         """|J|⁻¹, eigenvalues below `floor` times the largest raised to that."""
+        if floor <= SINGULAR and self._inverse is not None:
+            return self._inverse / np.outer(self.scale, self.scale)
         sizes = np.maximum(self._sizes, floor * self._sizes.max(initial=0.0))
         half = self.vectors / np.sqrt(sizes) / self.scale[:, None]
         return half @ half.T
 
+    def below(self, bound: float) -> np.ndarray:
+        """Which λ are below `bound`, a number less than or equal to zero."""
+        return np.zeros(0, dtype=int) if self._inverse is not None else np.flatnonzero(self.values < bound)
+
     @property
-    def lowest(self) -> float:
-        """The smallest scaled eigenvalue; 1 when there is no parameter."""
-        return float(self.values[0]) if self.values.size else 1.0
+    def singular(self) -> np.ndarray:
+        """Which λ are none, or negative."""
+        if self._inverse is not None:
+            return np.zeros(0, dtype=int)
+        return np.flatnonzero(self.values < SINGULAR * self.values[-1])
 
     def direction(self, k: int) -> np.ndarray:
         """Eigenvector k in the parameters' units, D⁻¹V_k."""
@@ -196,11 +237,9 @@ def covariance(
         within -= N @ N.T
         # as much information across the boundary as there is along it, so that only what is within can be singular
         information = within @ information @ within + np.abs(np.diag(information)).max() * N @ N.T
-    curvature = Curvature.of(information, shrunk)
+    curvature = Curvature(information, shrunk)
     problems = tuple(
-        NullDirection.of(curvature.vectors[:, k], kept, value)
-        for k, value in enumerate(curvature.values)
-        if value < SINGULAR * curvature.values[-1]
+        NullDirection.of(curvature.vectors[:, k], kept, curvature.values[k]) for k in curvature.singular
     )
     if not problems:
         vcov[np.ix_(inside, inside)] = within @ curvature.inverse() @ within

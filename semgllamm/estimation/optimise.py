@@ -215,8 +215,7 @@ def _conclude(climber: Climber, here: Point, boundary: tuple[str, ...], last: bo
     names = climber.likelihood.names
     curvature = climber.curvature(here)
     inside = np.array([name not in boundary for name in names], dtype=bool)
-    upwards = np.flatnonzero(curvature.values < WRONG_SIGN)
-    wrong = [k for k in upwards if np.max(np.abs(curvature.vectors[inside, k]), initial=0.0) > 0.1]
+    wrong = [k for k in curvature.below(WRONG_SIGN) if np.max(np.abs(curvature.vectors[inside, k]), initial=0.0) > 0.1]
     if wrong and last:
         directions = [NullDirection.of(curvature.vectors[:, k], names, curvature.values[k]) for k in wrong]
         culprits = tuple(dict.fromkeys(name for d in directions for name in d.names))
@@ -240,7 +239,7 @@ def optimum_at(
         curvature = climber.curvature(here)
         gradient = float(np.max(np.abs(here.gradient) * np.sqrt(curvature.variances), initial=0.0))
         decrement = float(here.gradient @ curvature.solve(here.gradient))
-        negative = int((curvature.values < WRONG_SIGN).sum())
+        negative = curvature.below(WRONG_SIGN).size
     elif climber.history:
         gradient, decrement = climber.history[-1].gradient, climber.history[-1].decrement
     free = here.free.copy()

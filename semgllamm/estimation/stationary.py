@@ -82,7 +82,7 @@ def _put(climber: Climber, here: Point, free: np.ndarray) -> Point | None:
         return None
     if not here.by_louis:
         there = climber.surveyed(there)
-    if climber.curvature(there).lowest < WRONG_SIGN <= climber.curvature(here).lowest:
+    if climber.curvature(there).below(WRONG_SIGN).size and not climber.curvature(here).below(WRONG_SIGN).size:
         return None
     climber.here = there
     return there
@@ -123,7 +123,7 @@ def leave_saddle(climber: Climber, here: Point) -> tuple[Point, np.ndarray | Non
     differences of the score in its place.
     """
     free = _higher(climber, here)
-    if free is None and here.by_louis and climber.curvature(here).lowest < WRONG_SIGN:
+    if free is None and here.by_louis and climber.curvature(here).below(WRONG_SIGN).size:
         here = climber.differenced(here)
         free = _higher(climber, here)
     return here, free
@@ -132,7 +132,7 @@ def leave_saddle(climber: Climber, here: Point) -> tuple[Point, np.ndarray | Non
 def _higher(climber: Climber, here: Point) -> np.ndarray | None:
     curvature = climber.curvature(here)
     slack = 1e-9 * (1.0 + abs(here.loglik))
-    for k in np.flatnonzero(curvature.values < WRONG_SIGN):
+    for k in curvature.below(WRONG_SIGN):
         direction = curvature.direction(k)
         if here.gradient @ direction < 0:
             direction = -direction

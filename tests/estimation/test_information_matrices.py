@@ -101,7 +101,7 @@ def test_steps_point_uphill_whatever_the_curvature():
     for _ in range(20):
         J = rng.normal(size=(4, 4))
         g = rng.normal(size=4)
-        curvature = Curvature.of(J + J.T)
+        curvature = Curvature(J + J.T)
         assert g @ curvature.solve(g) > 0
         assert np.allclose(curvature.inverse() @ g, curvature.solve(g))
         assert np.allclose(np.diag(curvature.inverse()), curvature.variances)
