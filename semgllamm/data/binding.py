@@ -95,6 +95,7 @@ def bind(
     units = nest(frame, ordering, within=tuple(within))
     levels = (ROW, *units.levels)
     notes, warnings = list(units.notes), []
+    named_at = _levels_of_names(diagram, levels)
     responses, values, categories, chosen = [], {}, {}, {}
     for name in (*diagram.responses, *also):
         spec = family_in(diagram, name)
@@ -111,7 +112,7 @@ def bind(
         if found.name == "ordinal":
             count = len(labels) if labels is not None else int(np.nanmax(array)) + 1
             categories[name] = count
-        level = _level_of_response(diagram, name, array, units, levels)
+        level = _level_of_response(diagram, name, array, units, levels, named_at)
         responses.append(Response(name, found, level, count))
         values[name] = array
         chosen[name] = f"{found.name}({found.link})"
@@ -160,17 +161,22 @@ def _groups(frame: pd.DataFrame, group: str, labels: Sequence[str] | None) -> tu
     return tuple(str(value) for value in seen), np.array([code[value] for value in values], dtype=np.int64)
 
 
-def _level_of_response(diagram, name, values, units: Units, levels) -> int:
-    """One named only in higher blocks is measured once a unit of the highest level within which it is constant."""
-    named = []
+def _levels_of_names(diagram: PathDiagram, levels: Sequence[str]) -> dict[str, list[int]]:
+    """The levels at which statements say something of each variable."""
+    named: dict[str, list[int]] = {}
     for path in diagram.paths:
-        if (
-            (path.op in ("=~",) and path.rhs == name)
-            or (path.op != "=~" and path.lhs == name)
-            or (path.op == "~~" and path.rhs == name)
-        ):
-            named.append(level_index(path.block.level, levels))
-    named += [level_index(term.block.level, levels) for term in diagram.random_terms if term.lhs == name]
+        level = level_index(path.block.level, levels)
+        about = {"=~": (path.rhs,), "~~": (path.lhs, path.rhs)}.get(path.op, (path.lhs,))
+        for name in about:
+            named.setdefault(name, []).append(level)
+    for term in diagram.random_terms:
+        named.setdefault(term.lhs, []).append(level_index(term.block.level, levels))
+    return named
+
+
+def _level_of_response(diagram, name, values, units: Units, levels, named_at) -> int:
+    """One named only in higher blocks is measured once a unit of the highest level within which it is constant."""
+    named = named_at.get(name, [])
     if not named:
         # a predictor that nothing is said of
         predicts = (p for p in diagram.paths if p.op in ("~", "<~") and name in p.rhs.split(":"))

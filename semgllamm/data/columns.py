@@ -70,25 +70,31 @@ def response(
         numbers, warnings, labels = _categories(frame, values, name, family)
     else:
         numbers, warnings, labels = _two_level_or_numeric(frame, values, name)
-    seen = numbers[~np.isnan(numbers)]
+    gaps = np.isnan(numbers)
+    seen = numbers[~gaps] if gaps.any() else numbers
     if not seen.size:
         raise DataError(f"response '{name}' is missing in every row", remedy="Leave it out of the model.")
     lowest, highest = seen.min(), seen.max()
     if lowest == highest:
         if family in ("gaussian", *CATEGORICAL):
             raise DataError(
-                f"response '{name}' is constant: every row has {_shown(values[~np.isnan(numbers)].iloc[0])}",
+                f"response '{name}' is constant: every row has {_shown(values[~gaps].iloc[0])}",
                 remedy="Nothing about it can be estimated: leave it out of the model.",
             )
         boundary = lowest == 0 or family == "bernoulli"
         warnings.append(f"response '{name}' is {lowest:g} in every row"
                         + (": its intercept has no finite estimate" if boundary else ""))
-    elif family == "gaussian" and not declared and ((seen == lowest) | (seen == highest)).all():
+    elif family == "gaussian" and not declared and _two_valued(seen, lowest, highest):
         warnings.append(
             f"response '{name}' has only the values {lowest:g} and {highest:g} and is treated as gaussian; for a "
             f"binary response write @family({name}, bernoulli)"
         )
     return numbers, tuple(warnings), labels
+
+
+def _two_valued(seen: np.ndarray, lowest: float, highest: float) -> bool:
+    """Whether there is nothing between the two; a few values tell of most columns that there is."""
+    return all(((some == lowest) | (some == highest)).all() for some in (seen[:50], seen))
 
 
 def coding(name: str, labels: tuple[str, ...]) -> str:
@@ -246,6 +252,8 @@ def _categories(frame: pd.DataFrame, values: pd.Series, name: str, family: str):
 def _two_level_or_numeric(frame: pd.DataFrame, values: pd.Series, name: str):
     import pandas as pd
 
+    if _is_plain(values):
+        return _numeric(frame, values, name, "response"), [], None
     if isinstance(values.dtype, pd.CategoricalDtype):
         categories = values.cat.categories
         if len(categories) > 2 and values.nunique() > 2:
@@ -259,6 +267,11 @@ def _two_level_or_numeric(frame: pd.DataFrame, values: pd.Series, name: str):
     if _is_bool(values):
         return values.astype("object").map({False: 0.0, True: 1.0}).to_numpy(dtype=float), [], ("False", "True")
     return _numeric(frame, values, name, "response"), [], None
+
+
+def _is_plain(values: pd.Series) -> bool:
+    """A column of NumPy's integers or floats, as most are."""
+    return isinstance(values.dtype, np.dtype) and values.dtype.kind in "iuf"
 
 
 def _is_bool(values: pd.Series) -> bool:
@@ -324,6 +337,10 @@ def _numeric(frame: pd.DataFrame, values: pd.Series, name: str, role: str) -> np
     import pandas as pd
 
     what = f"{role} '{name}'"
+    if _is_plain(values):
+        numbers = np.array(values.to_numpy(), dtype=float)
+        _refuse(np.isinf(numbers), frame, values, what, "is infinite", "Write a missing value as NaN.")
+        return numbers
     kind = pd.api.types
     if kind.is_datetime64_any_dtype(values.dtype) or isinstance(values.dtype, pd.PeriodDtype):
         raise DataError(f"{what} holds dates", remedy=f"Turn it into a number, for example days since the first: "

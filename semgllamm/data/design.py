@@ -29,8 +29,12 @@ class CellBlock:
     rows: np.ndarray
     y: np.ndarray
     trials: np.ndarray
-    constant: np.ndarray
     offset: np.ndarray
+
+    @property
+    def constant(self) -> np.ndarray:
+        """What the logarithm of each density has beside the parameters."""
+        return np.asarray(self.response.family.log_constant(self.y, self.trials), dtype=float)
 
 
 @dataclass(frozen=True)
@@ -116,10 +120,10 @@ def design(
     """
     frame = binding.frame
     n = len(frame)
-    order = (
-        np.argsort(binding.units.codes[binding.levels[1]], kind="stable") if len(binding.levels) > 1 else np.arange(n)
-    )
-    codes = [np.arange(n), *(binding.units.codes[level][order] for level in binding.levels[1:])]
+    order: slice | np.ndarray = slice(None)
+    if len(binding.levels) > 1:
+        order = np.argsort(binding.units.codes[binding.levels[1]], kind="stable")
+    position = np.arange(n)[order]
     used = _covariates_by_level(model)
     if joint:
         used = {level: names.difference(r.name for r in model.responses) for level, names in used.items()}
@@ -140,7 +144,7 @@ def design(
     roles = {(role.kind, role.target): role for role in diagram.columns}
     offsets = {}
     for response in binding.responses:
-        total = np.zeros(n)
+        total = 0.0
         for kind, read in (("offset", columns.offset), ("exposure", columns.exposure)):
             role = roles.get((kind, response.name))
             if role is not None:
@@ -150,43 +154,51 @@ def design(
     lost = np.zeros(n, dtype=bool)
     for array in missing_by_column.values():
         lost |= array
-    for array in offsets.values():
-        lost |= np.isnan(array)
+    for total in offsets.values():
+        lost |= np.isnan(total)
     left_out = []
     if lost.any():
         guilty = [name for name, array in missing_by_column.items() if array.any()]
         left_out.append(("missing covariate: " + ", ".join(guilty) if guilty else "missing offset", int(lost.sum())))
     answers = {name: array[order] for name, array in binding.values.items()}
-    nothing = ~lost & np.all([np.isnan(array) for array in answers.values()], axis=0) if answers else np.zeros(n, bool)
+    unanswered = np.zeros(n, dtype=np.int64)
+    for array in answers.values():
+        unanswered += np.isnan(array)
+    nothing = ~lost & (unanswered == len(answers)) if answers else np.zeros(n, dtype=bool)
     if missing == "listwise":
-        incomplete = ~lost & np.any([np.isnan(array) for array in answers.values()], axis=0)
+        incomplete = ~lost & (unanswered > 0)
         if incomplete.any():
             left_out.append(("listwise deletion of missing responses", int(incomplete.sum())))
         lost |= incomplete
     elif nothing.any():
         left_out.append(("no response", int(nothing.sum())))
         lost |= nothing
-    keep = np.flatnonzero(~lost)
-    if keep.size == 0:
+    # no copies where all rows stay
+    keep = np.flatnonzero(~lost) if lost.any() else slice(None)
+    kept = position[keep]
+    if kept.size == 0:
         reasons = ", ".join(f"{count} with {reason}" for reason, count in left_out)
         raise DataError(f"none of the {n} rows is left: {reasons}",
                         remedy="Leave covariates out that are often missing, or give them a model: x ~ 1.")
-    kept_codes, first_row = [], []
-    for code in codes:
-        _, first, inverse = np.unique(code[keep], return_index=True, return_inverse=True)
+    kept_codes, first_row = [np.arange(kept.size)], [np.arange(kept.size)]
+    for level in binding.levels[1:]:
+        _, first, inverse = np.unique(binding.units.codes[level][kept], return_index=True, return_inverse=True)
         kept_codes.append(inverse.ravel().astype(np.int64))
         first_row.append(first.astype(np.int64))
     values = {name: array[keep] for name, array in values.items()}
-    group_of = binding.group_codes[order][keep] if binding.group_codes is not None else np.zeros(keep.size, np.int64)
+    group_of = binding.group_codes[kept] if binding.group_codes is not None else np.zeros(kept.size, np.int64)
     blocks = []
+    one = np.ones(kept.size)
     for group in range(len(binding.group_labels)):
+        here = group_of == group
         for response in binding.responses:
             role = roles.get(("trials", response.name))
-            y = answers[response.name][keep]
-            trials = np.ones(keep.size)
+            y, offset = answers[response.name][keep], np.broadcast_to(offsets[response.name], n)[keep]
+            trials, usable = one, here & ~np.isnan(y)
             if role is not None:
-                trials = columns.trials(frame, role.column if role.column is not None else role.number)[order][keep]
-            rows = np.flatnonzero(~np.isnan(y) & ~np.isnan(trials) & (group_of == group))
+                trials = columns.trials(frame, role.column if role.column is not None else role.number)[kept]
+                usable &= ~np.isnan(trials)
+            rows = np.flatnonzero(usable)
             if response.level > 0:
                 _, first = np.unique(kept_codes[response.level][rows], return_index=True)
                 rows = rows[first]
@@ -195,12 +207,10 @@ def design(
                 mine = rows if not response.categories else rows[y[rows] == category]
                 if mine.size == 0:
                     continue
-                constant = np.asarray(response.family.log_constant(y[mine], trials[mine]), dtype=float)
-                offset = offsets[response.name][keep][mine]
-                blocks.append(CellBlock(response, group, category, mine, y[mine], trials[mine], constant, offset))
+                at = mine if mine.size < kept.size else slice(None)
+                blocks.append(CellBlock(response, group, category, mine, y[at], trials[at], offset[at]))
     return Design(
-        keep.size, n, order[keep], tuple(kept_codes), tuple(first_row), tuple(blocks), values, tuple(left_out),
-        group_of,
+        kept.size, n, kept, tuple(kept_codes), tuple(first_row), tuple(blocks), values, tuple(left_out), group_of,
     )  # fmt: skip
 
 

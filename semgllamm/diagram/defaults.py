@@ -10,6 +10,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
+from functools import lru_cache
 
 from semgllamm.diagram.blocks import call_levels_by_cluster, labels_of_groups, told_apart
 from semgllamm.diagram.diagram import PathDiagram
@@ -24,6 +25,8 @@ from semgllamm.diagram.switches import Switches
 from semgllamm.errors import ModelError
 
 __all__ = ["complete"]
+
+KEPT = 32  # completed diagrams of the last calls, for those who fit one model again and again
 
 
 def complete(
@@ -79,15 +82,34 @@ def complete(
     ------
     ModelError
     """
-    chosen = Switches.of(like, switches)
-    diagram = replace(call_levels_by_cluster(diagram, tuple(cluster)), levels=tuple(cluster))
+    if isinstance(family, Mapping):
+        family = tuple((name, one if isinstance(one, FamilySpec) else str(one)) for name, one in family.items())
+    levels_of = tuple((name, tuple(map(str, levels))) for name, levels in (dummies or {}).items())
+    return _complete(
+        diagram, Switches.of(like, switches), fitted, n_groups, None if group_labels is None else tuple(group_labels),
+        tuple(cluster), tuple(ordered), family, tuple((categories or {}).items()), levels_of,
+        tuple((response_levels or {}).items()),
+    )  # fmt: skip
+
+
+@lru_cache(maxsize=KEPT)
+def _complete(
+    diagram: PathDiagram, chosen: Switches, fitted: bool, n_groups: int, group_labels: tuple[str, ...] | None,
+    cluster: tuple[str, ...], ordered: tuple[str, ...],
+    family: tuple[tuple[str, str | FamilySpec], ...] | str | FamilySpec | None,
+    categories: tuple[tuple[str, int], ...], levels_of: tuple[tuple[str, tuple[str, ...]], ...],
+    response_levels: tuple[tuple[str, str | None], ...],
+) -> PathDiagram:  # fmt: skip
+    """`complete` with mappings as tuples of pairs, by which the last diagrams are kept and found again."""
+    family = dict(family) if isinstance(family, tuple) else family
+    diagram = replace(call_levels_by_cluster(diagram, cluster), levels=cluster)
     if (chosen.as_fitted or fitted) and diagram.style == "lavaan":
         diagram = told_apart(diagram)
-    diagram = settle_families(diagram, (*ordered, *_ordinal_by_count(diagram, categories)), family)
-    levels_of = {name: tuple(map(str, levels)) for name, levels in (dummies or {}).items()}
-    diagram = slopes_as_paths(replace(diagram, dummies=tuple(levels_of.items())))
+    counts = dict(categories)
+    diagram = settle_families(diagram, (*ordered, *_ordinal_by_count(diagram, counts)), family)
+    diagram = slopes_as_paths(replace(diagram, dummies=levels_of))
     labels = labels_of_groups(diagram, n_groups, group_labels)
-    setting = Setting(diagram, chosen, labels, dict(categories or {}), dict(response_levels or {}), fitted)
+    setting = Setting(diagram, chosen, labels, counts, dict(response_levels), fitted)
     rows = [row for part in setting.parts() for row in _completed(part)]
     rows = one_parameter_per_label(rows, diagram, chosen)
     added = effect_constraints(rows, diagram, chosen)
@@ -265,6 +287,6 @@ def _left_out(row: Parameter, part: Part) -> bool:
     return phantom or raised
 
 
-def _ordinal_by_count(diagram: PathDiagram, categories: Mapping[str, int] | None) -> list[str]:
+def _ordinal_by_count(diagram: PathDiagram, categories: Mapping[str, int]) -> list[str]:
     """Responses whose categories are counted and that have no family of their own."""
-    return [name for name in categories or () if name in diagram.responses and diagram.family_of(name) is None]
+    return [name for name in categories if name in diagram.responses and diagram.family_of(name) is None]

@@ -82,6 +82,8 @@ def settle_families(
     for name in responses:
         if name in ordered:
             chosen.setdefault(name, FamilyChoice(name, PROBIT))
+    if len(chosen) == len(diagram.families):
+        return diagram
     return replace(diagram, families=tuple(chosen.values()))
 
 

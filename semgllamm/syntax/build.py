@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass, field, replace
+from functools import lru_cache
 
 from semgllamm.diagram.diagram import PathDiagram
 from semgllamm.diagram.parts import Block, Constraint, Definition, Path, RandomTerm
@@ -18,10 +19,11 @@ __all__ = ["build", "read"]
 
 # what the cross product of one statement's two sides may come to
 MOST_PATHS = 100_000
+KEPT = 32  # diagrams of texts that were read before, for those who fit one model again and again
 
 
 def read(text: str) -> PathDiagram:
-    """The path diagram that a model text says, before completion.
+    """The path diagram that a model text says, before completion; those of the last texts are kept.
 
     Parameters
     ----------
@@ -39,6 +41,11 @@ def read(text: str) -> PathDiagram:
     ModelError
         If it can be read but contradicts itself.
     """
+    return _kept(text) if isinstance(text, str) else build(parse(text))
+
+
+@lru_cache(maxsize=KEPT)
+def _kept(text: str) -> PathDiagram:
     return build(parse(text))
 
 
