@@ -93,8 +93,8 @@ def response(
 
 
 def _two_valued(seen: np.ndarray, lowest: float, highest: float) -> bool:
-    """Whether there is nothing between the two; a few values tell of most columns that there is."""
-    return all(((some == lowest) | (some == highest)).all() for some in (seen[:50], seen))
+    """Whether there is nothing between the two; of most columns the first value tells."""
+    return not lowest < seen[0] < highest and bool(((seen == lowest) | (seen == highest)).all())
 
 
 def coding(name: str, labels: tuple[str, ...]) -> str:

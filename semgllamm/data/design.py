@@ -188,17 +188,17 @@ def design(
     values = {name: array[keep] for name, array in values.items()}
     group_of = binding.group_codes[kept] if binding.group_codes is not None else np.zeros(kept.size, np.int64)
     blocks = []
-    one = np.ones(kept.size)
+    one, gapless = np.ones(kept.size), not unanswered[keep].any()
     for group in range(len(binding.group_labels)):
         here = group_of == group
+        members = np.flatnonzero(here)
         for response in binding.responses:
             role = roles.get(("trials", response.name))
             y, offset = answers[response.name][keep], np.broadcast_to(offsets[response.name], n)[keep]
-            trials, usable = one, here & ~np.isnan(y)
+            trials, rows = one, members if gapless else np.flatnonzero(here & ~np.isnan(y))
             if role is not None:
                 trials = columns.trials(frame, role.column if role.column is not None else role.number)[kept]
-                usable &= ~np.isnan(trials)
-            rows = np.flatnonzero(usable)
+                rows = rows[~np.isnan(trials[rows])]
             if response.level > 0:
                 _, first = np.unique(kept_codes[response.level][rows], return_index=True)
                 rows = rows[first]

@@ -32,17 +32,18 @@ class MomentModel(MomentLikelihood):
         One a group.
     samples : tuple of Sample
     K : (cells, free) array
+        None for the identity.
     c : (cells,) array
     start : (free,) array
     units : int
         Independent units.
     closed : bool
-        The start is the maximum: complete rows of one level.
+        The start is the maximum.
     """
 
     graphs: tuple[Graph, ...]
     samples: tuple[Sample, ...]
-    K: np.ndarray
+    K: np.ndarray | None
     c: np.ndarray
     start: np.ndarray
     units: int
@@ -58,7 +59,7 @@ class MomentModel(MomentLikelihood):
 
     @property
     def n_free(self) -> int:
-        return self.K.shape[1]
+        return len(self.start)
 
     @property
     def names(self) -> tuple[str, ...]:
@@ -70,7 +71,16 @@ class MomentModel(MomentLikelihood):
         return np.zeros(self.n_free, dtype=bool)
 
     def inner(self, free: np.ndarray) -> np.ndarray:
-        return self.c + self.K @ free
+        return free if self.identity else self.c + self.K @ free
+
+    @property
+    def identity(self) -> bool:
+        return self.K is None
+
+    @property
+    def at_maximum(self) -> list[Evaluation]:
+        """The evaluation of each group at the estimates."""
+        return self.at(self.maximum[0])
 
     @cached_property
     def maximum(self) -> tuple[np.ndarray, float]:
@@ -118,50 +128,38 @@ def _without_latents(
         from semgllamm.estimation.nested_benchmarks import nested_benchmark
 
         return nested_benchmark(likelihood, free, full, together)
-    joint = {likelihood.responses.index(name) for name in together}
     p, levels = len(likelihood.responses), likelihood.n_levels
-    tables, starts, count = [], [], 0
+    joint = np.isin(likelihood.responses, together)
+    wanted = np.tril(full | np.eye(p, dtype=bool) | np.outer(joint, joint))
+    # means and variances are those of the values that are seen; other moments only where rows are complete
+    separate = not full and not joint.any()
+    closed = levels == 1 and (separate or all(sample.moments.complete for sample in likelihood.samples))
+    graphs, starts, count = [], [], 0
     for graph, sample, here in zip(likelihood.graphs, likelihood.samples, likelihood.at(free)):
         varies = _varying(likelihood, graph, here)
-        rows, start = [], []
-        closed = sample.moments.complete and levels == 1
-        Pi, S = _regressed(sample) if closed else (None, None)
+        Pi, S = _regressed(sample, full) if closed else _implied(here, full)
+        parts = []
         for level in range(levels):
-            for i in np.flatnonzero(varies[level]):
-                for j in np.flatnonzero(varies[level][: i + 1]):
-                    if not (full or i == j or {i, j} <= joint):
-                        continue
-                    rows.append((COVARIANCE, i, j, level))
-                    if closed:
-                        start.append(S[i, j] if full else sample.moments.yy[0, i, j])
-                    else:
-                        start.append(_pooled_variance(sample, i) / varies[:, i].sum() if i == j else 0.0)
-        m = graph.m
-        constant = m - 1 if likelihood.has_means else -1
-        for column in range(m):
-            if column != constant and not full:
-                continue
-            for i in range(p):
+            i, j = np.nonzero(wanted & np.outer(varies[level], varies[level]))
+            parts.append((np.full(len(i), COVARIANCE), i, j, np.full(len(i), level)))
+            starts.append(S[level][i, j])
+        constant = graph.m - 1 if likelihood.has_means else -1
+        for column in range(graph.m):
+            i = np.arange(p)
+            if column != constant:
                 # a response has slopes on the covariates of the levels at which it varies
-                if column != constant and levels > 1 and not varies[0 if _within(sample, column) else 1, i]:
-                    continue
-                rows.append((REGRESSION, i, column, 0))
-                if closed and full:
-                    start.append(Pi[i, column])
-                else:
-                    start.append(sample.moments.shift_y[i] if column == constant else 0.0)
-        tables.append((rows, count))
-        starts += start
-        count += len(rows)
-    graphs = []
-    for graph, (rows, offset) in zip(likelihood.graphs, tables):
-        kind, row, column, level = (np.array(part, dtype=np.int64) for part in zip(*rows))
-        cells = Cells(kind, row, column, level, offset + np.arange(len(rows)), np.zeros(len(rows)))
-        graphs.append(Graph(cells, p, p, graph.m, levels, count))
+                i = i[full & varies[0 if levels == 1 or _within(sample, column) else 1]]
+            none = np.zeros(len(i), dtype=np.int64)
+            parts.append((none + REGRESSION, i, none + column, none))
+            starts.append(Pi[i, column])
+        kind, row, column, level = (np.concatenate(part) for part in zip(*parts))
+        cells = Cells(kind, row, column, level, count + np.arange(len(row)), np.zeros(len(row)))
+        graphs.append((cells, graph.m))
+        count += len(row)
     units = likelihood.design.unit_counts[levels - 1]
-    complete = levels == 1 and all(sample.moments.complete for sample in likelihood.samples)
     return MomentModel(
-        tuple(graphs), likelihood.samples, np.eye(count), np.zeros(count), np.array(starts), units, complete
+        tuple(Graph(cells, p, p, m, levels, count) for cells, m in graphs), likelihood.samples, None, np.zeros(count),
+        np.concatenate(starts), units, closed,
     )  # fmt: skip
 
 
@@ -182,20 +180,26 @@ def _within(sample: Sample, column: int) -> bool:
     return bool(np.abs(sample.x[inside, column]).max(initial=0.0) > 1e-9)
 
 
-def _regressed(sample: Sample) -> tuple[np.ndarray, np.ndarray]:
-    """Π and Σ of the regression of complete responses on the covariates, in the covariates' own units."""
+def _regressed(sample: Sample, full: bool) -> tuple[np.ndarray, np.ndarray]:
+    """Π (p, m) and Σ (1, p, p) of the regression of complete responses on the covariates, in the covariates' own units;
+    without the slopes the means and covariances of the responses, pairwise."""
     moments = sample.moments
-    if not moments.xx.shape[1]:
-        return np.zeros((moments.yy.shape[1], 0)), moments.yy[0]
-    Pi = np.linalg.solve(moments.xx[0], moments.yx[0].T).T
-    S = moments.yy[0] - Pi @ moments.yx[0].T
+    n = moments.n[:, None, None]
+    S = (n * moments.yy).sum(axis=0) / np.maximum((n * moments.both).sum(axis=0), 1.0)
+    Pi = np.zeros(moments.yx.shape[1:])
+    if full and Pi.size:
+        Pi = np.linalg.solve(moments.xx[0], moments.yx[0].T).T
+        S = S - Pi @ moments.yx[0].T
     if moments.has_means:
-        Pi = Pi.copy()
         Pi[:, -1] += moments.shift_y - Pi[:, :-1] @ moments.shift_x[:-1]
-    return Pi, S
+    return Pi, S[None]
 
 
-def _pooled_variance(sample: Sample, i: int) -> float:
-    moments = sample.moments
-    seen = moments.n @ moments.seen[:, i]
-    return max(float(moments.n @ moments.yy[:, i, i] / max(seen, 1.0)), 1e-6)
+def _implied(here: Evaluation, full: bool) -> tuple[np.ndarray, np.ndarray]:
+    """Π and Σ, one a level, of the model that is tested; without the slopes Π has the means of the responses."""
+    p, moments = here.graph.p, here.moments
+    S = here.graph.matrices(here.parameters)[1]
+    Pi = here.Pi.copy()
+    if not full and moments.has_means:
+        Pi[:, -1] += Pi[:, :-1] @ moments.shift_x[:-1]
+    return Pi, here.E[:p] @ S @ here.E[:p].T

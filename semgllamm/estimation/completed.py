@@ -86,7 +86,7 @@ class Completed:
 
     def evaluations(self, model: MomentModel, free: np.ndarray) -> list[Evaluation]:
         """Those of a model at complete rows with moments s̃."""
-        cells = model.c + model.K @ free
+        cells = model.inner(free)
         return [graph.at(cells, m) for graph, m in zip(model.graphs, self.moments)]
 
     def projection(self, Delta: np.ndarray, invert: Callable[[np.ndarray], np.ndarray]) -> np.ndarray:
@@ -121,4 +121,4 @@ class Completed:
 
 def stacked_slopes(here: Sequence[Evaluation], model: MomentModel) -> np.ndarray:
     """Δ of all groups, one below the other, in the free parameters."""
-    return np.concatenate([e.jacobian() for e in here]) @ model.K
+    return model.on_free(np.concatenate([e.jacobian() for e in here]))

@@ -205,7 +205,11 @@ class MomentLikelihood:
 
     def unit_scores(self, free, points=()) -> np.ndarray:
         """The derivatives of the independent units' log-likelihoods, (units, n_free)."""
-        return scores_of_units(self.at(free), self.samples, self.units) @ self.K
+        return self.on_free(scores_of_units(self.at(free), self.samples, self.units))
+
+    def on_free(self, slopes: np.ndarray) -> np.ndarray:
+        """Derivatives in the free parameters from those in the cells, on the last axis."""
+        return slopes if self.identity else slopes @ self.K
 
     def _to_free(self, slope: np.ndarray) -> np.ndarray:
         return slope if self.identity else self.K.T @ slope
@@ -240,8 +244,10 @@ class GaussianLikelihood(MomentLikelihood):
     ):
         self.model, self.design, self.divisor = model, design, divisor
         q = model.n_parameters
-        K, c = (np.eye(q), np.zeros(q)) if constraint is None else constraint
-        names = tuple(model.names[np.flatnonzero(column)[0]] for column in K.T)
+        K, c, names = np.eye(q), np.zeros(q), model.names
+        if constraint is not None:
+            K, c = constraint
+            names = tuple(model.names[np.flatnonzero(column)[0]] for column in K.T)
         self.working = Working(np.full(q, CELL), tuple(() for _ in model.groups), K, c, names)
         self.K, self.n_free, self.names = K, K.shape[1], names
         self.identity = constraint is None

@@ -160,7 +160,7 @@ class MomentTraces:
             normal_weight(joint_covariance(e.implied(), e.moments), e.graph.p, e.moments.has_means)
             for e in evaluations
         ]
-        return cls(model.samples, [e.jacobian() @ model.K for e in evaluations], V, vcov, less)
+        return cls(model.samples, [model.on_free(e.jacobian()) for e in evaluations], V, vcov, less)
 
     @property
     def inverse(self) -> np.ndarray:

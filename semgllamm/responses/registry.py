@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from difflib import get_close_matches
+from functools import cache
 
 from semgllamm.errors import ModelError
 from semgllamm.responses import bernoulli, binomial, gaussian, ordinal, poisson
@@ -30,6 +31,7 @@ def links_of(name: str) -> tuple[str, ...]:
     return tuple(family.link for family in FAMILIES if family.name == name)
 
 
+@cache
 def lookup(name: str, link: str | None = None) -> Family:
     """The family `name` under `link`, or under its default link.
 

@@ -60,7 +60,7 @@ class Against:
         full = saturated_of(fit)
         self.loglik = full.maximum[1]
         self.n_moments = len(full.c)
-        here, there = likelihood.at(fit.free), full.at(full.maximum[0])
+        here, there = likelihood.at(fit.free), full.at_maximum
         # lavaan counts n rows where Wishart's likelihood has n − 1
         sizes = [len(sample.rows) for sample in likelihood.samples]
         share = np.array([1.0 if likelihood.divisor == "normal" else (n - 1) / n for n in sizes])
@@ -69,7 +69,7 @@ class Against:
         self.df = self.n_moments - fit.design.held - fit.npar
         self.pvalue = _survival(self.chisq, self.df)
         alone = independence(likelihood, fit.free, together=exogenous(fit))
-        apart = zip(alone.at(alone.maximum[0]), there, share)
+        apart = zip(alone.at_maximum, there, share)
         self.baseline_chisq = float(sum(2 * (b.loglik - a.loglik) * k for a, b, k in apart))
         self.baseline_df = self.n_moments - len(alone.c)
         self.baseline_pvalue = _survival(self.baseline_chisq, self.baseline_df)

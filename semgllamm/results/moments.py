@@ -81,8 +81,7 @@ def blocks(fit: Fit, what: str = "moments are") -> list[Block]:
     """
     likelihood = closed_form_of(fit, what)
     here = likelihood.at(fit.free)
-    full = saturated_of(fit)
-    there = full.at(full.maximum[0])
+    there = saturated_of(fit).at_maximum
     out = []
     for g, (sample, model, free) in enumerate(zip(likelihood.samples, here, there)):
         label = fit.model.group_labels[g]
