@@ -97,7 +97,7 @@ def _fill(
     place |= {name: r + k for k, name in enumerate(factors)}
     left = whole.copy()
     left[:p] -= ((Lam @ joint[r:, r:]) * Lam).sum(axis=1)
-    for row in regressed & place.keys():
+    for row in _in_causal_order(structure) & place.keys():
         if place[row] >= p or not Lam[place[row]].any():
             mine = [cell for cell in structure if cell.row == row and cell.column in place]
             left[place[row]] = _regress(cells, place[row], mine, [place[cell.column] for cell in mine], joint)
@@ -166,6 +166,20 @@ def _regress(cells: np.ndarray, row: int, mine: list[Cell], causes: list[int], j
     for k in free:
         cells[mine[k].number] = value[k]
     return float(joint[row, row] - 2 * value @ to_row + value @ C @ value)
+
+
+def _in_causal_order(structure: list[Cell]) -> set[str]:
+    """The variables that are not on a loop of paths, or behind one, where regressions mislead."""
+    causes: dict[str, set[str]] = {}
+    for cell in structure:
+        if cell.column != "1":
+            causes.setdefault(cell.row, set()).add(cell.column)
+    done: set[str] = set()
+    while True:
+        next_ones = {row for row in causes.keys() - done if causes[row] & causes.keys() <= done}
+        if not next_ones:
+            return done
+        done |= next_ones
 
 
 def _higher_factors(cells: np.ndarray, group: Matrices, measured: set[str], variance: dict[str, float]) -> None:
