@@ -31,9 +31,12 @@ def moment_start_values(likelihood: GaussianLikelihood, diagram: PathDiagram) ->
     for group, sample, covariates in zip(model.groups, likelihood.samples, likelihood.covariates):
         names = (*likelihood.responses, *covariates)
         covariances, mean = _pooled(sample.moments, len(covariates))
-        for level, covariance in enumerate(covariances):
-            # a model of clusters alone has one matrix
-            own = {name for name, at in levels if at == level or len(covariances) == 1}
+        used = sorted({at for _, at in levels})
+        if len(covariances) < len(used):
+            # where levels are not told apart, each has its share
+            covariances = [covariances[0] / len(used)] * len(used)
+        for level, covariance in zip(used, covariances):
+            own = {name for name, at in levels if at == level}
             _fill(cells, group, names, own, len(likelihood.responses), covariance, mean)
     for row, number in zip(diagram.parameters, model.rows):
         if number >= 0 and row.start is not None:
