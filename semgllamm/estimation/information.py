@@ -98,10 +98,11 @@ class Curvature:
         """The inverse of the scaled matrix where it is regular beyond doubt: with traces t and t' of a positive
         definite matrix and its inverse, λ_min ≥ 1/t' and λ_max ≤ t."""
         try:
-            half = np.linalg.inv(np.linalg.cholesky(self._scaled))
+            np.linalg.cholesky(self._scaled)  # or it is not positive definite
+            inverse = np.linalg.inv(self._scaled)
         except np.linalg.LinAlgError:
             return None
-        inverse = half.T @ half
+        inverse = 0.5 * (inverse + inverse.T)
         return inverse if np.trace(inverse) * np.trace(self._scaled) < 1 / SINGULAR else None
 
     @property
@@ -231,10 +232,10 @@ def covariance(
     place = {old: new for new, old in enumerate(inside)}
     shrunk = [np.array([[place.get(cell, -1) for cell in row] for row in block], dtype=int) for block in blocks]
     information = information[np.ix_(inside, inside)]
-    within = np.eye(len(inside))
+    within = None
     if normals is not None and normals.size:
         N = normals[inside]
-        within -= N @ N.T
+        within = np.eye(len(inside)) - N @ N.T
         # as much information across the boundary as there is along it, so that only what is within can be singular
         information = within @ information @ within + np.abs(np.diag(information)).max() * N @ N.T
     curvature = Curvature(information, shrunk)
@@ -242,5 +243,6 @@ def covariance(
         NullDirection.of(curvature.vectors[:, k], kept, curvature.values[k]) for k in curvature.singular
     )
     if not problems:
-        vcov[np.ix_(inside, inside)] = within @ curvature.inverse() @ within
+        inverse = curvature.inverse()
+        vcov[np.ix_(inside, inside)] = inverse if within is None else within @ inverse @ within
     return vcov, problems

@@ -129,17 +129,15 @@ def _measured(mine: list[Cell], at: list[int], covariance: np.ndarray) -> tuple[
     vector = vector if vector.sum() >= 0 else -vector
     along = off @ vector
     along = np.where(np.abs(along) < 0.1, np.where(vector < 0, -0.1, 0.1), along) * deviation
+    # in units of the marker, else in those of the first measure
     marker = next((k for k, cell in enumerate(mine) if not cell.is_free and cell.value != 0.0), None)
-    if marker is None:
-        along = along / along[0] * deviation[0]
-    else:
-        along = along / along[marker] * mine[marker].value
+    first, unit = (0, deviation[0]) if marker is None else (marker, mine[marker].value)
+    along = along / along[first] * unit
     loadings = np.array([along[k] if cell.is_free else cell.value for k, cell in enumerate(mine)])
     # by the covariances of different measures, λ_i λ_j φ
     squares = np.outer(loadings, loadings)
     np.fill_diagonal(squares, 0.0)
     variance = (squares * S).sum() / max((squares**2).sum(), 1e-12)
-    first = 0 if marker is None else marker
     whole = S[first, first] / max(loadings[first] ** 2, 1e-12)
     return loadings, float(np.clip(variance, LEAST * whole, MOST * whole))
 

@@ -16,7 +16,8 @@ of which s − 1 are independent, have c = (1, 0), and the mean has c = (1/s, 1)
 levels are patterns too.
 
 Every cell j of B and S changes Σ by κ_j(a_j b_j' + b_j a_j'), a = FE_r and b = FP_c (B) or FE_c (S), κ = 1 or, on the
-diagonal of S, ½; every cell of B and Γ changes Π by a_j h_j'. The derivatives below are sums of products of such forms.
+diagonal of S, ½; every cell of B and Γ changes Π by a_j h_j'. The derivatives below are sums of products of such forms,
+a'Wa, a'Wb and b'Wb, which are looked up in X'WX, X being the columns of FE and those of FP that are causes.
 """
 
 from __future__ import annotations
@@ -36,11 +37,6 @@ MANY = 1 << 17  # numbers in a stack of matrices that are worked on together
 def _weighted(n: np.ndarray, stack: np.ndarray) -> np.ndarray:
     """Σ_k n_k of a stack of matrices."""
     return (n @ stack.reshape(len(n), -1)).reshape(stack.shape[1:])
-
-
-def _by_level(n: np.ndarray, scale: np.ndarray, stack: np.ndarray) -> np.ndarray:
-    """Σ_k n_k c_kl of a stack of matrices, one for each level l."""
-    return (scale.T * n @ stack.reshape(len(n), -1)).reshape(-1, *stack.shape[1:])
 
 
 @dataclass(frozen=True)
@@ -202,7 +198,10 @@ class Graph:
         same = self.row[self.covariances] == self.column[self.covariances]
         self.kappa[self.covariances][same] = 0.5
         self.distinct = len(np.unique(self.number)) == len(self.number)
-        self.pairs = 0.5 * np.outer(self.kappa, self.kappa)
+        # a and b of the free cells as columns of (FE, FP), of FP the causes of free paths
+        self.causes, cause = np.unique(self.column[self.paths], return_inverse=True)
+        self.a = self.row
+        self.b = np.concatenate([n_nodes + cause.ravel(), self.column[self.covariances]])
         self.identity = np.eye(n_nodes)
         self._lay_out(cells)
 
@@ -233,6 +232,18 @@ class Graph:
     @cached_property
     def cells_of_parameters(self) -> tuple[np.ndarray, ...]:
         return np.ix_(self.number, self.number)
+
+    @cached_property
+    def pairs(self) -> np.ndarray:
+        """κ_i κ_j."""
+        return np.outer(self.kappa, self.kappa)
+
+    @cached_property
+    def products(self) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        """Where in a flattened X'WX are a'Wa (all free cells), a'Wb and b'Wb (those that change Σ)."""
+        width = self.v + len(self.causes)
+        to_b = self.b[:, None] * width
+        return self.a[:, None] * width + self.a, self.a[: self.n_moving, None] * width + self.b, to_b + self.b
 
     @cached_property
     def ends_of_paths(self) -> tuple[np.ndarray, np.ndarray]:
@@ -304,24 +315,32 @@ class Evaluation:
         one = moments.scale.shape[1] == 1
         self.P = parts if one else np.tensordot(moments.scale, parts, 1)
         self.Sigma = self.P[:, :p, :p]
-        self.nu = self.E @ Gamma  # (v, m)
-        self.Pi = self.nu[:p]
         shown = self.Sigma if moments.complete else np.where(moments.both, self.Sigma, np.eye(p))
         half = np.linalg.cholesky(shown)
         self.log_det = 2 * np.log(np.diagonal(half, axis1=1, axis2=2)).sum(axis=1)
         inverse = np.linalg.inv(half)
         W = inverse.swapaxes(1, 2) @ inverse
         self.W = W if moments.complete else W * moments.both
-        # of the shifted variables
-        self.nu_shifted = self.nu @ moments.turn
-        Pi = self.nu_shifted[:p].copy()
+        self.nu = self.E @ Gamma  # (v, m)
+        self.Pi = self.nu[:p]
+        self.A, self.T = self._residual_moments() if graph.m else (moments.yx, moments.yy)
+
+    def _residual_moments(self) -> tuple[np.ndarray, np.ndarray]:
+        """Means of (y − Πx)x' and of (y − Πx)(y − Πx)'."""
+        moments = self.moments
+        Pi = self.nu_shifted[: self.graph.p].copy()
         if moments.has_means:
             Pi[:, -1] -= moments.shift_y
-        self.A = moments.yx - Pi @ moments.xx  # mean of (y − Πx)x'
+        A = moments.yx - Pi @ moments.xx
         if not moments.complete:
-            self.A = self.A * moments.seen[:, :, None]
-        T = moments.yy - self.A @ Pi.T - Pi @ moments.yx.swapaxes(1, 2)
-        self.T = T if moments.complete else T * moments.both
+            A = A * moments.seen[:, :, None]
+        T = moments.yy - A @ Pi.T - Pi @ moments.yx.swapaxes(1, 2)
+        return A, T if moments.complete else T * moments.both
+
+    @cached_property
+    def nu_shifted(self) -> np.ndarray:
+        """ν of the shifted covariates."""
+        return self.nu @ self.moments.turn
 
     @cached_property
     def loglik(self) -> float:
@@ -341,18 +360,35 @@ class Evaluation:
         return self.W - self.U
 
     @cached_property
+    def X(self) -> np.ndarray:
+        """(k or 1, p, v + causes): FE, and the columns of FP that are causes of free paths."""
+        g, p = self.graph, self.graph.p
+        Ey = np.broadcast_to(self.E[:p], (len(self.P), p, g.v))
+        return np.concatenate([Ey, self.P[:, :p, g.causes]], axis=2)
+
+    @cached_property
+    def pull(self) -> np.ndarray:
+        """(k or 1, v + causes, v + causes): n X'QX, of all patterns together if X is the same for them."""
+        n, X = self.moments.n, self.X
+        weighted = _weighted(n, self.Q) if len(X) == 1 else n[:, None, None] * self.Q
+        return X.swapaxes(1, 2) @ weighted @ X
+
+    @cached_property
+    def h(self) -> np.ndarray:
+        """(m, all): how the free cells change the rows of Π."""
+        g = self.graph
+        h = np.zeros((g.m, len(g.free)))
+        if h.size:
+            h[:, g.paths] = self.nu_shifted[g.column[g.paths]].T
+            h[:, g.regressions] = self.moments.turn[g.column[g.regressions]].T
+        return h
+
+    @cached_property
     def forms(self) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         """a (p, moving + regressions), b (k or 1, p, moving), h (m, all): the vectors of the free cells."""
-        g, p = self.graph, self.graph.p
-        a = self.E[:p][:, g.row]
-        b = np.empty((len(self.P), p, g.n_moving))
-        b[:, :, g.paths] = self.P[:, :p][:, :, g.column[g.paths]]
-        b[:, :, g.covariances] = self.E[:p][:, g.column[g.covariances]]
-        scale = self.cell_scale
-        h = np.zeros((g.m, len(g.free)))
-        h[:, g.paths] = self.nu_shifted[g.column[g.paths]].T
-        h[:, g.regressions] = self.moments.turn[g.column[g.regressions]].T
-        return a, b if scale is None else b * scale[:, None, :], h
+        g, scale = self.graph, self.cell_scale
+        a, b = self.X[0][:, g.a], self.X[:, :, g.b]
+        return a, b if scale is None else b * scale[:, None, :], self.h
 
     @cached_property
     def cell_scale(self) -> np.ndarray | None:
@@ -366,14 +402,13 @@ class Evaluation:
 
     def score(self) -> np.ndarray:
         """∂ log L in the parameters, (q,)."""
-        g, n = self.graph, self.moments.n
-        a, b, h = self.forms
+        g, n, scale = self.graph, self.moments.n, self.cell_scale
         slope = np.zeros(len(g.free))
-        Qb = _weighted(n, self.Q) @ b[0] if len(b) == 1 else _weighted(n, self.Q @ b)
-        slope[: g.n_moving] = -g.kappa * (a[:, : g.n_moving] * Qb).sum(axis=0)
-        if h.size:
+        along = self.pull[:, g.a[: g.n_moving], g.b]
+        slope[: g.n_moving] = -g.kappa * (along if scale is None else along * scale).sum(axis=0)
+        if self.h.size:
             J = _weighted(n, self.W @ self.A)
-            slope += (a * (J @ h)).sum(axis=0)
+            slope += (self.X[0][:, g.a] * (J @ self.h)).sum(axis=0)
         return g.to_parameters(slope)
 
     def information(self, expected: bool = False, straight: bool = False) -> np.ndarray:
@@ -411,28 +446,32 @@ class Evaluation:
         Along i and j, tr WDWD' of the forms has W in both places where it is expected, and 2U − W in one of them where
         it is observed.
         """
-        g, moments, n = self.graph, self.moments, self.moments.n[some]
-        a, b, h = self.forms
-        c = g.n_moving
-        moving = a[:, :c]
-        W, U = self.W[some], self.U[some]
-        b = b[some] if len(b) > 1 else b
-        b_t = b.swapaxes(1, 2)
-        Wb, Ub = W @ b, U @ b
-        aWa, aWb, bWb = a.T @ (W @ a), moving.T @ Wb, b_t @ Wb
+        g, moments, n, h = self.graph, self.moments, self.moments.n[some], self.h
+        c, scale = g.n_moving, self.cell_scale
+        X = self.X[some] if len(self.X) > 1 else self.X
+        Xt = X.swapaxes(1, 2)
+        XWX, XUX = (Xt @ M[some] @ X for M in (self.W, self.U))
+        (aWa, aWb, bWb), (aUa, aUb, bUb) = (
+            [np.take(M.reshape(len(n), -1), where, axis=1) for where in g.products] for M in (XWX, XUX)
+        )
         bWa, inner = aWb.swapaxes(1, 2), aWa[:, :c, :c]
-        straight = _weighted(n, aWb * bWa + bWb * inner)
-        turned = (moving.T @ Ub) * bWa + 0.5 * ((b_t @ Ub) * inner + (moving.T @ (U @ moving)) * bWb)
-        turned = _weighted(n, turned)
-        expected[:c, :c] += 2 * g.pairs * straight
-        observed[:c, :c] += 2 * g.pairs * (turned + turned.T - straight)
+        straight = aWb * bWa + bWb * inner
+        turned = aUb * bWa + 0.5 * (bUb * inner + aUa[:, :c, :c] * bWb)
+        if scale is not None:
+            both = scale[some, :, None] * scale[some, None, :]
+            straight, turned = both * straight, both * turned
+        straight, turned = _weighted(n, straight), _weighted(n, turned)
+        expected[:c, :c] += g.pairs * straight
+        observed[:c, :c] += g.pairs * (turned + turned.T - straight)
         if h.size:
             along = _weighted(n, aWa * (h.T @ moments.xx[some] @ h))
             expected += along
             observed += along
             # Σ moves with i, Π with j
-            Gh = W @ self.A[some] @ h
-            cross = aWa[:, :c] * (b_t @ Gh) + (Wb.swapaxes(1, 2) @ a) * (moving.T @ Gh)
+            XG = Xt @ (self.W[some] @ self.A[some] @ h)
+            bWa = XWX[:, g.b[:, None], g.a]
+            cross = aWa[:, :c] * XG[:, g.b] + bWa * XG[:, g.a[:c]]
+            cross = cross if scale is None else scale[some, :, None] * cross
             cross = g.kappa[:, None] * _weighted(n, cross)
             observed[:c] += cross
             observed[:, :c] += cross.T
@@ -443,27 +482,20 @@ class Evaluation:
         out = np.zeros((len(g.free), len(g.free)))
         if g.n_path == 0:
             return out
-        p = g.p
-        Ey, n, Q = E[:p], moments.n, self.Q
+        p, v, n = g.p, g.v, moments.n
         r, c = g.ends_of_paths
         r_r, c_c, r_c = (r[:, None], r), (c[:, None], c), (r[:, None], c)
-        sums = _weighted(n, Q)
-        EQE = Ey.T @ sums @ Ey
-        if len(self.P) == 1:
-            EQP = Ey.T @ sums @ self.P[0, :p]
-            twice = self.P[0][c_c] * EQE[r_r]
-        else:
-            EQP = Ey.T @ _weighted(n, Q @ self.P[:, :p])
-            each = Ey.T @ (n[:, None, None] * Q) @ Ey
-            twice = (self.P[:, *c_c] * each[:, *r_r]).sum(axis=0)
-        EJ = Ey.T @ _weighted(n, self.W @ self.A)
-        slope = EJ @ self.nu_shifted.T - EQP  # (v, v): ∂ℓ along E_r and ν_c or P_c
-        once = E.T[r_c] * slope[r_c].T
+        EQE = self.pull[:, :v, :v]
+        twice = (self.P[:, *c_c] * EQE[:, *r_r]).sum(axis=0)
+        EJ = E[:p].T @ _weighted(n, self.W @ self.A)
+        # (v, causes): ∂ℓ along E_r and ν_c or P_c
+        slope = EJ @ self.nu_shifted[g.causes].T - self.pull[:, :v, v:].sum(axis=0)
+        once = E.T[r_c] * slope[r[:, None], g.b[g.paths] - v].T
         out[g.paths, g.paths] = once + once.T - twice
         if g.n_moving > g.n_path:
             s = g.covariances
             left, right, level = g.row[s], g.column[s], g.level[s]
-            by_level = EQE[None] if g.n_levels == 1 else Ey.T @ _by_level(n, moments.scale, Q) @ Ey
+            by_level = EQE if g.n_levels == 1 else np.tensordot(moments.scale.T, EQE, 1)
             one = by_level[level, r[:, None], left] * E[c[:, None], right]
             other = by_level[level, r[:, None], right] * E[c[:, None], left]
             mixed = -g.kappa[s] * (one + other)
@@ -479,8 +511,7 @@ class Evaluation:
 
     def _bending_of_fitted(self) -> np.ndarray:
         """−Σ ∂ℓ/∂Σ_yy ∂²(ΠΣ_xxΠ') over the free cells."""
-        a, _, h = self.forms
-        n = self.moments.n
+        a, h, n = self.X[0][:, self.graph.a], self.h, self.moments.n
         slopes = h[:-1] if self.moments.has_means else h
         m = len(slopes)
         if not m:
