@@ -1,20 +1,27 @@
-"""Gaussian structural equation models here and in lavaan, side by side: a table for docs/explanation/speed.md.
+"""Gaussian structural equation models here and in lavaan, OpenMx and semopy: tables for docs/explanation/speed.md.
 
-    python benchmarks/structural.py
+    python benchmarks/structural.py                           everything
+    python benchmarks/structural.py --semopy PYTHON           semopy by an interpreter that has it
+    python benchmarks/structural.py --cases holzinger levels  these alone, printed only
 
 Each call ends with estimates, standard errors and, unless it says otherwise, all measures of fit; lavaan's
-`fitMeasures()` likewise. One process after the other, each once to warm up and then again; the median is told.
+`fitMeasures()` and semopy's `calc_stats()` likewise, OpenMx has estimates and standard errors. One process after the
+other on one thread, each once to warm up and then again; the fastest call is told, by the processor's clock and by the
+wall's, which differ where others use the machine.
 """
 
 from __future__ import annotations
 
+import argparse
 import json
+import os
 import subprocess
 import sys
 import tempfile
+from inspect import getsource
 from pathlib import Path
-from statistics import median
-from time import perf_counter
+from time import perf_counter, process_time
+from typing import NamedTuple
 
 from run import CHECKOUT, aim, processor, table
 
@@ -43,18 +50,39 @@ def simple(factors: int, items: int) -> str:
     )  # fmt: skip
 
 
-# title: text, data, arguments, whether measures of fit are computed, how many times as fast is aimed at
+class Case(NamedTuple):
+    """A model, its data, whether measures of fit are computed, and how many times as fast as lavaan is aimed at."""
+
+    title: str
+    text: str
+    data: str
+    arguments: dict | None = None
+    measured: bool = True
+    aim: int = 10
+    peers: tuple[str, ...] = ("lavaan",)
+
+
 CASES = {
-    "HS 1939, three factors": (FACTORS, "holzinger", {}, True, 4),
-    "Political democracy": (DEMOCRACY, "political_democracy", {}, True, 4),
-    "HS 1939 with holes, FIML": (FACTORS, "holes", {"missing": "ml"}, True, 6),
-    "HS 1939 in two groups": (FACTORS, "holzinger", {"group": "school"}, True, 6),
-    "two levels, 2500 rows in 200 clusters": (LEVELS, "demo_twolevel", {"cluster": "cluster"}, True, 10),
-    "3 × 4 items, 5000 rows, 480 missing patterns": (simple(3, 4), "patterns", {"missing": "ml"}, False, 10),
-    "5 × 6 items, 1 000 rows": (simple(5, 6), "rows_1000", {}, False, 10),
-    "5 × 6 items, 10 000 rows": (simple(5, 6), "rows_10000", {}, False, 10),
-    "5 × 6 items, 100 000 rows": (simple(5, 6), "rows_100000", {}, False, 10),
+    "holzinger": Case("HS 1939, three factors", FACTORS, "holzinger", aim=4, peers=("lavaan", "OpenMx", "semopy")),
+    "democracy": Case("Political democracy", DEMOCRACY, "political_democracy", aim=4, peers=("lavaan", "semopy")),
+    "holes": Case("HS 1939 with holes, FIML", FACTORS, "holes", {"missing": "ml"}, aim=6),
+    "groups": Case("HS 1939 in two groups", FACTORS, "holzinger", {"group": "school"}, aim=6),
+    "levels": Case("two levels, 2500 rows in 200 clusters", LEVELS, "demo_twolevel", {"cluster": "cluster"}),
+    "patterns": Case(
+        "3 × 4 items, 5000 rows, 480 missing patterns", simple(3, 4), "patterns", {"missing": "ml"}, measured=False
+    ),
+    "five": Case(
+        "5 × 6 items, 1 000 rows", simple(5, 6), "5_6_1000", measured=False, peers=("lavaan", "OpenMx", "semopy")
+    ),
+    "five_more": Case("5 × 6 items, 10 000 rows", simple(5, 6), "5_6_10000", measured=False),
+    "five_many": Case("5 × 6 items, 100 000 rows", simple(5, 6), "5_6_100000", measured=False),
+    "twenty": Case(
+        "20 × 10 items, 1 000 rows", simple(20, 10), "20_10_1000", measured=False, peers=("lavaan", "OpenMx")
+    ),
+    "twenty_more": Case("20 × 10 items, 10 000 rows", simple(20, 10), "20_10_10000", measured=False, peers=()),
+    "twenty_many": Case("20 × 10 items, 100 000 rows", simple(20, 10), "20_10_100000", measured=False, peers=()),
 }
+LONGEST = 300  # seconds that a peer may take
 
 
 def data(name: str):
@@ -71,8 +99,8 @@ def data(name: str):
             x5=frame.x5.where(frame.x1 > frame.x1.quantile(0.3)),
             x9=frame.x9.where(frame.ageyr > frame.ageyr.quantile(0.3)),
         )  # fmt: skip
-    if name == "patterns" or name.startswith("rows_"):
-        n, factors, items = (5000, 3, 4) if name == "patterns" else (int(name[5:]), 5, 6)
+    if name == "patterns" or name[0].isdigit():
+        factors, items, n = (3, 4, 5000) if name == "patterns" else map(int, name.split("_"))
         scores = rng.normal(size=(n, factors)) + 0.5 * rng.normal(size=(n, 1))
         y = 0.8 * np.repeat(scores, items, axis=1) + rng.normal(size=(n, factors * items))
         if name == "patterns":
@@ -81,68 +109,171 @@ def data(name: str):
     return semgllamm.load_dataset(name)
 
 
-def ours(title: str) -> dict:
-    """Median seconds and the log-likelihood."""
+def fastest(fit) -> dict:
+    """Seconds of the fastest call, by the processor's clock and by the wall's."""
+    fit()
+    walls: list[float] = []
+    seconds: list[float] = []
+    while len(walls) < 3 or (sum(walls) < 5 and len(walls) < 60):
+        begun, clock = perf_counter(), process_time()
+        fit()
+        seconds.append(process_time() - clock)
+        walls.append(perf_counter() - begun)
+    return {"seconds": min(seconds), "wall": min(walls)}
+
+
+def ours(key: str) -> dict:
+    """The times of a case, and the log-likelihood."""
     import semgllamm
 
-    text, name, arguments, measured, _ = CASES[title]
-    frame = data(name)
+    case = CASES[key]
+    frame = data(case.data)
 
     def fit():
-        found = semgllamm.sem(text, frame, progress=False, **arguments)
-        return found, found.fit_measures() if measured else None
+        found = semgllamm.sem(case.text, frame, progress=False, **(case.arguments or {}))
+        if case.measured:
+            found.fit_measures()
+        return found
 
-    found, _ = fit()
-    seconds: list[float] = []
-    while len(seconds) < 3 or (sum(seconds) < 3 and len(seconds) < 40):
-        begun = perf_counter()
-        found, _ = fit()
-        seconds.append(perf_counter() - begun)
-    return {"seconds": median(seconds), "loglik": found.loglik}
+    return fastest(fit) | {"loglik": fit().loglik}
 
 
-def theirs(title: str) -> dict:
+def lavaan(case: Case, path: Path) -> dict:
     """The same by lavaan."""
-    text, name, arguments, measured, _ = CASES[title]
-    given = "".join(f', {key} = "{value}"' for key, value in arguments.items())
+    given = "".join(f', {key} = "{value}"' for key, value in (case.arguments or {}).items())
+    measures = "fitMeasures(fit)" if case.measured else ""
+    return in_r("lavaan", path, f'fit <- sem("{case.text}", data{given}); {measures}; fit', "logLik(fit)")
+
+
+def openmx(case: Case, path: Path) -> dict:
+    """A model of factors alone by OpenMx, from rows, with free means."""
+    paths, factors = [], []
+    for line in case.text.splitlines():
+        factor, measures = (part.strip() for part in line.split("=~"))
+        listed = quoted(measure.strip() for measure in measures.split("+"))
+        paths.append(f'mxPath("{factor}", {listed}, free = {listed} != {listed}[1], values = 1)')
+        factors.append(factor)
+    code = f"""items <- setdiff(unique(trimws(unlist(strsplit(gsub("[a-z0-9]+ =~", "+", "{case.text}"), "[+\n]")))), "")
+        fit <- mxRun(mxModel("factors", type = "RAM", manifestVars = items, latentVars = {quoted(factors)},
+            {", ".join(paths)}, mxPath(items, arrows = 2, values = 0.5), mxPath("one", items),
+            mxPath({quoted(factors)}, arrows = 2, connect = "unique.pairs", values = diag({len(factors)})[lower.tri(
+            diag({len(factors)}), TRUE)] * 0.45 + 0.05), mxData(data[items], type = "raw")), silent = TRUE); fit"""
+    return in_r("OpenMx", path, code, "fit$output$fit / -2")
+
+
+def quoted(names) -> str:
+    """Names as a vector of R."""
+    return "c(" + ", ".join(f'"{name}"' for name in names) + ")"
+
+
+def in_r(package: str, path: Path, code: str, loglik: str) -> dict:
+    """The fastest of several runs of `code` in R, by the processor's clock and by the wall's."""
+    script = f"""
+suppressPackageStartupMessages(library({package}))
+data <- read.csv("{path}")
+once <- function() suppressMessages(suppressWarnings({{ {code} }}))
+fit <- once(); times <- NULL
+while (NROW(times) < 3 || (sum(times[, 2]) < 5 && NROW(times) < 60)) {{
+    took <- system.time(once())
+    times <- rbind(times, c(took[["user.self"]] + took[["sys.self"]], took[["elapsed"]]))
+}}
+cat(sprintf('{{"seconds": %.6f, "wall": %.6f, "loglik": %.9f, "version": "{package} %s"}}', min(times[, 1]),
+            min(times[, 2]), {loglik}, packageVersion("{package}")))
+"""
+    return answer(["Rscript", "-e", script])
+
+
+def semopy(case: Case, path: Path, interpreter: str) -> dict:
+    """The same by semopy, whose covariances are divided by n as well."""
+    code = f"""
+import json
+from time import perf_counter, process_time
+import pandas, semopy
+{getsource(fastest)}
+frame = pandas.read_csv({str(path)!r})
+def fit():
+    model = semopy.Model({case.text!r})
+    model.fit(frame)
+    model.inspect()
+    {"semopy.calc_stats(model)" if case.measured else ""}
+print(json.dumps(fastest(fit) | {{"version": "semopy " + semopy.__version__}}))
+"""
+    return answer([interpreter, "-c", code])
+
+
+def answer(command: list[str]) -> dict:
+    """The JSON object that a process prints last, or its problem."""
+    environment = {**CHECKOUT, "OPENBLAS_NUM_THREADS": "1", "OMP_NUM_THREADS": "1"}
+    try:
+        done = subprocess.run(command, capture_output=True, text=True, cwd=HERE, env=environment, timeout=LONGEST)
+    except subprocess.TimeoutExpired:
+        return {"problem": f"more than {LONGEST} s"}
+    except FileNotFoundError:
+        return {"problem": f"{command[0]} is missing"}
+    if done.returncode:
+        return {"problem": (done.stderr.strip() or "no output").splitlines()[-1]}
+    return json.loads(done.stdout.strip().splitlines()[-1])
+
+
+def compared(key: str, interpreter: str | None) -> list[tuple[str, dict]]:
+    """What each package needs for a case, this one first."""
+    case = CASES[key]
+    code = f"import json, structural; print(json.dumps(structural.ours({key!r})))"
+    found = [("semgllamm", answer([sys.executable, "-c", code]))]
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "data.csv"
-        data(name).to_csv(path, index=False)
-        script = f"""
-suppressPackageStartupMessages(library(lavaan))
-data <- read.csv("{path}")
-once <- function() {{ fit <- sem("{text}", data{given}); {"fitMeasures(fit)" if measured else ""}; fit }}
-fit <- suppressWarnings(once()); times <- numeric()
-while (length(times) < 3 || (sum(times) < 3 && length(times) < 40))
-    times <- c(times, system.time(suppressWarnings(once()))[["elapsed"]])
-cat(sprintf('{{"seconds": %.6f, "loglik": %.9f, "version": "lavaan %s"}}', median(times), logLik(fit),
-            packageVersion("lavaan")))
-"""
-        done = subprocess.run(["Rscript", "-e", script], capture_output=True, text=True)
-    if done.returncode:
-        return {"problem": done.stderr.strip().splitlines()[-1]}
-    return json.loads(done.stdout)
+        if case.peers:
+            data(case.data).to_csv(path, index=False)
+        for peer in case.peers:
+            if peer == "lavaan":
+                found.append((peer, lavaan(case, path)))
+            elif peer == "OpenMx":
+                found.append((peer, openmx(case, path)))
+            elif interpreter is not None:
+                found.append((peer, semopy(case, path, interpreter)))
+    return found
+
+
+def row(case: Case, peer: str, here: dict, there: dict) -> list[str]:
+    """A line of the table: this package and a peer."""
+    mine = [f"{here['seconds']:.3f}", f"{here['wall']:.3f}"]
+    if "problem" in there:
+        return [case.title, *mine, peer, "", "", "", there["problem"]]
+    times = there["seconds"] / here["seconds"]
+    gap = f"{abs(here['loglik'] / there['loglik'] - 1):.0e}" if "loglik" in there else ""
+    verdict = aim(times >= case.aim, str(case.aim)) if peer == "lavaan" else ""
+    return [case.title, *mine, peer, f"{there['seconds']:.3f}", f"{there['wall']:.3f}", f"{times:.1f}", verdict, gap]
 
 
 def main() -> None:
+    """Measure, print, and write the page if everything was measured."""
+    options = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    options.add_argument("--cases", nargs="*", choices=sorted(CASES), help="only these, and leave the page alone")
+    options.add_argument("--semopy", help="an interpreter that has semopy")
+    chosen = options.parse_args()
+    sys.path.insert(0, str(HERE.parent))
+    load = os.getloadavg()[0]
     lines, versions = [], set()
-    for title, (*_, times) in CASES.items():
-        code = f"import json, structural; print(json.dumps(structural.ours({title!r})))"
-        run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, cwd=HERE, env=CHECKOUT)
-        here = json.loads(run.stdout)
-        there = theirs(title)
-        if "problem" in there:
-            lines.append([title, f"{here['seconds']:.3f}", "fails", "", "", there["problem"]])
-            continue
-        versions.add(there["version"])
-        ratio = there["seconds"] / here["seconds"]
-        gap = abs(here["loglik"] / there["loglik"] - 1)
-        lines.append([title, f"{here['seconds']:.3f}", f"{there['seconds']:.3f}", f"{ratio:.1f}",
-                      aim(ratio >= times, str(times)), f"{gap:.0e}"])  # fmt: skip
-        print(lines[-1], file=sys.stderr)
-    header = ["model", "semgllamm (s)", "lavaan (s)", "times as fast", "aim", "relative difference of logL"]
+    for key in chosen.cases or CASES:
+        (_, here), *others = compared(key, chosen.semopy)
+        if "problem" in here:
+            raise SystemExit(f"semgllamm fails on {key}: {here['problem']}")
+        for peer, there in others:
+            versions.add(there.get("version", peer))
+            lines.append(row(CASES[key], peer, here, there))
+        if not others:
+            lines.append([CASES[key].title, f"{here['seconds']:.3f}", f"{here['wall']:.3f}"])
+        print(lines[-1], file=sys.stderr, flush=True)
+    header = ["model", "semgllamm (s)", "wall (s)", "peer", "peer (s)", "wall (s)", "times as fast", "aim",
+              "relative difference of logL"]  # fmt: skip
     text = table("Gaussian structural equation models", header, lines)
-    text += f"\n\nMeasured on: {processor()}; {', '.join(sorted(versions))}."
+    text += (
+        f"\n\nMeasured on: {processor()}, {os.cpu_count()} cores, load average when the run began {load:.2f}; "
+        f"{', '.join(sorted(versions))}."
+    )
+    print(text)
+    if chosen.cases:
+        return
     page = PAGE.read_text(encoding="utf-8")
     before, _, rest = page.partition(BEGIN)
     _, _, after = rest.partition(END)
