@@ -271,7 +271,7 @@ def main() -> None:
     text = table("Gaussian structural equation models", header, lines)
     text += (
         f"\n\nMeasured on: {processor()}, {os.cpu_count()} cores, load average when the run began {load:.2f}; "
-        f"{', '.join(sorted(versions))}."
+        f"{', '.join(sorted(versions)) or 'no peer'}."
     )
     print(text)
     if chosen.cases:
