@@ -154,11 +154,13 @@ def _groups(frame: pd.DataFrame, group: str, labels: Sequence[str] | None) -> tu
             f"group column '{group}' has {int(values.isna().sum())} missing values",
             remedy="Leave those rows out first.",
         )
-    seen = list(dict.fromkeys(values))
-    if labels is not None:
-        seen.sort(key=lambda value: tuple(map(str, labels)).index(str(value)))
-    code = {value: k for k, value in enumerate(seen)}
-    return tuple(str(value) for value in seen), np.array([code[value] for value in values], dtype=np.int64)
+    codes, found = values.factorize()
+    seen = [str(value) for value in found]
+    if labels is None:
+        return tuple(seen), codes.astype(np.int64)
+    wanted = [str(label) for label in labels]
+    order = sorted(range(len(seen)), key=lambda k: wanted.index(seen[k]))
+    return tuple(seen[k] for k in order), np.argsort(order)[codes]
 
 
 def _levels_of_names(diagram: PathDiagram, levels: Sequence[str]) -> dict[str, list[int]]:
