@@ -5,6 +5,7 @@ Missing values become NaN. An error names the column, the row (the frame's own i
 
 from __future__ import annotations
 
+import math
 from itertools import product
 from typing import TYPE_CHECKING
 
@@ -19,13 +20,16 @@ if TYPE_CHECKING:
     from semgllamm.data.units import Units
 
 __all__ = [
+    "SECOND",
     "coding",
     "column",
     "constant_within",
     "covariate",
     "covariate_levels",
     "covariate_warnings",
+    "events",
     "exposure",
+    "interval",
     "offset",
     "response",
     "response_level",
@@ -107,6 +111,55 @@ def trials(frame: pd.DataFrame, source: str | float) -> np.ndarray:
     if isinstance(source, str):
         return _numeric(frame, column(frame, source, "column of trials"), source, "column of trials")
     return np.full(len(frame), float(source))
+
+
+def events(frame: pd.DataFrame, name: str) -> np.ndarray:
+    """Whether each time ends in the event, 1, or is censored, 0; bools will do."""
+    values = column(frame, name, "column of events")
+    return _numeric(frame, values, name, "column of events")
+
+
+# how the second column of a response is read, by the directive that names it
+SECOND = {"trials": trials, "event": events}
+
+
+def interval(
+    frame: pd.DataFrame, name: str, values: np.ndarray, upper: str | None, *, lower: float = -math.inf,
+    **limits: float,
+) -> tuple[np.ndarray, np.ndarray]:  # fmt: skip
+    """What is known of a censored response: an end, and the other end (the same if the value was seen).
+
+    Parameters
+    ----------
+    values : (n,) array
+        The response; NaN where it is missing, or, with `upper`, where the interval has no lower end.
+    upper : str or None
+        The column of upper ends; where it is missing, the interval has none.
+    lower, upper (in `limits`) : float
+        Limits at which all answers are censored.
+
+    Returns
+    -------
+    ends, others : (n,) arrays
+        The first is finite, or NaN where the response is missing.
+    """
+    if upper is None:
+        highest = limits.get("upper", math.inf)
+        if not lower < highest:
+            raise DataError(f"response '{name}' is censored at {lower:g} below and at {highest:g} above",
+                            remedy="The lower limit is below the upper one.")
+        ends = np.clip(values, lower, highest)
+        return ends, np.where(ends <= lower, -math.inf, np.where(ends >= highest, math.inf, ends))
+    if limits or lower > -math.inf:
+        raise DataError(f"response '{name}' has intervals of its own and limits for all",
+                        remedy="Leave out lower= and upper=, or @interval.")
+    tops = _numeric(frame, column(frame, upper, "column of upper ends"), upper, "column of upper ends")
+    _refuse(tops < values, frame, frame[upper], f"upper end '{upper}'", f"is below the lower end '{name}'",
+            "An interval runs from the response to its upper end.")
+    open_below = np.isnan(values) & ~np.isnan(tops)
+    ends = np.where(open_below, tops, values)
+    others = np.where(open_below, -math.inf, np.where(np.isnan(tops), math.inf, tops))
+    return ends, others
 
 
 def offset(frame: pd.DataFrame, name: str) -> np.ndarray:

@@ -264,6 +264,8 @@ def sections(rows: list[Estimate], setting: Setting, level: str | None) -> Itera
     yield from table("Thresholds:", [row for row in rows if row.op == "|"], setting)
     own = [row for row in rows if row.op == "~~" and row.lhs == row.rhs]
     yield from table("Variances:", own, setting, extra=deviation_column(setting))
+    yield from table("Dispersions (log):", [row for row in rows if row.op.startswith("@dispersion")], setting)
+    yield from table("Zeros (logit):", [row for row in rows if row.op.startswith("@inflation")], setting)
     yield from table("Scales y*:", [row for row in rows if row.op == "~*~"], setting)
 
 
@@ -310,6 +312,8 @@ def shown_name(row: Estimate) -> str:
     """The side of the statement that the sub-header does not name."""
     if row.op == "|":
         return f"{row.lhs}|{row.rhs}"
+    if row.op.startswith("@"):
+        return f"{row.lhs} ~ {row.rhs}" if row.rhs else row.lhs
     return row.lhs if row.op in ("~1", ":=", "~*~") else row.rhs
 
 
