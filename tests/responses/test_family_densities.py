@@ -141,7 +141,8 @@ ANSWERS = {"ordinal": len(THRESHOLDS), "binomial": 5, "bernoulli": 1}
 
 @pytest.mark.parametrize("nu", [-2.0, 0.4, 1.7])
 def test_density_is_one_in_all_with_the_stated_mean(family, nu, trials):
-    nu = within(family, nu)
+    # a mean near an end gives much of a beta distribution to numbers that are rounded to it
+    nu = within(family, nu) / (4 if family.name == "beta" else 1)
     if family.name in CONTINUOUS:
         ends = CONTINUOUS[family.name]
         middle = float(family.mean(np.array([nu]), own_of(family))[0])
