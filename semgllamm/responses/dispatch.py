@@ -30,7 +30,7 @@ if numba.config.DISABLE_JIT:
 
     terms = value
 else:
-    from llvmlite import ir
+    from numba.core import cgutils
     from numba.extending import intrinsic
 
     def address(function) -> int:
@@ -45,7 +45,8 @@ else:
         def call(_, at, y, n, nu, tau1, tau2):
             def generate(context, builder, signature, arguments):
                 at, *rest = arguments
-                shape = ir.FunctionType(context.get_value_type(numbers), [ir.DoubleType()] * len(KERNEL))
+                kinds = [context.get_value_type(kind) for kind in (numbers, *KERNEL)]
+                shape = cgutils.ir.FunctionType(kinds[0], kinds[1:])
                 return builder.call(builder.inttoptr(at, shape.as_pointer()), rest)
 
             return numbers(types.int64, *KERNEL), generate

@@ -42,7 +42,7 @@ PREDICTORS = ("dispersion", "thresholds", "inflation", "guessing", "ceiling")
 COLUMNS = ("offset", "exposure", "trials", "event", "interval")
 OF_A_RESPONSE = ("family", *PREDICTORS, *COLUMNS, "alternatives")
 
-LINKS = tuple(dict.fromkeys(link for known in FAMILIES.values() for link in known.links))
+LINKS = ("identity", "reciprocal", "inverse_square", "log", "logit", "probit", "cloglog", "loglog")
 # what other programs call these families
 ELSEWHERE = {
     "normal": "gaussian",

@@ -86,7 +86,10 @@ def log_density(
         return stats.norm.logpdf(y, nu, np.sqrt(theta))
     F = INVERSE_LINK[link.partition(",")[0] or "log"]
     if name in DENSITY:
-        return DENSITY[name](y, F(nu), np.exp(dispersion), trials)
+        with np.errstate(all="ignore"):
+            found = DENSITY[name](y, F(nu), np.exp(dispersion), trials)
+        # there is no such mean, or it has reached an end and answers elsewhere are impossible
+        return np.where(np.isnan(found), -np.inf, found)
     if name == "censored":
         sd = np.sqrt(theta)
         return stats.norm.logpdf(y, nu, sd) if y > 0 else stats.norm.logcdf((0 - nu) / sd)
@@ -99,7 +102,8 @@ def log_density(
             return np.log(pi) + 0 * nu
         return np.log1p(-pi) + log_f - np.log(-np.expm1(log_none))
     if name in ("bernoulli", "binomial"):
-        return stats.binom.logpmf(y, trials, F(nu))
+        found = stats.binom.logpmf(y, trials, F(nu))
+        return np.where(np.isnan(found), -np.inf, found)
     edges = np.array([-np.inf, *kappa, np.inf])
     with np.errstate(divide="ignore"):  # the tails of the grid underflow
         return np.log(F(edges[int(y) + 1] - nu) - F(edges[int(y)] - nu))

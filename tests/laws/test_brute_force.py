@@ -11,6 +11,8 @@ from semgllamm.responses.registry import FAMILIES
 
 FAMILY = {f"{f.name}({f.link})" if f.name != "censored" else "censored(identity, lower=0)": f for f in FAMILIES}
 OWN = {"dispersion": 0.3, "inflation": -0.4}
+# log f of an inverse Gaussian response is level for high log means, and its rule converges slowly
+POINTS = {"inversegaussian(log)": 61, "hurdlenbinom1(log)": 41}
 # intercept, slope, and a factor on the covariances that keep ν within the domain of a link, over the whole grid
 SETTING = {"positive": (10.0, 0.4, 0.3), "negative": (-10.0, 0.4, 0.3), "unit": (0.5, 0.01, 0.001)}
 
@@ -35,7 +37,9 @@ def long_data(family, rng, n=12):
         "gaussian": rng.normal(size=n), "ordinal": np.arange(n) % 3, "censored": np.maximum(rng.normal(size=n), 0),
         "binomial": rng.integers(0, 4, n), "bernoulli": rng.integers(0, 2, n),
     }  # fmt: skip
-    if known.name in drawn:
+    if known.link == "log" and known.residual_variance is None and known.name in ("bernoulli", "binomial"):
+        y = 1 * (np.arange(n) % 5 == 0)  # rare, as they are far from the end of the domain
+    elif known.name in drawn:
         y = drawn[known.name]
     else:
         own = np.array([OWN[kind] for kind in known.predictors])
@@ -106,7 +110,8 @@ def test_random_coefficients(family, levels, dims):
         values |= variance_names("school", Psi["school"])
         units = [Unit(Psi["school"], units=children[:2]), Unit(Psi["school"], units=children[2:])]
     expected = log_likelihood(units, size=25 if levels * dims == 6 else 41)
-    assert found.value(found.free(values), found.points(25)) == pytest.approx(expected, abs=1e-8)
+    points = found.points(POINTS.get(family, 25))
+    assert found.value(found.free(values), points) == pytest.approx(expected, abs=1e-8)
 
 
 def agrees(text, data, values, units, points=25, size=61, **arguments):
