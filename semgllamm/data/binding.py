@@ -11,7 +11,7 @@ import numpy as np
 from semgllamm.data import columns
 from semgllamm.data.units import Units, nest, order_levels
 from semgllamm.diagram.diagram import PathDiagram
-from semgllamm.diagram.families import family_in
+from semgllamm.diagram.families import family_in, own_predictors
 from semgllamm.errors import DataError
 from semgllamm.model.lower import level_index
 from semgllamm.model.matrices import Response
@@ -116,6 +116,8 @@ def bind(
             found.check(array, beside[name], name)
         else:
             found.check(array, None, name)
+        if "dispersion" in own_predictors(diagram, name):
+            notes.append(f"{name}@dispersion is the logarithm of the {found.dispersion} of {name}")
         count = 0
         if found.name == "ordinal":
             count = len(labels) if labels is not None else int(np.nanmax(array)) + 1

@@ -124,42 +124,45 @@ SECOND = {"trials": trials, "event": events}
 
 
 def interval(
-    frame: pd.DataFrame, name: str, values: np.ndarray, upper: str | None, *, lower: float = -math.inf,
-    **limits: float,
+    frame: pd.DataFrame, name: str, values: np.ndarray, ends: str | None, *, lower: float = -math.inf,
+    upper: float = math.inf,
 ) -> tuple[np.ndarray, np.ndarray]:  # fmt: skip
     """What is known of a censored response: an end, and the other end (the same if the value was seen).
 
     Parameters
     ----------
     values : (n,) array
-        The response; NaN where it is missing, or, with `upper`, where the interval has no lower end.
-    upper : str or None
+        The response; NaN where it is missing, or, with `ends`, where the interval has no lower end.
+    ends : str or None
         The column of upper ends; where it is missing, the interval has none.
-    lower, upper (in `limits`) : float
+    lower, upper : float
         Limits at which all answers are censored.
 
     Returns
     -------
-    ends, others : (n,) arrays
+    known, other : (n,) arrays
         The first is finite, or NaN where the response is missing.
+
+    Raises
+    ------
+    DataError
+        For an interval whose ends are in the wrong order, and for limits beside intervals.
     """
-    if upper is None:
-        highest = limits.get("upper", math.inf)
-        if not lower < highest:
-            raise DataError(f"response '{name}' is censored at {lower:g} below and at {highest:g} above",
+    if ends is None:
+        if not lower < upper:
+            raise DataError(f"response '{name}' is censored at {lower:g} below and at {upper:g} above",
                             remedy="The lower limit is below the upper one.")
-        ends = np.clip(values, lower, highest)
-        return ends, np.where(ends <= lower, -math.inf, np.where(ends >= highest, math.inf, ends))
-    if limits or lower > -math.inf:
+        known = np.clip(values, lower, upper)
+        return known, np.where(known <= lower, -math.inf, np.where(known >= upper, math.inf, known))
+    if lower > -math.inf or upper < math.inf:
         raise DataError(f"response '{name}' has intervals of its own and limits for all",
                         remedy="Leave out lower= and upper=, or @interval.")
-    tops = _numeric(frame, column(frame, upper, "column of upper ends"), upper, "column of upper ends")
-    _refuse(tops < values, frame, frame[upper], f"upper end '{upper}'", f"is below the lower end '{name}'",
+    tops = _numeric(frame, column(frame, ends, "column of upper ends"), ends, "column of upper ends")
+    _refuse(tops < values, frame, frame[ends], f"upper end '{ends}'", f"is below the lower end '{name}'",
             "An interval runs from the response to its upper end.")
-    open_below = np.isnan(values) & ~np.isnan(tops)
-    ends = np.where(open_below, tops, values)
-    others = np.where(open_below, -math.inf, np.where(np.isnan(tops), math.inf, tops))
-    return ends, others
+    known = np.where(np.isnan(values), tops, values)
+    other = np.where(np.isnan(values), -math.inf, np.where(np.isnan(tops), math.inf, tops))
+    return known, np.where(np.isnan(known), np.nan, other)
 
 
 def offset(frame: pd.DataFrame, name: str) -> np.ndarray:

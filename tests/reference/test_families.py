@@ -1,5 +1,5 @@
-"""Every family against R: without latent variables its generalized linear or survival model, with a random intercept the
-Laplace approximation."""
+"""Every family against R: without latent variables its generalized linear or survival model, with a random intercept
+the Laplace approximation."""
 
 import json
 from functools import cache
