@@ -493,7 +493,7 @@ def _not_estimated(diagram: PathDiagram) -> Iterator[Refusal]:
     for choice in diagram.families:
         family = with_link(choice.family)
         known = FAMILIES.get(family.name)
-        if known is None or not known.is_fitted or family.link not in known.links:
+        if known is not None and not (known.is_fitted and family.link in known.links):
             fitted = {name: known.links for name, known in FAMILIES.items() if known.is_fitted}
             remedy = "Families: " + "; ".join(f"{name}({', '.join(links)})" for name, links in fitted.items()) + "."
             if family.name in fitted:
