@@ -264,8 +264,10 @@ def sections(rows: list[Estimate], setting: Setting, level: str | None) -> Itera
     yield from table("Thresholds:", [row for row in rows if row.op == "|"], setting)
     own = [row for row in rows if row.op == "~~" and row.lhs == row.rhs]
     yield from table("Variances:", own, setting, extra=deviation_column(setting))
-    yield from table("Dispersions (log):", [row for row in rows if row.op.startswith("@dispersion")], setting)
-    yield from table("Zeros (logit):", [row for row in rows if row.op.startswith("@inflation")], setting)
+    for title, op in {"Dispersions (log):": "@dispersion", "Zeros (logit):": "@inflation"}.items():
+        own = [row for row in rows if row.op.startswith(op)]
+        names = list(dict.fromkeys(row.lhs for row in own))
+        yield from table(title, sorted(own, key=lambda row: (names.index(row.lhs), row.rhs != "")), setting)
     yield from table("Scales y*:", [row for row in rows if row.op == "~*~"], setting)
 
 
