@@ -12,7 +12,9 @@ from semgllamm.responses.registry import FAMILIES
 FAMILY = {f"{f.name}({f.link})" if f.name != "censored" else "censored(identity, lower=0)": f for f in FAMILIES}
 OWN = {"dispersion": 0.3, "inflation": -0.4}
 # log f of an inverse Gaussian response is level for high log means, and its rule converges slowly
-POINTS = {"inversegaussian(log)": 61, "hurdlenbinom1(log)": 41}
+POINTS = {"inversegaussian(log)": 41, "hurdlenbinom1(log)": 41}
+# log f that falls like a double exponential needs small variances, or a finer grid than four dimensions allow
+STEEP = ("inversegaussian(log)", "beta(cloglog)", "beta(loglog)")
 # intercept, slope, and a factor on the covariances that keep ν within the domain of a link, over the whole grid
 SETTING = {"positive": (10.0, 0.4, 0.3), "negative": (-10.0, 0.4, 0.3), "unit": (0.5, 0.01, 0.001)}
 
@@ -25,7 +27,7 @@ def setting(family):
         return SETTING.get({"log": "negative", "identity": "unit"}.get(known.link), (0.2, 0.4, 1.0))
     if known.link == "identity" and not known.has_residual:
         return SETTING["positive"]
-    return 0.2, 0.4, 1.0
+    return 0.2, 0.4, 0.2 if family in STEEP else 1.0
 SCHOOL, CHILD = np.repeat([0, 1], 6), np.repeat([0, 1, 2, 3], 3)
 
 
