@@ -18,10 +18,11 @@ from __future__ import annotations
 import math
 
 from semgllamm.integration.arrays import DEPTH, END, FIRST, LAST, PARENT, TRIALS, WEIGHT, Y
+from semgllamm.integration.choices import choice_front
 from semgllamm.integration.recursion import FACTORS, bernoulli_logit
 from semgllamm.responses import dispatch
 from semgllamm.responses.jit import kernel
-from semgllamm.responses.registry import BINOMIAL_LOGIT
+from semgllamm.responses.registry import BINOMIAL_LOGIT, MULTINOMIAL
 
 __all__ = ["place_units"]
 
@@ -31,7 +32,7 @@ ITERATIONS = 200
 
 
 @kernel
-def fronts(n0, n1, cells, trees, places, path, uphill):
+def fronts(n0, n1, cells, trees, places, path, centre, uphill):
     """Fill G, T and the fronts M of a tree at m, and its gradient g eliminated, with negative ω left out if `uphill`.
 
     Returns the joint log density, and whether M is positive definite.
@@ -55,6 +56,7 @@ def fronts(n0, n1, cells, trees, places, path, uphill):
         own = -0.5 * m[n] * m[n]
         factor = 1.0
         factors = 0
+        L = 0.0
         for i in range(trees.node[n, FIRST], trees.node[n, LAST]):
             nu = cells.lin[i, 0]
             for b in range(o + 1):
@@ -73,9 +75,12 @@ def fronts(n0, n1, cells, trees, places, path, uphill):
                 else:
                     own -= w * (x + math.log1p(e))
             else:
+                choice = cells.code[i] == MULTINOMIAL
+                if choice and cells.data[i, TRIALS] > 0.0:
+                    L = choice_front(i, n, o, cells, path, M, centre)
                 t = dispatch.terms(
                     cells.terms[cells.code[i]], cells.data[i, Y], cells.data[i, TRIALS], nu,
-                    cells.lin[i, 1], cells.lin[i, 2]
+                    L if choice else cells.lin[i, 1], cells.lin[i, 2]
                 )
                 own += w * t[0]
                 s = t[1]
@@ -109,7 +114,7 @@ def fronts(n0, n1, cells, trees, places, path, uphill):
 
 
 @kernel
-def find_mode(n0, n1, cells, trees, places, path):
+def find_mode(n0, n1, cells, trees, places, path, centre):
     """Newton's iterations for the joint mode of a tree, starting at m; returns whether they converged.
 
     One more step is taken after the step is below 1e-8, so that the mode carries no noise into finite differences.
@@ -119,7 +124,7 @@ def find_mode(n0, n1, cells, trees, places, path):
     moved = False
     before = -math.inf
     for _ in range(ITERATIONS):
-        density, definite = fronts(n0, n1, cells, trees, places, path, False)
+        density, definite = fronts(n0, n1, cells, trees, places, path, centre, False)
         if moved and not density >= before - 1e-9 * (1.0 + abs(before)):
             # overshot: halve the last step (the joint log density of log-concave responses has one mode)
             for n in range(n0, n1):
@@ -130,7 +135,7 @@ def find_mode(n0, n1, cells, trees, places, path):
         if last:
             return definite
         if not definite:
-            fronts(n0, n1, cells, trees, places, path, True)
+            fronts(n0, n1, cells, trees, places, path, centre, True)
         longest = 0.0
         for n in range(n0, n1):
             o = trees.node[n, DEPTH]
@@ -153,12 +158,12 @@ def find_mode(n0, n1, cells, trees, places, path):
 
 
 @kernel
-def place_units(lo, hi, roots, cells, trees, places, path, placed):
+def place_units(lo, hi, roots, cells, trees, places, path, centre, placed):
     """Place the points of the units lo..hi, starting at the modes in m; a unit without a mode is not `placed`."""
     for r in range(lo, hi):
         n0 = roots[r]
         n1 = trees.node[n0, END]
-        placed[r] = find_mode(n0, n1, cells, trees, places, path)
+        placed[r] = find_mode(n0, n1, cells, trees, places, path, centre)
         if not placed[r]:
             for n in range(n0, n1):
                 places.m[n] = 0.0

@@ -14,7 +14,8 @@ Given its ancestors each node returns ES and VS of its subtree, by the law of to
     t_k = Σ_{own cells} w_i J_i' r_i + Σ_{children} w_c ES_c,     VS = Var_k(t_k) + E_k[Σ_{children} w_c VS_c],
 
 and the moments E[H_i] of its cells, which gain a coordinate on each step up: E[ω u_n ·] = E_k[u_k E[ω · | u_k]].
-The second derivatives of the map from parameters to (f, d, τ) are the caller's.
+The second derivatives of the map from parameters to (f, d, τ) are the caller's. The information of a choice (choices.py)
+is taken from VS at each point instead: VS then stands for Var(S) − E[complete-data information] of the choices below.
 """
 
 from __future__ import annotations
@@ -45,9 +46,11 @@ from semgllamm.integration.arrays import (
     Y,
     examples,
 )  # fmt: skip
+from semgllamm.integration.choices import add_choice_information, log_sum, predictor
 from semgllamm.integration.recursion import SECOND_DERIVATIVES, SLACK, leaf_cells, leaf_points, to_probabilities
 from semgllamm.responses import dispatch
 from semgllamm.responses.jit import kernel
+from semgllamm.responses.registry import MULTINOMIAL
 
 __all__ = ["louis_units"]
 
@@ -65,9 +68,10 @@ class Sums(NamedTuple):
     at: np.ndarray  # (points, p) t_k of all points of a leaf
     own: np.ndarray  # (P, own cells, 9) derivatives of the cells of a node at one point
     leaf: np.ndarray  # (own cells, 9, points) the same at all points of a leaf
-    points: np.ndarray  # (3, points) u, log integrand, factors under its logarithm
+    points: np.ndarray  # (4, points) u, log integrand, factors under its logarithm, L of a choice
     place: np.ndarray  # (p,) number of a parameter among those of the tree, −1 if it is not
     number: np.ndarray  # (p,) the other way round
+    mean: np.ndarray  # (p,) room for a choice
 
 
 def layers(P: int, cells: int, own: int, points: int, p: int) -> Sums:
@@ -76,7 +80,8 @@ def layers(P: int, cells: int, own: int, points: int, p: int) -> Sums:
     return Sums(
         np.zeros(P), np.zeros(P), np.zeros((P, cells, width)), np.zeros((P, p)), np.zeros((P, p, p)), np.zeros((P, p)),
         np.zeros((P, p, p)), np.zeros((points, p)), np.zeros((P, own, 9)),
-        np.zeros((own, 9, points)), np.zeros((3, points)), np.full(p, -1), np.zeros(p, dtype=np.int64),
+        np.zeros((own, 9, points)), np.zeros((4, points)), np.full(p, -1), np.zeros(p, dtype=np.int64),
+        np.zeros(p),
     )  # fmt: skip
 
 
@@ -218,6 +223,13 @@ def leaf(n, r0, cells, trees, places, rules, jacobian, sums, q):
             x = p[k] * sums.at[k, a]
             for b in range(a + 1):
                 VS[a, b] += x * sums.at[k, b]
+    for i in range(first, last):
+        if cells.code[i] == MULTINOMIAL and cells.data[i, TRIALS] > 0.0:
+            for k in range(K):
+                sums.u[o] = u[k]
+                s = sums.leaf[i - first :, S, k]
+                w = p[k] * cells.data[i, WEIGHT]
+                add_choice_information(i, w, s, sums.u, cells, jacobian, sums.place, sums.mean, q, VS)
     return logF
 
 
@@ -235,19 +247,22 @@ def scale_sums(n, r0, trees, sums, x, q):
 
 
 @kernel
-def own_cells(n, cells, trees, jacobian, sums):
+def own_cells(n, cells, trees, jacobian, sums, q):
     """log density of the cells of an inner node at one point; their derivatives are kept, their score added to t."""
     o = trees.node[n, DEPTH]
     first = trees.node[n, FIRST]
     P = cells.D.shape[1]
     t = sums.t[o]
     total = 0.0
+    L = 0.0
     for i in range(first, trees.node[n, LAST]):
-        nu = cells.lin[i, 0]
-        for b in range(o + 1):
-            nu += cells.D[i, b] * sums.u[b]
+        nu = predictor(i, o, cells, sums.u)
+        choice = cells.code[i] == MULTINOMIAL
+        if choice and cells.data[i, TRIALS] > 0.0:
+            L = log_sum(i, o, cells, sums.u)
         c = dispatch.terms(
-            cells.terms[cells.code[i]], cells.data[i, Y], cells.data[i, TRIALS], nu, cells.lin[i, 1], cells.lin[i, 2]
+            cells.terms[cells.code[i]], cells.data[i, Y], cells.data[i, TRIALS], nu, L if choice else cells.lin[i, 1],
+            cells.lin[i, 2]
         )
         w = cells.data[i, WEIGHT]
         total += w * c[0]
@@ -260,6 +275,13 @@ def own_cells(n, cells, trees, jacobian, sums):
             if 0 < x <= P:
                 r *= sums.u[x - 1]
             t[sums.place[jacobian.par[e]]] += w * jacobian.value[e] * r
+        if choice:
+            terms[W] = 0.0
+    for i in range(first, trees.node[n, LAST]):
+        if cells.code[i] == MULTINOMIAL and cells.data[i, TRIALS] > 0.0:
+            s = sums.own[o, i - first :, S]
+            w = cells.data[i, WEIGHT]
+            add_choice_information(i, w, s, sums.u, cells, jacobian, sums.place, sums.mean, q, sums.W[o])
     return total
 
 
@@ -312,7 +334,7 @@ def node(n, r0, cells, trees, places, rules, jacobian, sums, q):
             sums.t[o, a] = 0.0
             for b in range(a + 1):
                 sums.W[o, a, b] = 0.0
-        log = rules.logw[rule, k] + scale - 0.5 * sums.u[o] ** 2 + own_cells(n, cells, trees, jacobian, sums)
+        log = rules.logw[rule, k] + scale - 0.5 * sums.u[o] ** 2 + own_cells(n, cells, trees, jacobian, sums, q)
         child = n + 1
         while child < end:
             w = trees.weight[child]

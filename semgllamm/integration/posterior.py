@@ -13,8 +13,10 @@ import numba
 import numpy as np
 
 from semgllamm.integration.arrays import DEPTH, END, FIRST, LAST, RULE, TRIALS, WEIGHT, Y, examples
+from semgllamm.integration.choices import log_sum, predictor
 from semgllamm.responses import dispatch
 from semgllamm.responses.jit import kernel
+from semgllamm.responses.registry import MULTINOMIAL
 
 __all__ = ["posterior_units"]
 
@@ -52,6 +54,7 @@ def node(n, n0, cells, trees, places, rules, moments):
                 E[j, a, b] = 0.0
     top = -math.inf
     mass = 0.0
+    L = 0.0
     for k in range(rules.count[rule]):
         step = places.T[n] * rules.z[rule, k]
         for b in range(o):
@@ -61,12 +64,13 @@ def node(n, n0, cells, trees, places, rules, moments):
         moments.u[o] = u
         total = rules.logw[rule, k] + math.log(places.T[n]) - 0.5 * u * u
         for i in range(trees.node[n, FIRST], trees.node[n, LAST]):
-            nu = cells.lin[i, 0]
-            for b in range(o + 1):
-                nu += cells.D[i, b] * moments.u[b]
+            nu = predictor(i, o, cells, moments.u)
+            choice = cells.code[i] == MULTINOMIAL
+            if choice and cells.data[i, TRIALS] > 0.0:
+                L = log_sum(i, o, cells, moments.u)
             value, _ = dispatch.value(
                 cells.value[cells.code[i]], cells.data[i, Y], cells.data[i, TRIALS], nu,
-                cells.lin[i, 1], cells.lin[i, 2]
+                L if choice else cells.lin[i, 1], cells.lin[i, 2]
             )
             total += cells.data[i, WEIGHT] * value
         child = n + 1

@@ -17,7 +17,7 @@ from itertools import pairwise
 
 import numpy as np
 
-from semgllamm.integration.arrays import DEPTH, END, FIRST, LAST, PARENT, RULE, Cells, Jacobian, Places, Rules, Trees
+from semgllamm.integration.arrays import DEPTH, END, FIRST, LAST, PARENT, RULE, TRIALS, Cells, Jacobian, Places, Rules, Trees
 from semgllamm.integration.collapse import collapse, depths
 from semgllamm.integration.gauss_hermite import rules
 from semgllamm.responses import registry
@@ -167,8 +167,9 @@ class Program:
             sums = layers(self.depth, *self.largest, max(points))
             integrate_units(lo, hi, self.roots, cells, trees, places, chosen, sums, moments, placed, F, R, N)
             if moments > 1:
-                path, vpath, at_mode = np.zeros(self.depth), np.zeros(self.depth), np.zeros((self.largest[1], 4))
-                follow_units(lo, hi, self.roots, cells, trees, places, path, vpath, at_mode, N, F, R)
+                path, vpath, centre = np.zeros((3, self.depth))
+                at_mode = np.zeros((self.largest[1], 4))
+                follow_units(lo, hi, self.roots, cells, trees, places, path, vpath, centre, at_mode, N, F, R)
 
         self._run(sweep, points, workspace)
         loglik = float((self.weight[self.roots] * F).sum() + self.constant)
@@ -266,7 +267,8 @@ class Program:
             return places, lambda lo, hi: placed
 
         def place(lo, hi):
-            place_units(lo, hi, self.roots, cells, self._trees(), places, np.zeros(self.depth), placed)
+            path, centre = np.zeros((2, self.depth))
+            place_units(lo, hi, self.roots, cells, self._trees(), places, path, centre, placed)
             return placed
 
         return places, place
@@ -322,7 +324,7 @@ def _pool(threads: int, process: int) -> ThreadPoolExecutor:
     return ThreadPoolExecutor(threads, thread_name_prefix="semgllamm")
 
 
-def build(parent, rule, kind, cell_node, code, y, trials, constant, signature) -> Program:
+def build(parent, rule, kind, cell_node, code, y, trials, constant, signature, choice=None) -> Program:
     """Put units in the engine's order and keep identical ones once.
 
     Parameters
@@ -341,6 +343,9 @@ def build(parent, rule, kind, cell_node, code, y, trials, constant, signature) -
         Its response, number of trials, and the terms of log f without parameters.
     signature : (Nc, 2) uint64
         Hashes of all the data that determine the cell's likelihood.
+    choice : (Nc,) int, optional
+        For cells that are alternatives of one answer, the number of that answer; −1 for all others. Its cells hang on
+        one node, and those of answers that are identical stand in the same order.
     """
     parent, rule, kind, cell_node, code = (np.asarray(x, dtype=np.int64) for x in (parent, rule, kind, cell_node, code))
     depth = depths(parent)
@@ -353,7 +358,9 @@ def build(parent, rule, kind, cell_node, code, y, trials, constant, signature) -
     cells = np.flatnonzero(kept.cell_weight > 0)
     # within a node by family, which spares the kernels' branches
     key = place[cell_node[cells]] * (code.max(initial=0) + 1) + code[cells]
-    if (key[1:] < key[:-1]).any():
+    if choice is not None:
+        cells = cells[np.lexsort((choice[cells], key))]
+    elif (key[1:] < key[:-1]).any():
         cells = cells[np.argsort(key, kind="stable")]
     last = np.cumsum(np.bincount(place[cell_node[cells]], minlength=len(old)))
 
@@ -368,6 +375,8 @@ def build(parent, rule, kind, cell_node, code, y, trials, constant, signature) -
         level = np.flatnonzero(tree[:, DEPTH] == o)
         share[level] *= share[tree[level, PARENT]]
     cell = np.column_stack([np.asarray(x, dtype=np.float64)[cells] for x in (y, trials)] + [kept.cell_weight[cells]])
+    if choice is not None:
+        cell[:, TRIALS] = np.where(choice[cells] < 0, cell[:, TRIALS], _sizes_at_first(choice[cells]))
     roots = np.flatnonzero(tree[:, DEPTH] == 0)
     ends = tree[roots, END]
     largest = (ends - roots, tree[ends - 1, LAST] - tree[roots, FIRST], tree[:, LAST] - tree[:, FIRST])
@@ -377,6 +386,14 @@ def build(parent, rule, kind, cell_node, code, y, trials, constant, signature) -
         constant=float(np.asarray(constant, dtype=np.float64).sum()), cells=cells, representative=place[kept.node],
         n_rules=int(rule.max(initial=0)) + 1, largest=tuple(int(sizes.max(initial=1)) for sizes in largest),
     )
+
+
+def _sizes_at_first(choice: np.ndarray) -> np.ndarray:
+    """The length of each run of equal numbers at its first place, 0 at the others."""
+    first = np.flatnonzero(np.diff(choice, prepend=choice[:1] - 1))
+    sizes = np.zeros(len(choice))
+    sizes[first] = np.diff(first, append=len(choice))
+    return sizes
 
 
 def preorder(parent, depth, lives) -> tuple[np.ndarray, np.ndarray]:

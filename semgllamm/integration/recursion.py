@@ -44,9 +44,10 @@ from semgllamm.integration.arrays import (
     Y,
     examples,
 )  # fmt: skip
+from semgllamm.integration.choices import log_sum, predictor
 from semgllamm.responses import dispatch
 from semgllamm.responses.jit import kernel
-from semgllamm.responses.registry import BINOMIAL_LOGIT
+from semgllamm.responses.registry import BINOMIAL_LOGIT, MULTINOMIAL
 
 __all__ = ["bernoulli_logit", "integrate_units"]
 
@@ -69,14 +70,14 @@ class Sums(NamedTuple):
     A: np.ndarray  # (P, 4, P)
     own: np.ndarray  # (P, own cells, 3) s, g1, g2 of the cells of a node at one point
     leaf: np.ndarray  # (own cells, 3, points) the same at all points of a leaf
-    points: np.ndarray  # (3, points) u, log integrand, factors under its logarithm
+    points: np.ndarray  # (4, points) u, log integrand, factors under its logarithm, L of a choice
 
 
 def layers(P: int, nodes: int, cells: int, own: int, points: int) -> Sums:
     """Room for trees of at most so many nodes and cells, so many cells of a node, and so many points of a rule."""
     return Sums(
         np.zeros(P), np.zeros(P), np.zeros((P, cells, P + 3)), np.zeros((P, nodes, P + 2)), np.zeros((P, 4, P)),
-        np.zeros((P, own, 3)), np.zeros((own, 3, points)), np.zeros((3, points)),
+        np.zeros((P, own, 3)), np.zeros((own, 3, points)), np.zeros((4, points)),
     )  # fmt: skip
 
 
@@ -141,6 +142,18 @@ def leaf_cells(n, cells, trees, rules, up, points, kept, moments):
                 for k in range(K):
                     log[k] -= math.log(factor[k])
                     factor[k] = 1.0
+        elif cells.code[i] == MULTINOMIAL:
+            if cells.data[i, TRIALS] > 0.0:
+                for k in range(K):
+                    up[o] = u[k]
+                    points[3, k] = log_sum(i, o, cells, up)
+            for k in range(K):
+                v, terms[S, k] = dispatch.value(
+                    cells.value[cells.code[i]], y, cells.data[i, TRIALS], nu + d * u[k], points[3, k], 0.0
+                )
+                log[k] += w * v
+                if moments == SECOND_DERIVATIVES:
+                    terms[W, k] = 0.0  # the information of a choice is that of its cells together
         elif moments == SECOND_DERIVATIVES or (moments > VALUE and cells.own[cells.code[i]] > 0):
             for k in range(K):
                 t = dispatch.terms(
@@ -265,12 +278,15 @@ def own_cells(n, cells, trees, sums):
         A[b] = 0.0
     A[o] = -sums.u[o]
     total = 0.0
+    L = 0.0
     for i in range(first, trees.node[n, LAST]):
-        nu = cells.lin[i, 0]
-        for b in range(o + 1):
-            nu += cells.D[i, b] * sums.u[b]
+        nu = predictor(i, o, cells, sums.u)
+        choice = cells.code[i] == MULTINOMIAL
+        if choice and cells.data[i, TRIALS] > 0.0:
+            L = log_sum(i, o, cells, sums.u)
         t = dispatch.terms(
-            cells.terms[cells.code[i]], cells.data[i, Y], cells.data[i, TRIALS], nu, cells.lin[i, 1], cells.lin[i, 2]
+            cells.terms[cells.code[i]], cells.data[i, Y], cells.data[i, TRIALS], nu, L if choice else cells.lin[i, 1],
+            cells.lin[i, 2]
         )
         w = cells.data[i, WEIGHT]
         total += w * t[0]

@@ -15,10 +15,11 @@ from __future__ import annotations
 import math
 
 from semgllamm.integration.arrays import DEPTH, END, FIRST, LAST, PARENT, TRIALS, WEIGHT, Y
+from semgllamm.integration.choices import follow_choice, mean_along
 from semgllamm.integration.recursion import bernoulli_logit
 from semgllamm.responses import dispatch
 from semgllamm.responses.jit import kernel
-from semgllamm.responses.registry import BINOMIAL_LOGIT
+from semgllamm.responses.registry import BINOMIAL_LOGIT, MULTINOMIAL
 
 __all__ = ["follow_units"]
 
@@ -49,7 +50,7 @@ def adjoint_fronts(n0, n1, trees, places, N, v):
 
 
 @kernel
-def follow_curvature(n0, n1, cells, trees, places, N, R, path, at_mode):
+def follow_curvature(n0, n1, cells, trees, places, N, R, path, centre, at_mode):
     """Add what reaches R through the curvatures ω, and gather a + Σ ν̄_i d_i, eliminated, in g."""
     M, m, g = places.M, places.m, places.g
     tau = R.shape[1] - 2
@@ -65,6 +66,10 @@ def follow_curvature(n0, n1, cells, trees, places, N, R, path, at_mode):
             k = trees.node[k, PARENT]
         g[n, o] += trees.share[n] * N[n, 0]
         for i in range(trees.node[n, FIRST], trees.node[n, LAST]):
+            if cells.code[i] == MULTINOMIAL:
+                if cells.data[i, TRIALS] > 0.0:
+                    follow_choice(i, n, r0, o, cells, path, M, g, R, at_mode, centre)
+                continue
             nu = cells.lin[i, 0]
             for b in range(o + 1):
                 nu += cells.D[i, b] * path[b]
@@ -118,10 +123,15 @@ def follow_mode(n0, n1, cells, trees, places, R, v, path, vpath, at_mode):
         v[n] = x
         path[o] = places.m[n]
         vpath[o] = x
+        mean = 0.0
         for i in range(trees.node[n, FIRST], trees.node[n, LAST]):
             dv = 0.0
             for b in range(o + 1):
                 dv += cells.D[i, b] * vpath[b]
+            if cells.code[i] == MULTINOMIAL:
+                if cells.data[i, TRIALS] > 0.0:
+                    mean = mean_along(i, r0, o, cells, vpath, at_mode)
+                dv -= mean
             w = trees.share[n] * cells.data[i, WEIGHT]
             kept = at_mode[i - r0]
             R[i, 0] -= w * kept[W] * dv
@@ -132,12 +142,12 @@ def follow_mode(n0, n1, cells, trees, places, R, v, path, vpath, at_mode):
 
 
 @kernel
-def follow_units(lo, hi, roots, cells, trees, places, path, vpath, at_mode, N, F, R):
+def follow_units(lo, hi, roots, cells, trees, places, path, vpath, centre, at_mode, N, F, R):
     """Add to R (rows: f̄, d̄, τ̄) of the units lo..hi the derivative through modes and scales; M is used up."""
     for r in range(lo, hi):
         if F[r] > -math.inf:
             n0 = roots[r]
             n1 = trees.node[n0, END]
             adjoint_fronts(n0, n1, trees, places, N, places.step)
-            follow_curvature(n0, n1, cells, trees, places, N, R, path, at_mode)
+            follow_curvature(n0, n1, cells, trees, places, N, R, path, centre, at_mode)
             follow_mode(n0, n1, cells, trees, places, R, places.step, path, vpath, at_mode)

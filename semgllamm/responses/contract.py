@@ -57,6 +57,10 @@ class Family:
         None where there is no latent response.
     log_concave : bool
         Whether log f is concave in ν: w >= 0 everywhere.
+    is_joint : bool
+        Whether an answer has several linear predictors, a cell for each alternative, that share one probability. Its
+        kernels see the rest of the answer through τ1, and NumPy's functions below have the alternatives along the last
+        axis (`multinomial`).
     value, terms : kernels
         As above.
     check : callable (values, trials, column) -> None
@@ -84,6 +88,7 @@ class Family:
     has_residual: bool = False
     residual_variance: float | None = None
     log_concave: bool = True
+    is_joint: bool = False
     value: Callable
     terms: Callable
     check: Callable[[np.ndarray, np.ndarray | None, str], None]

@@ -18,6 +18,7 @@ from semgllamm.responses import (
     gamma,
     gaussian,
     inversegaussian,
+    multinomial,
     nbinom,
     ordinal,
     poisson,
@@ -27,7 +28,7 @@ from semgllamm.responses import (
 from semgllamm.responses.contract import Family
 from semgllamm.responses.dispatch import address
 
-__all__ = ["BINOMIAL_LOGIT", "FAMILIES", "addresses", "links_of", "lookup", "names", "own_parameters", "terms", "value"]
+__all__ = ["BINOMIAL_LOGIT", "FAMILIES", "MULTINOMIAL", "addresses", "links_of", "lookup", "names", "own_parameters", "terms", "value"]
 
 LISTED: tuple[Family, ...] = (
     *gaussian.FAMILIES,
@@ -42,6 +43,7 @@ LISTED: tuple[Family, ...] = (
     *survival.FAMILIES,
     *censored.FAMILIES,
     *zeros.FAMILIES,
+    *multinomial.FAMILIES,
 )
 # what the engine knows a family by: its place among the different pairs of kernels
 _KERNELS = tuple(dict.fromkeys((family.value, family.terms) for family in LISTED))
@@ -77,6 +79,8 @@ def lookup(name: str, link: str | None = None) -> Family:
 
 # responses of one trial under it are so frequent that the engine has their kernel built in
 BINOMIAL_LOGIT = lookup("binomial", "logit").code
+# alternatives of one answer, which the engine takes together
+MULTINOMIAL = lookup("multinomial").code
 
 
 def _suggestion(word: str, known: tuple[str, ...], what: str) -> str:
