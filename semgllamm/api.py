@@ -454,14 +454,18 @@ def lowered(model, data=None, *, family=None, cluster=None, group=None, ordered=
     from semgllamm.diagram.checks import check, check_estimable, check_residuals
     from semgllamm.diagram.defaults import complete
     from semgllamm.diagram.families import family_in, settle_families
+    from semgllamm.diagram.nominal import families_of_choices, in_long_form, in_wide_form
     from semgllamm.model.lower import level_index, lower
     from semgllamm.model.matrices import Response
     from semgllamm.responses import registry
 
     _check_switches(switches)
     diagram = _diagram(model)
-    check_estimable(settle_families(diagram, ordered, family))
-    completed = complete(diagram, like="fit", ordered=ordered, family=family, cluster=_listed(cluster), **switches)
+    settled = families_of_choices(settle_families(diagram, ordered, family))
+    check_estimable(settled)
+    for name in in_wide_form(settled):
+        raise ModelError(f"the categories of '{name}' are known from data", remedy="Pass data as well.")
+    completed = complete(settled, like="fit", ordered=ordered, family=family, cluster=_listed(cluster), **switches)
     check(completed)
     check_residuals(completed)
     levels = (ROW, *dict.fromkeys((*_listed(cluster), *reversed(diagram.clusters))))
@@ -476,7 +480,9 @@ def lowered(model, data=None, *, family=None, cluster=None, group=None, ordered=
         ]
         named += [0 for term in diagram.random_terms if term.lhs == name]
         thresholds = sum(row.op == "|" and row.lhs == name for row in completed.parameters)
-        responses.append(Response(name, found, min(named, default=0), thresholds + 1 if found.name == "ordinal" else 0))
+        answer = name if name in in_long_form(completed) else ""
+        count = thresholds + 1 if found.name == "ordinal" else 0
+        responses.append(Response(name, found, min(named, default=0), count, answer))
     return completed, lower(completed, levels, responses), None
 
 
@@ -492,6 +498,7 @@ def _bound(
     from semgllamm.diagram.checks import check, check_against_columns, check_estimable, check_residuals
     from semgllamm.diagram.defaults import complete
     from semgllamm.diagram.families import settle_families
+    from semgllamm.diagram.nominal import by_category, families_of_choices
     from semgllamm.estimation.gaussian import has_closed_form, is_gaussian
     from semgllamm.model.lower import lower
 
@@ -502,8 +509,8 @@ def _bound(
     moments = data if isinstance(data, SampleMoments) else None
     frame = to_frame(data) if moments is None else None
     columns = tuple(frame.columns) if moments is None else moments.names
+    diagram = families_of_choices(settle_families(diagram, _listed(ordered, "ordered"), family))
     messages = list(check_against_columns(diagram, columns, also=_listed(group) if moments is None else ()))
-    diagram = settle_families(diagram, _listed(ordered, "ordered"), family)
     check_estimable(diagram)
     if moments is not None:
         frame, group = moments.frame(diagram, group)
@@ -519,6 +526,7 @@ def _bound(
     binding = bind(diagram, frame, cluster=_listed(cluster), group=group, also=random_x, group_labels=labels)
     if moments is not None:
         binding = replace(binding, from_moments=True)
+    diagram = by_category(diagram, binding.nominal)
     in_clusters = bool(_listed(cluster)) and not any(path.block.level for path in diagram.paths)
     if like != "fit" and (missing == "ml" or in_clusters):
         if switches.get("meanstructure") is False:
@@ -530,7 +538,7 @@ def _bound(
     completed = complete(
         diagram, like=like, fitted=True, n_groups=len(binding.group_labels), group_labels=binding.group_labels,
         cluster=binding.levels[1:], categories=dict(binding.categories), dummies=dict(binding.dummies),
-        family={name: chosen for name, chosen in binding.families.items() if name not in random_x},
+        family={name: chosen for name, chosen in binding.families.items() if name in diagram.responses},
         response_levels={r.name: binding.levels[r.level] if r.level else None for r in binding.responses}, **switches,
     )  # fmt: skip
     _check_means(completed, switches)

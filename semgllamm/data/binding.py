@@ -9,10 +9,12 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from semgllamm.data import columns
+from semgllamm.data.choices import Choices, answers_of_cases, read_cases, with_categorical_alternatives
 from semgllamm.data.units import Units, nest, order_levels
 from semgllamm.diagram.diagram import PathDiagram
 from semgllamm.diagram.families import family_in, own_predictors
-from semgllamm.errors import DataError
+from semgllamm.diagram.nominal import alternatives_of, answer_of, category_name, in_wide_form
+from semgllamm.errors import DataError, ModelError
 from semgllamm.model.lower import level_index
 from semgllamm.model.matrices import Response
 from semgllamm.responses import registry
@@ -43,6 +45,10 @@ class Binding:
         The levels of each categorical covariate, without the first.
     from_moments : bool
         The rows are made up: only their moments are data.
+    choices : Choices or None
+        The cases of responses in long form.
+    nominal : dict of str to tuple of str
+        The categories of nominal responses in wide form, the reference first.
     """
 
     frame: pd.DataFrame
@@ -60,6 +66,8 @@ class Binding:
     warnings: tuple[str, ...] = ()
     from_moments: bool = False
     beside: Mapping[str, np.ndarray] = field(default_factory=dict)
+    choices: Choices | None = None
+    nominal: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
 
     def need_rows(self, what: str) -> None:
         """Refuse what sample moments do not tell.
@@ -99,10 +107,19 @@ def bind(
     levels = (ROW, *units.levels)
     notes, warnings = list(units.notes), []
     named_at = _levels_of_names(diagram, levels)
+    frame, choices = _choices(diagram, frame, units)
+    wide, nominal = in_wide_form(diagram), {}
     responses, values, beside, categories, chosen = [], {}, {}, {}, {}
     for name in (*diagram.responses, *also):
+        if answer_of(name, wide) is not None:
+            continue
         spec = family_in(diagram, name)
         found = registry.lookup(spec.name, spec.link)
+        if alternatives_of(diagram, name) is not None:
+            values[name] = answers_of_cases(frame, name, choices, ranking=found.name == "ranking")
+            responses.append(Response(name, found, 0, answer=name))
+            chosen[name] = f"{found.name}({found.link})"
+            continue
         declared = diagram.family_of(name) is not None
         array, messages, labels = columns.response(frame, name, spec.name, declared=declared)
         warnings += messages
@@ -123,6 +140,15 @@ def bind(
             count = len(labels) if labels is not None else int(np.nanmax(array)) + 1
             categories[name] = count
         level = _level_of_response(diagram, name, array, units, levels, named_at)
+        if name in wide:
+            nominal[name] = _reference_first(diagram, spec, name, labels)
+            for label in nominal[name]:
+                of = category_name(name, label)
+                responses.append(Response(of, found, level, answer=name))
+                values[of] = np.where(np.isnan(array), np.nan, array == labels.index(label))
+                chosen[of] = f"{found.name}({found.link})"
+            notes.append(f"{name}: {', '.join(nominal[name][1:])} against {nominal[name][0]}")
+            continue
         responses.append(Response(name, found, level, count))
         values[name] = array
         chosen[name] = f"{found.name}({found.link})"
@@ -139,8 +165,34 @@ def bind(
         labels_of_groups, group_codes = _groups(frame, group, group_labels)
     return Binding(
         frame, levels, units, tuple(responses), values, categories, dummies, group, labels_of_groups, group_codes,
-        chosen, tuple(notes), tuple(warnings), beside=beside,
+        chosen, tuple(notes), tuple(warnings), beside=beside, choices=choices, nominal=nominal,
     )  # fmt: skip
+
+
+def _choices(diagram: PathDiagram, frame: pd.DataFrame, units: Units) -> tuple[pd.DataFrame, Choices | None]:
+    """The frame with its alternatives as categories, and the cases of the responses in long form."""
+    roles = [role for role in diagram.columns if role.kind == "alternatives"]
+    if not roles:
+        return frame, None
+    named = [dict(role.options) for role in roles]
+    if any(options != named[0] for options in named):
+        raise ModelError("all responses with @alternatives have the same case= and alternative=",
+                         text=diagram.text, span=roles[-1].span, remedy="Fit them one by one.")
+    frame = with_categorical_alternatives(frame, named[0]["alternative"])
+    lowest = (units.levels[0], units.codes[units.levels[0]]) if units.levels else None
+    return frame, read_cases(frame, roles[0].target, named[0]["case"], named[0]["alternative"], lowest)
+
+
+def _reference_first(diagram: PathDiagram, spec, name: str, labels: tuple[str, ...]) -> tuple[str, ...]:
+    """The categories of a nominal response: the one that ``reference=`` names, or the first, and the others."""
+    named = dict(spec.options).get("reference")
+    if named is None:
+        return labels
+    reference = f"{named:.12g}" if isinstance(named, float) else str(named)
+    if reference not in labels:
+        raise DataError(f"'{name}' has no category '{reference}' to be the reference", text=diagram.text,
+                        span=spec.span, remedy=f"Its categories: {', '.join(labels)}.")
+    return (reference, *(label for label in labels if label != reference))
 
 
 def _chosen_groups(frame: pd.DataFrame, group: str | None, labels: tuple[str, ...]) -> pd.DataFrame:

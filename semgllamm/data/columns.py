@@ -284,6 +284,8 @@ def constant_within(values: np.ndarray, codes: np.ndarray) -> bool:
 def _categories(frame: pd.DataFrame, values: pd.Series, name: str, family: str):
     import pandas as pd
 
+    if family == "multinomial" and _is_categorical(values):
+        values = values.astype("category")
     if isinstance(values.dtype, pd.CategoricalDtype):
         if not values.cat.ordered and len(values.cat.categories) > 2 and family == "ordinal":
             raise DataError(

@@ -9,8 +9,9 @@ import numpy as np
 
 from semgllamm.data import columns
 from semgllamm.data.binding import Binding
+from semgllamm.data.choices import explode
 from semgllamm.diagram.diagram import PathDiagram
-from semgllamm.errors import DataError
+from semgllamm.errors import DataError, ModelError
 from semgllamm.model.matrices import Model, Response
 
 __all__ = ["CellBlock", "Design", "design"]
@@ -30,6 +31,9 @@ class CellBlock:
     y: np.ndarray
     trials: np.ndarray
     offset: np.ndarray
+    # of alternatives: which choice each belongs to, unique within the answer, and a row of the case that made it
+    choice: np.ndarray | None = None
+    case: np.ndarray | None = None
 
     @property
     def constant(self) -> np.ndarray:
@@ -94,7 +98,8 @@ class Design:
     def response_counts(self) -> dict[str, int]:
         counts: dict[str, int] = {}
         for block in self.blocks:
-            counts[block.response.name] = counts.get(block.response.name, 0) + len(block.rows)
+            count = len(block.rows) if block.case is None else len(np.unique(block.case))
+            counts[block.response.name] = counts.get(block.response.name, 0) + count
         return counts
 
     @property
@@ -120,8 +125,12 @@ def design(
     """
     frame = binding.frame
     n = len(frame)
+    choices = binding.choices
     order: slice | np.ndarray = slice(None)
-    if len(binding.levels) > 1:
+    if choices is not None:
+        # the rows of a case are together
+        order = np.lexsort((choices.case, *(binding.units.codes[level] for level in binding.levels[1:2])))
+    elif len(binding.levels) > 1:
         order = np.argsort(binding.units.codes[binding.levels[1]], kind="stable")
     position = np.arange(n)[order]
     used = _covariates_by_level(model)
@@ -157,6 +166,10 @@ def design(
     for total in offsets.values():
         lost |= np.isnan(total)
     left_out = []
+    case = None if choices is None else choices.case[order]
+    if case is not None:
+        # without one of its alternatives a choice would be another one
+        lost = np.bincount(case[lost], minlength=len(choices.ids))[case] > 0
     if lost.any():
         guilty = [name for name, array in missing_by_column.items() if array.any()]
         left_out.append(("missing covariate: " + ", ".join(guilty) if guilty else "missing offset", int(lost.sum())))
@@ -190,6 +203,8 @@ def design(
     group_of = binding.group_codes[kept] if binding.group_codes is not None else np.zeros(kept.size, np.int64)
     blocks = []
     one, gapless = np.ones(kept.size), not unanswered[keep].any()
+    if case is not None:
+        _alternatives_differ(model, binding, values, case[keep], group_of)
     for group in range(len(binding.group_labels)):
         here = group_of == group
         members = np.flatnonzero(here)
@@ -199,6 +214,9 @@ def design(
             if response.name in beside:
                 trials = beside[response.name][keep]
                 rows = rows[~np.isnan(trials[rows])]
+            if response.answer == response.name:
+                blocks.append(_alternatives(response, group, rows, y, case[keep], offset))
+                continue
             if response.level > 0:
                 _, first = np.unique(kept_codes[response.level][rows], return_index=True)
                 rows = rows[first]
@@ -208,10 +226,62 @@ def design(
                 if mine.size == 0:
                     continue
                 at = mine if mine.size < kept.size else slice(None)
-                blocks.append(CellBlock(response, group, category, mine, y[at], trials[at], offset[at]))
+                answer = mine if response.answer else None
+                blocks.append(CellBlock(response, group, category, mine, y[at], trials[at], offset[at], answer, answer))
     return Design(
         kept.size, n, kept, tuple(kept_codes), tuple(first_row), tuple(blocks), values, tuple(left_out), group_of,
     )  # fmt: skip
+
+
+def _alternatives_differ(model: Model, binding: Binding, values, case: np.ndarray, group_of: np.ndarray) -> None:
+    """Refuse what is the same for all alternatives of a case: no choice depends on it.
+
+    Raises
+    ------
+    ModelError, DataError
+    """
+    choices, level = binding.choices, dict(zip(model.eta, model.eta_level))
+    last = np.full(len(choices.ids), -1, dtype=np.int64)
+    last[case] = np.arange(len(case))
+    if (group_of[last[case]] != group_of).any():
+        raise DataError(f"a case of '{choices.column}' lies in two groups")
+
+    def differs(name: str | None) -> bool:
+        if name in (None, "1"):
+            return False
+        x = np.prod([values[part] for part in _parts(name)], axis=0)
+        return bool((x[last[case]] != x).any())
+
+    for group in model.groups:
+        for cell in (*group.beta, *group.Lambda):
+            if model.response(cell.row).answer != cell.row:
+                continue
+            latent = cell.column in level
+            if latent and level[cell.column] == 0:
+                raise ModelError(
+                    f"'{cell.column}' varies over rows, but an answer '{cell.row}' is a case, which has several",
+                    remedy=f"Define it in a block @level({choices.column}), or at a level above.",
+                )
+            if not differs(cell.times if latent else cell.column):
+                what = cell.column if cell.times is None else f"{cell.column}:{cell.times}"
+                what = "the intercept" if what == "1" else f"'{what}'"
+                remedy = f"What differs between alternatives is its product with them, {choices.alternative}:..."
+                if cell.column == "1":
+                    remedy = f"Constants of the alternatives are {cell.row} ~ {choices.alternative}."
+                raise ModelError(f"{what} is the same for all alternatives of each case, and has no effect on "
+                                 f"'{cell.row}'", remedy=remedy)
+
+
+def _alternatives(response: Response, group: int, rows, y, case, offset) -> CellBlock:
+    """The cells of a response in long form; a ranking is several choices."""
+    if response.family.name == "ranking":
+        at, chosen, choice = explode(y[rows], case[rows])
+        rows = rows[at]
+    else:
+        chosen, choice = y[rows], case[rows]
+    first = np.full(case.max(initial=-1) + 1, -1, dtype=np.int64)
+    first[case[rows][::-1]] = rows[::-1]
+    return CellBlock(response, group, 0, rows, chosen, np.ones(len(rows)), offset[rows], choice, first[case[rows]])
 
 
 def _parts(name: str) -> list[str]:

@@ -10,6 +10,7 @@ from semgllamm.diagram.diagram import PathDiagram
 from semgllamm.diagram.equalities import automatic_name
 from semgllamm.diagram.expressions import Binary, Call, Expression, Name, Negative
 from semgllamm.diagram.families import FAMILIES, INFLATED, family_in, has_residual, may_covary, with_link
+from semgllamm.diagram.nominal import answer_of, in_wide_form
 from semgllamm.diagram.parts import ColumnRole, FamilySpec, Parameter, Path
 from semgllamm.errors import DataError, ModelError, Span
 
@@ -153,8 +154,9 @@ def _columns_exist(diagram: PathDiagram, columns: Mapping[str, None], also: Sequ
 
 def _missing_columns(diagram: PathDiagram, columns: Mapping[str, None]) -> Iterator[tuple[str, Span | None, bool]]:
     """Each column a diagram needs and lacks, where, and whether its name could be meant for a latent variable."""
+    nominal = in_wide_form(diagram)
     for name in (*diagram.responses, *diagram.covariates):
-        if name not in columns:
+        if name not in columns and answer_of(name, nominal) is None:
             yield name, _place(diagram, name), True
     for cluster in (name for name in diagram.clusters if name not in columns):
         terms = [term.span for term in diagram.random_terms if cluster in (term.cluster, *term.within)]
@@ -463,7 +465,6 @@ def _labels_of_one_group(diagram: PathDiagram, group_labels: Sequence[str]) -> I
 COLUMNS = {
     "weight": "sampling weights (@weight)",
     "frequency": "replication weights (@frequency)",
-    "alternatives": "choices in long form (@alternatives)",
 }
 OPERATORS = ("=~", "~", "~1", "~~", "|", "~*~", "<~")
 

@@ -16,6 +16,7 @@ from semgllamm.diagram.blocks import call_levels_by_cluster, labels_of_groups, t
 from semgllamm.diagram.diagram import PathDiagram
 from semgllamm.diagram.equalities import effect_constraints, one_parameter_per_label
 from semgllamm.diagram.families import has_variance, may_covary, own_predictors, settle_families
+from semgllamm.diagram.nominal import in_long_form
 from semgllamm.diagram.parts import FamilySpec, Parameter, Path
 from semgllamm.diagram.passes import PASSES, fixed_at, freed, is_settled
 from semgllamm.diagram.random_terms import random_rows, slopes_as_paths
@@ -257,12 +258,12 @@ def _depends_on_classes(name: str, part: Part) -> bool:
 
 
 def _added_means(part: Part) -> Iterator[Parameter]:
-    roles = part.roles
+    roles, without = part.roles, in_long_form(part.diagram)
     for name in roles.observed:
         if name in roles.exogenous:
             if not part.switches.as_fitted:
                 yield part.row(name, "~1", exogenous=part.switches.fixed_x)
-        elif part.family(name).name != "ordinal" or name in part.scaled:
+        elif name not in without and (part.family(name).name != "ordinal" or name in part.scaled):
             yield part.row(name, "~1")
     for name in roles.latents:
         yield part.row(name, "~1")

@@ -75,8 +75,8 @@ FAMILIES: dict[str, Known] = {
     "hurdlepoisson": Known(("log",), ("inflation",)),
     "hurdlenbinom1": Known(("log",), ("dispersion", "inflation")),
     "hurdlenbinom2": Known(("log",), ("dispersion", "inflation")),
-    "multinomial": Known(("logit",), (), ("reference",), is_fitted=False),
-    "ranking": Known(("logit",), is_fitted=False),
+    "multinomial": Known(("logit",), (), ("reference",)),
+    "ranking": Known(("logit",)),
 }
 # a second name of a family
 SYNONYMS = {"negbinomial": "nbinom2"}

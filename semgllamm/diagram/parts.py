@@ -77,6 +77,8 @@ class RandomTerm:
     span: Span | None = None
     # the clusters above this one that its text names: ("school",) for the class of (1 | school/class)
     within: tuple[str, ...] = ()
+    # the nominal response that was written, where the left side is one of its linear predictors
+    answer: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -59,7 +59,22 @@ def slopes(diagram: PathDiagram) -> tuple[str, ...]:
 
 def random_rows(diagram: PathDiagram, group: int) -> list[Parameter]:
     """The rows of all random terms, in one group."""
-    return [row for term, parts in diagram.random_latents for row in _rows_of(term, parts, diagram, group)]
+    rows = [row for term, parts in diagram.random_latents for row in _rows_of(term, parts, diagram, group)]
+    return [*rows, *_across_categories(diagram, group)]
+
+
+def _across_categories(diagram: PathDiagram, group: int) -> Iterator[Parameter]:
+    """Covariances of what one random term of a nominal response is in its linear predictors."""
+    together: dict[tuple, list[list[str]]] = {}
+    for term, parts in diagram.random_latents:
+        if term.answer and not term.independent:
+            key = term.answer, term.cluster, term.terms, term.span
+            together.setdefault(key, []).append([name for _, name in parts])
+    for (_, cluster, _, span), lists in together.items():
+        for names, others in pairs(lists):
+            for first in names:
+                for second in others:
+                    yield Parameter(first, "~~", second, group=group, level=cluster, source="random", span=span)
 
 
 def _own_level(name: str, diagram: PathDiagram) -> str | None:

@@ -21,12 +21,13 @@ from semgllamm.data.design import CellBlock, Design
 from semgllamm.estimation.feedback import Feedback
 from semgllamm.estimation.measurement import INTERCEPT, THRESHOLD, VARIANCE, Measurement, OwnParameters
 from semgllamm.estimation.shares import coupled_responses, share_of, with_shares
-from semgllamm.integration.arrays import FIRST, LAST, WEIGHT
+from semgllamm.integration.arrays import FIRST, LAST, TRIALS, WEIGHT
 from semgllamm.integration.collapse import mix
 from semgllamm.integration.program import Program, build
 from semgllamm.integration.tree import Tree, plan
 from semgllamm.model.matrices import Cell, Model
 from semgllamm.model.transforms import CELL, LOG_VARIANCE, SPHERE, Working
+from semgllamm.responses.registry import MULTINOMIAL
 
 __all__ = ["Predictor", "State", "plan_tree", "response_paths"]
 
@@ -68,6 +69,9 @@ def plan_tree(model: Model, design: Design | None = None) -> Tree:
             # whitening mixes these responses: they must lie on one path
             joined = set().union(*(loads[name] for name in names))
             loads |= dict.fromkeys(names, joined)
+    for names in _answers(model):
+        # the linear predictors of a choice share one probability
+        loads |= dict.fromkeys(names, set().union(*(loads[name] for name in names)))
 
     def reach(variables: set[int], seen: frozenset[int] = frozenset()) -> frozenset[int]:
         """The variables with a disturbance that these stand for."""
@@ -129,12 +133,38 @@ def response_paths(model: Model, tree: Tree) -> dict[str, tuple[int, ...]]:
                 stack += [c.column for g in model.groups for c in g.B if c.row == name]
                 stack += share_causes.get(name, ())
         out[response.name] = tree.path(deepest) if deepest >= 0 else ()
+    for names in _answers(model):
+        out |= dict.fromkeys(names, max((out[name] for name in names), key=len))
     return out
+
+
+def _answers(model: Model) -> list[list[str]]:
+    """The responses of each choice in wide form."""
+    names: dict[str, list[str]] = {}
+    for response in model.responses:
+        if response.answer:
+            names.setdefault(response.answer, []).append(response.name)
+    return list(names.values())
 
 
 def _by_group(coupled: list[list[set[str]]]) -> list[tuple[int, set[str]]]:
     """(group, responses that are whitened together) of all groups."""
     return [(g, names) for g, sets in enumerate(coupled) for names in sets]
+
+
+def _signed(signature: np.ndarray, choice: np.ndarray) -> np.ndarray:
+    """The hashes of cells, where choices are identical if all their alternatives are, in the same order."""
+    inside = np.flatnonzero(choice >= 0)
+    order = inside[np.argsort(choice[inside], kind="stable")]
+    first = np.flatnonzero(np.diff(choice[order], prepend=-1))
+    place = np.arange(len(order)) - np.repeat(first, np.diff(first, append=len(order)))
+    number = np.repeat(np.arange(len(first)), np.diff(first, append=len(order)))
+    for half in range(2):
+        hashes = mix(signature[order, half] + mix(place))
+        total = np.zeros(len(first), dtype=np.uint64)
+        np.add.at(total, number, hashes)
+        signature[order, half] = hashes + mix(total[number])
+    return signature
 
 
 @dataclass
@@ -418,7 +448,7 @@ class Predictor:
         self.program: Program = build(
             join(parent) if parent else np.zeros(0, np.int64), join(rule) if rule else np.zeros(0, np.int64),
             join(kind) if kind else np.zeros(0, np.int64), join(cell_node), join(code), join(y), join(trials),
-            join(constant), signature,
+            join(constant), signature, self._choices(design),
         )  # fmt: skip
         self.P = self.program.depth
         tree_of = self.program.tree
@@ -461,6 +491,35 @@ class Predictor:
         linear = {c.number for g in model.groups for c in g.Lambda if c.is_free} - elsewhere
         self.bending[sorted(linear)] = False
         self._pattern()
+
+    @staticmethod
+    def _choices(design: Design) -> np.ndarray | None:
+        """The number of the choice that each cell belongs to, −1 for none; None if there are no choices."""
+        if all(block.choice is None for block in design.blocks):
+            return None
+        start: dict[tuple[int, str], int] = {}
+        out, total = [], 0
+        for block in design.blocks:
+            if block.choice is None:
+                out.append(np.full(len(block.rows), -1, dtype=np.int64))
+                continue
+            key = block.group, block.response.answer
+            if key not in start:
+                # the blocks of an answer in wide form have the same choices
+                start[key] = total
+                total += int(block.choice.max(initial=-1)) + 1
+            out.append(start[key] + block.choice)
+        return np.concatenate(out)
+
+    def log_sums(self, f: np.ndarray) -> np.ndarray:
+        """log Σ exp(f) of the choice that each cell belongs to, (cells,); 0 for cells that belong to none."""
+        out = np.zeros(len(f))
+        cells = np.flatnonzero(self.program.code == MULTINOMIAL)
+        if cells.size:
+            first = np.flatnonzero(self.program.cell[cells, TRIALS] > 0)
+            sums = np.logaddexp.reduceat(f[cells], first)
+            out[cells] = np.repeat(sums, np.diff(first, append=cells.size))
+        return out
 
     def _bind_tables(self):
         """What the blocks without covariates in their latent part share: a table of f, d and τ by block."""
@@ -809,7 +868,7 @@ class Predictor:
         row = np.full(len(unit), -1)
         for b in self.blocks:
             if not b.path:
-                row[b.at] = b.source.rows[b.keep]
+                row[b.at] = (b.source.rows if b.source.case is None else b.source.case)[b.keep]
         alone = row >= 0
         if alone.any():
             # the node that all of these hang on is no unit
@@ -1018,4 +1077,5 @@ class Predictor:
                     total[design.blocks[k].rows] += out[k]
                 for k in mine:
                     out[k] = out[k] + total[design.blocks[k].rows] * np.uint64(0x9E3779B97F4A7C15)
-        return np.concatenate(out)
+        numbers = self._choices(design)
+        return np.concatenate(out) if numbers is None else _signed(np.concatenate(out), numbers)

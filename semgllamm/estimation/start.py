@@ -13,9 +13,11 @@ import numpy as np
 from semgllamm.diagram.diagram import PathDiagram
 from semgllamm.estimation.measurement import VARIANCE
 from semgllamm.estimation.predictor import Predictor
+from semgllamm.integration.arrays import TRIALS
 from semgllamm.integration.independence import working_quantities
 from semgllamm.model.transforms import CELL, CHOLESKY, LOG_VARIANCE
 from semgllamm.responses import registry
+from semgllamm.responses.registry import MULTINOMIAL
 
 __all__ = ["start_values"]
 
@@ -231,6 +233,7 @@ def _fixed_part(predictor: Predictor, inner: np.ndarray, begin) -> np.ndarray:
             step = np.zeros(len(moving))
             for _ in range(NEWTON_STEPS):
                 state = predictor.at(inner)
+                state.lin[:, 1] += predictor.log_sums(state.lin[:, 0])
                 working_quantities(program.code, terms, cell, state.lin, out)
                 for _ in range(HALVINGS):
                     if np.isfinite(out).all():
@@ -239,12 +242,14 @@ def _fixed_part(predictor: Predictor, inner: np.ndarray, begin) -> np.ndarray:
                     step *= 0.5
                     inner[moving] -= step
                     state = predictor.at(inner)
+                    state.lin[:, 1] += predictor.log_sums(state.lin[:, 0])
                     working_quantities(program.code, terms, cell, state.lin, out)
                 if not np.isfinite(out).all():
                     break
                 w = share * np.maximum(out[:, 2], 1e-6)
                 weighted = csr_matrix((X.data * np.repeat(w, entries), X.indices, X.indptr), shape=X.shape)
                 H = (transposed @ weighted).toarray()
+                _less_the_means(predictor, weighted, share, H)
                 score = transposed @ (share * out[:, 1])
                 H[np.diag_indices_from(H)] += 1e-8 * (1.0 + np.diag(H))
                 step = np.linalg.solve(H, score)
@@ -263,6 +268,20 @@ def _fixed_part(predictor: Predictor, inner: np.ndarray, begin) -> np.ndarray:
     finally:
         predictor.whitening = whitening
     return inner
+
+
+def _less_the_means(predictor, weighted, share, H: np.ndarray) -> None:
+    """H −= Σ w x̄x̄' over the choices, with x̄ = Σ_a p_a x_a; `weighted` has the rows w p_a x_a."""
+    from scipy.sparse import csr_matrix
+
+    program = predictor.program
+    cells = np.flatnonzero(program.code == MULTINOMIAL)
+    if cells.size:
+        first = program.cell[cells, TRIALS] > 0
+        choice = np.cumsum(first) - 1
+        sums = csr_matrix((np.ones(cells.size), (choice, cells)), shape=(choice[-1] + 1, len(program.code))) @ weighted
+        means = sums.multiply(1.0 / share[cells[first]][:, None]).tocsr()
+        H -= (sums.T @ means).toarray()
 
 
 def _to_the_means(predictor, state, X, begin) -> np.ndarray:

@@ -19,7 +19,7 @@ from __future__ import annotations
 
 import math
 
-from semgllamm.integration.arrays import TRIALS, WEIGHT, S, Y
+from semgllamm.integration.arrays import TRIALS, WEIGHT, Y
 from semgllamm.responses.jit import kernel
 
 __all__ = ["add_choice_information", "choice_front", "follow_choice", "log_sum", "mean_along"]

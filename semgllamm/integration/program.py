@@ -17,7 +17,20 @@ from itertools import pairwise
 
 import numpy as np
 
-from semgllamm.integration.arrays import DEPTH, END, FIRST, LAST, PARENT, RULE, TRIALS, Cells, Jacobian, Places, Rules, Trees
+from semgllamm.integration.arrays import (
+    DEPTH,
+    END,
+    FIRST,
+    LAST,
+    PARENT,
+    RULE,
+    TRIALS,
+    Cells,
+    Jacobian,
+    Places,
+    Rules,
+    Trees,
+)
 from semgllamm.integration.collapse import collapse, depths
 from semgllamm.integration.gauss_hermite import rules
 from semgllamm.responses import registry

@@ -68,12 +68,17 @@ class Matrices:
 
 @dataclass(frozen=True, slots=True)
 class Response:
-    """A response with its family, its level (index into the model's levels) and its number of categories."""
+    """A response with its family, its level (index into the model's levels) and its number of categories.
+
+    `answer` is what the linear predictors of a choice have in common: the response u for u[bus], the response itself in
+    long form; "" for all others.
+    """
 
     name: str
     family: Family
     level: int = 0
     categories: int = 0
+    answer: str = ""
 
 
 @dataclass(frozen=True)

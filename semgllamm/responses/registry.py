@@ -28,7 +28,8 @@ from semgllamm.responses import (
 from semgllamm.responses.contract import Family
 from semgllamm.responses.dispatch import address
 
-__all__ = ["BINOMIAL_LOGIT", "FAMILIES", "MULTINOMIAL", "addresses", "links_of", "lookup", "names", "own_parameters", "terms", "value"]
+__all__ = ["BINOMIAL_LOGIT", "FAMILIES", "MULTINOMIAL", "addresses", "links_of", "lookup", "names", "own_parameters",
+           "terms", "value"]  # fmt: skip
 
 LISTED: tuple[Family, ...] = (
     *gaussian.FAMILIES,

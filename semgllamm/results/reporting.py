@@ -88,11 +88,11 @@ def report(
         rows_left_out=design.left_out,
         missing=fit.missing,
         units=units,
-        responses=tuple(
-            (r.name, f"{r.family.name}({r.family.link})", model.levels[r.level], counts.get(r.name, 0))
+        responses=tuple(dict.fromkeys(
+            (r.answer or r.name, f"{r.family.name}({r.family.link})", model.levels[r.level], counts.get(r.name, 0))
             for r in model.responses
             if r.name not in hidden
-        ),
+        )),
         quadrature=quadrature,
         quadrature_error=fit.quadrature_error,
         loglik=fit.loglik,
