@@ -1,21 +1,23 @@
-"""Nominal responses: an answer u among k categories has a linear predictor for each but the reference, u[bus], u[train].
+"""Nominal responses: an answer u among categories has a linear predictor for each but the reference, u[bus], u[train].
 
 What is said of u is said of each of them: ``u ~ x`` is ``u[bus] ~ x`` and ``u[train] ~ x``, a label makes the equations
 equal, and a factor has a loading for each. A random term of u is one for each, all of which covary: the likelihood does
-not depend on which category is the reference. In long form (@alternatives) a response is a row for each alternative, and
-has one linear predictor.
+not depend on which category is the reference. In long form (@alternatives) a response has a row for each alternative,
+and one linear predictor.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from itertools import groupby
 
 from semgllamm.diagram.diagram import PathDiagram
-from semgllamm.diagram.parts import Path, RandomTerm
+from semgllamm.diagram.parts import FamilyChoice, FamilySpec, Path, RandomTerm
 from semgllamm.errors import ModelError
 
-__all__ = ["alternatives_of", "answer_of", "by_category", "category_name", "families_of_choices", "in_long_form", "in_wide_form"]
+__all__ = ["alternatives_of", "answer_of", "by_category", "category_name", "families_of_choices", "in_long_form",
+           "in_wide_form"]  # fmt: skip
 
 
 def category_name(response: str, category: str) -> str:
@@ -61,7 +63,13 @@ def by_category(diagram: PathDiagram, categories: Mapping[str, Sequence[str]]) -
         return diagram
     names = {name: [category_name(name, c) for c in found[1:]] for name, found in categories.items()}
     _check(diagram, categories, names)
-    paths = [path for written in diagram.paths for path in _paths(written, names)]
+    paths = []
+    for (side, op), together in groupby(diagram.paths, key=lambda path: (path.lhs, path.op)):
+        if op == "=~":
+            paths += [replace(path, rhs=name) for path in together for name in names.get(path.rhs, (path.rhs,))]
+        else:
+            written = tuple(together)
+            paths += [replace(path, lhs=name) for name in names.get(side, (side,)) for path in written]
     terms = [
         replace(term, lhs=name, answer=term.lhs if term.lhs in names else "")
         for term in diagram.random_terms for name in names.get(term.lhs, (term.lhs,))
@@ -71,13 +79,6 @@ def by_category(diagram: PathDiagram, categories: Mapping[str, Sequence[str]]) -
         for choice in diagram.families for name in names.get(choice.response, (choice.response,))
     ]  # fmt: skip
     return replace(diagram, paths=tuple(paths), random_terms=tuple(terms), families=tuple(families))
-
-
-def _paths(path: Path, names: Mapping[str, Sequence[str]]) -> Iterator[Path]:
-    if path.op == "=~":
-        yield from (replace(path, rhs=name) for name in names.get(path.rhs, (path.rhs,)))
-    else:
-        yield from (replace(path, lhs=name) for name in names.get(path.lhs, (path.lhs,)))
 
 
 def _check(diagram: PathDiagram, categories, names) -> None:
@@ -118,8 +119,6 @@ def families_of_choices(diagram: PathDiagram) -> PathDiagram:
     ModelError
         If they are something else, or a ranking has no @alternatives.
     """
-    from semgllamm.diagram.parts import FamilyChoice, FamilySpec
-
     families = list(diagram.families)
     for role in diagram.columns:
         if role.kind != "alternatives":
@@ -139,5 +138,5 @@ def families_of_choices(diagram: PathDiagram) -> PathDiagram:
 
 
 def in_long_form(diagram: PathDiagram) -> frozenset[str]:
-    """Responses in long form: they have no intercept, which would be the same for all alternatives."""
+    """Responses with a row for each alternative: an intercept would be the same for all of them."""
     return frozenset(role.target for role in diagram.columns if role.kind == "alternatives")

@@ -6,9 +6,9 @@ A choice is n consecutive cells of one node, an alternative each, of which one h
 
     ∂ log f/∂ν_a = y_a − p_a,    −∂² log f/∂ν_a ∂ν_b = p_a δ_ab − p_a p_b       (Luce 1959; McFadden 1974).
 
-Its first cell holds n where others have their number of trials, and the rest hold 0. Given L, an alternative is a cell like
-any other, with s = y − p and ω = p: the kernels of the family are handed L in the place of τ1. What remains is the part
-−pp' of the Hessian, which joins the cells. With d̄ = Σ_a p_a d_a and likewise x̄,
+Its first cell holds n where others have their number of trials, and the rest hold 0. Given L, an alternative is a cell
+like any other, with s = y − p and ω = p: the kernels of the family are handed L in the place of τ1. What remains is the
+part −pp' of the Hessian, which joins the cells. With d̄ = Σ_a p_a d_a and likewise x̄,
 
     the front loses      w d̄d̄',
     its adjoint M̄ gives  d̄_a += 2 w p_a M̄(d_a − d̄),   ν̄_a = p_a (ω̄_a − Σ_b p_b ω̄_b),   ω̄_a = w (d_a'M̄d_a − 2 d_a'M̄d̄),

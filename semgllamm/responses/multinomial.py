@@ -1,8 +1,9 @@
 """Choices among alternatives, and rankings, each a choice among what is left: f = exp(ν_c) / Σ_a exp(ν_a)  (Luce 1959).
 
-An answer has a linear predictor ν_a for each alternative a, and is a cell for each: y is 1 for the one chosen. The kernels
-take one of these cells, with τ1 = L = log Σ_a exp(ν_a), which the engine computes: log f = Σ_a y_a (ν_a − L). They give the
-derivatives as far as they lie with the cell, s = y − p and w = p; what joins the cells is the engine's (choices.py).
+An answer has a linear predictor ν_a for each alternative a, and is a cell for each: y is 1 for the one chosen. The
+kernels take one of these cells, with τ1 = L = log Σ_a exp(ν_a), which the engine computes: log f = Σ_a y_a (ν_a − L).
+They give the derivatives as far as they lie with the cell, s = y − p and w = p; what joins the cells is the engine's
+(integration/choices.py).
 """
 
 from __future__ import annotations
