@@ -1,7 +1,7 @@
 """Choices and rankings in long form: a row for each alternative of each case.
 
-A choice is 1 for the alternative chosen and 0 for the others. A ranking gives ranks 1, 2, ..., m to m of the alternatives,
-and the others, without a rank, stand below all of these; it is m choices, each among what is left,
+A choice is 1 for the alternative chosen and 0 for the others. A ranking gives ranks 1, 2, ..., m to m alternatives;
+the others, without a rank, stand below all of these. It is m choices, each among what is left,
 
     P(ranking) = Π_s exp(ν_(s)) / Σ_{a not ranked before s} exp(ν_a)        (Plackett 1975; Chapman & Staelin 1982).
 """

@@ -103,6 +103,13 @@ class Design:
         return counts
 
     @property
+    def n_answers(self) -> int:
+        """Rows, or cases where every response is a choice in long form."""
+        if all(block.response.answer == block.response.name for block in self.blocks):
+            return len(np.unique(np.concatenate([block.case for block in self.blocks])))
+        return self.n_rows
+
+    @property
     def unit_counts(self) -> tuple[int, ...]:
         return tuple(len(rows) for rows in self.first_row)
 

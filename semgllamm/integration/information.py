@@ -15,7 +15,8 @@ Given its ancestors each node returns ES and VS of its subtree, by the law of to
 
 and the moments E[H_i] of its cells, which gain a coordinate on each step up: E[ω u_n ·] = E_k[u_k E[ω · | u_k]].
 The second derivatives of the map from parameters to (f, d, τ) are the caller's. The information of a choice
-(choices.py) is taken from VS at each point instead: VS then stands for Var(S) − E[complete-data information] of the choices below.
+(choices.py) is taken from VS at each point instead: VS then stands for Var(S) − E[complete-data information] of the
+choices below.
 """
 
 from __future__ import annotations

@@ -23,13 +23,19 @@ LARGEST_NUMBER_OF_CATEGORIES = 50
 
 
 @kernel
+def share(nu, tau1):
+    """p; L is not below ν, but for rounding."""
+    return math.exp(min(nu - tau1, 0.0))
+
+
+@kernel
 def value(y, n, nu, tau1, tau2):
-    return y * (nu - tau1), y - math.exp(nu - tau1)
+    return y * (nu - tau1), y - share(nu, tau1)
 
 
 @kernel
 def terms(y, n, nu, tau1, tau2):
-    p = math.exp(nu - tau1)
+    p = share(nu, tau1)
     return (y * (nu - tau1), y - p, p, p) + NO_OWN  # noqa: RUF005
 
 

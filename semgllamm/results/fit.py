@@ -32,11 +32,11 @@ class Fit:
     npar : int
         Number of free parameters, less independent equality constraints; inequality constraints do not count.
     nobs : int
-        Rows used.
+        Rows used; cases, where every response is a choice in long form.
     n_units : dict of str to int
         Number of units of each level, lowest first.
     aic, bic : float
-        BIC counts rows.
+        BIC counts `nobs`.
     converged : bool
     convergence : Convergence
         The optimiser's record.
@@ -72,7 +72,7 @@ class Fit:
 
     @property
     def nobs(self) -> int:
-        return self.design.n_rows
+        return self.design.n_answers
 
     @property
     def n_units(self) -> dict[str, int]:

@@ -98,7 +98,7 @@ def report(
         loglik=fit.loglik,
         aic=fit.aic,
         bic=fit.bic,
-        bic_n=f"{fit.nobs} rows",
+        bic_n=f"{fit.nobs} {'rows' if fit.nobs == design.n_rows else 'cases'}",
         **_tests(fit, fit_measures),
         information=fit.information_kind,
         estimator=fit.request.objective,

@@ -161,7 +161,6 @@ def test_names_that_are_columns_too():
         ("y ~ x + (1 | g)\n@weight(g, w)", "sampling weights"),
         ("y ~ x\n@frequency(row, n)", "replication weights"),
         ("y ~ x @family(gamma(probit))", r"family gamma\(probit\) of 'y'"),
-        ("y ~ x @family(multinomial)", r"family multinomial\(logit\) of 'y'"),
         ("y ~ x @family(gaussian(log))", r"family gaussian\(log\)"),
         ("y ~ x @family(ordinal(log))", r"family ordinal\(log\)"),
         ("f =~ u1 + u2\nu1 | t1\nu1 ~*~ u1", r"scale u1 ~\*~ u1"),

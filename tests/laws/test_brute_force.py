@@ -9,7 +9,8 @@ from walk import walk
 
 from semgllamm.responses.registry import FAMILIES
 
-FAMILY = {f"{f.name}({f.link})" if f.name != "censored" else "censored(identity, lower=0)": f for f in FAMILIES}
+FAMILY = {f"{f.name}({f.link})" if f.name != "censored" else "censored(identity, lower=0)": f for f in FAMILIES
+          if not f.is_joint}  # choices: test_choices.py
 OWN = {"dispersion": 0.3, "inflation": -0.4}
 # log f of an inverse Gaussian response is level for high log means, and its rule converges slowly
 POINTS = {"inversegaussian(log)": 41, "hurdlenbinom1(log)": 41}

@@ -11,6 +11,7 @@ import semgllamm as sg
 
 SCHOOL, CHILD = np.repeat([0, 1], 6), np.repeat([0, 1, 2, 3], 3)
 MODES = ("bus", "car", "train")
+NINE = sg.Adaptive(points=9)
 
 
 def log_share(chosen, utilities):
@@ -91,8 +92,8 @@ def items(n=40, seed=4):
 
 def test_nominal_items_of_a_factor():
     data = items(12)
-    values = {"f=~u[train]": 0.7, "f=~v[2]": -0.4, "f=~v[5]": 0.9, "f=~b": 1.2, "f~x": 0.5, "f~~f": 0.8, "u[car]~1": 0.1,
-              "u[train]~1": -0.3, "v[2]~1": 0.4, "v[5]~1": 0.2, "b~1": -0.1}  # fmt: skip
+    values = {"f=~u[train]": 0.7, "f=~v[2]": -0.4, "f=~v[5]": 0.9, "f=~b": 1.2, "f~x": 0.5, "f~~f": 0.8,
+              "u[car]~1": 0.1, "u[train]~1": -0.3, "v[2]~1": 0.4, "v[5]~1": 0.2, "b~1": -0.1}  # fmt: skip
     found = walk(ITEMS, data)
 
     def unit(row):
@@ -100,7 +101,7 @@ def test_nominal_items_of_a_factor():
             f = 0.5 * row.x + zeta
             out = log_share([1, 2, 5].index(row.v), [0 * f, 0.4 - 0.4 * f, 0.2 + 0.9 * f])
             out = out - np.logaddexp(0, -(2 * row.b - 1) * (-0.1 + 1.2 * f))
-            return out if row.u is None else out + log_share(MODES.index(row.u), [0 * f, 0.1 + f, -0.3 + 0.7 * f])
+            return out if pd.isna(row.u) else out + log_share(MODES.index(row.u), [0 * f, 0.1 + f, -0.3 + 0.7 * f])
 
         return Unit([[0.8]], [log_f])
 
@@ -108,7 +109,7 @@ def test_nominal_items_of_a_factor():
     assert found.value(found.free(values), found.points(25)) == pytest.approx(expected, abs=1e-8)
 
 
-@pytest.mark.parametrize("reference", MODES)
+@pytest.mark.parametrize("reference", MODES[1:])
 def test_the_reference_decides_nothing(reference):
     rng = np.random.default_rng(5)
     group = np.repeat(np.arange(30), 6)
@@ -116,7 +117,7 @@ def test_the_reference_decides_nothing(reference):
     utility = effect + np.outer(x, [0.0, 0.6, -0.5]) + rng.gumbel(size=(180, 3))
     data = pd.DataFrame({"u": np.array(MODES)[utility.argmax(axis=1)], "x": x, "g": group})
     loglik = [
-        sg.fit(f"u ~ x + (1 | g)  @family(multinomial(logit, reference={name}))", data, quadrature=9).loglik
+        sg.fit(f"u ~ x + (1 | g)  @family(multinomial(logit, reference={name}))", data, quadrature=NINE).loglik
         for name in (MODES[0], reference)
     ]
     assert loglik[1] == pytest.approx(loglik[0], abs=1e-6)
