@@ -124,7 +124,7 @@ def answers_of_cases(frame: pd.DataFrame, name: str, choices: Choices, ranking: 
     chosen = np.bincount(case[y == 1], minlength=n)
     wrong = np.flatnonzero((seen > 0) & (chosen != 1))
     if wrong.size:
-        count = chosen[wrong[0]]
+        count = int(chosen[wrong[0]])
         raise DataError(f"case {choices.ids[wrong[0]]} of '{name}' has {count or 'no'} chosen "
                         f"alternative{'s' * (count > 1)} (and {len(wrong) - 1} more such cases)",
                         remedy="A case has one alternative with 1, and 0 for the others.")
