@@ -64,7 +64,7 @@ REFUSED = {
     # the model
     "unknown reference": ("u ~ cost @family(multinomial(logit, reference=plane))", DATA, DataError,
                           ("no category 'plane'", "line 1", "bus, car, train")),
-    "an intercept": (f"{CHOICE}\ny ~ 1", DATA, ModelError, ("the intercept is the same for all alternatives", "y ~ alt")),
+    "an intercept": (f"{CHOICE}\ny ~ 1", DATA, ModelError, ("the intercept is the same for all", "y ~ alt")),
     "a covariate of the case": (f"{CHOICE}\ny ~ income", DATA, ModelError, ("'income' is the same", "alt:...")),
     "a random intercept": (f"{CHOICE}\ny ~ (1 | person)", DATA, ModelError, ("'person.intercept' is the same",)),
     "a factor of rows": (f"{CHOICE}\ny ~ f:alt\nf =~ 0", DATA, ModelError, ("'f' varies over rows", "@level(id)")),
@@ -105,16 +105,10 @@ def test_categories_may_be_text_numbers_or_categorical_and_have_equations_of_the
     codes = DATA["u"].map({"bus": 3, "car": 5, "train": 9})
     categorical = pd.Categorical(DATA["u"], categories=["bus", "car", "train", "plane"])
     text = "u ~ 1 @family(multinomial)\n`{}` ~ a*cost\n`{}` ~ a*cost"
-    logliks = []
-    for u, names in ((DATA["u"], ("u[car]", "u[train]")), (codes, ("u[5]", "u[9]")), (categorical, ("u[car]", "u[train]"))):
-        with_warning = u is categorical
-        if with_warning:
-            with pytest.warns(sg.SemgllammWarning, match="declared categories"):
-                fit = sg.fit(text.format(*names), DATA.assign(u=u), progress=False)
-        else:
-            fit = sg.fit(text.format(*names), DATA.assign(u=u), progress=False)
-        logliks.append(fit.loglik)
-        assert fit.npar == 3
-    assert logliks == pytest.approx([logliks[0]] * 3, abs=1e-10)
+    fit = sg.fit(text.format("u[car]", "u[train]"), DATA, progress=False)
+    numbers = sg.fit(text.format("u[5]", "u[9]"), DATA.assign(u=codes), progress=False)
+    with pytest.warns(sg.SemgllammWarning, match="1 of the declared categories"):
+        declared = sg.fit(text.format("u[car]", "u[train]"), DATA.assign(u=categorical), progress=False)
     together = sg.fit("u ~ a*cost @family(multinomial)", DATA, progress=False)
-    assert together.loglik == pytest.approx(logliks[0], abs=1e-9)
+    assert fit.npar == together.npar == 3
+    assert [numbers.loglik, declared.loglik, together.loglik] == pytest.approx([fit.loglik] * 3, abs=1e-9)

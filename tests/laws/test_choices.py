@@ -242,3 +242,52 @@ def test_the_information_is_the_derivative_of_the_score(name):
         differences(lambda x, k=k: found.score(x, rule)[k], free) for k in range(len(free))
     ])  # fmt: skip
     np.testing.assert_allclose(found.likelihood.louis(free, rule)[2], -expected, rtol=2e-6, atol=2e-6)
+
+
+def test_the_independent_units_of_choices_without_latent_variables_are_the_cases():
+    data = long(20, ranking=True)
+    text = "y ~ alt + cost  @family(ranking)\n@alternatives(y, case=id, alternative=alt)"
+    found = walk(text, data)
+    free, points = found.start + 0.1, found.points(1)
+    scores = found.likelihood.unit_scores(free, points)
+    assert len(scores) == 20
+    without = walk(text, data[data["id"] != 3])
+    lost = found.score(free, points) - without.score(free, points)
+    np.testing.assert_allclose(scores[3], lost, rtol=1e-9, atol=1e-12)
+
+
+def test_identical_answers_in_wide_form_are_integrated_once():
+    data = items(20)
+    data["x"] = np.round(data["x"])
+    one, two = walk(ITEMS, data), walk(ITEMS, pd.concat([data, data.iloc[::-1]], ignore_index=True))
+    free, points = one.start + 0.1, one.points(5)
+    assert len(two.likelihood.predictor.program.code) == len(one.likelihood.predictor.program.code)
+    assert two.value(free, points) == pytest.approx(2 * one.value(free, points), rel=1e-12)
+    np.testing.assert_allclose(two.score(free, points), 2 * one.score(free, points), rtol=1e-9, atol=1e-9)
+
+
+def test_groups_share_nothing_but_what_is_said():
+    data = wide(12).assign(g=np.tile(["k", "l"], 6))
+    text = "u ~ x  @family(multinomial)"
+    parts = sum(sg.fit(text, data[data["g"] == g]).loglik for g in "kl")
+    assert sg.fit(text, data, group="g").loglik == pytest.approx(parts, abs=1e-8)
+
+
+def test_the_tastes_and_constants_that_made_the_data_are_found():
+    """2000 cases of 500 persons: estimates lie within four standard errors of the truth."""
+    rng = np.random.default_rng(7)
+    person = np.repeat(np.arange(500), 12)
+    case = np.repeat(np.arange(2000), 3)
+    cost, taste = rng.normal(size=6000), -0.7 + 0.8 * rng.normal(size=500)
+    utility = np.tile([0.0, 0.5, -0.4], 2000) + taste[person] * cost + rng.gumbel(size=6000)
+    chosen = (utility.reshape(-1, 3) == utility.reshape(-1, 3).max(axis=1, keepdims=True)).ravel().astype(int)
+    table = {"id": case, "person": person, "alt": np.tile(["a", "b", "c"], 2000), "cost": cost, "y": chosen}
+    text = "y ~ alt + cost + (0 + cost | person)\n@alternatives(y, case=id, alternative=alt)"
+    fit = sg.fit(text, pd.DataFrame(table))
+    found = fit.parameters[fit.parameters.free > 0]
+    truth = {"alt[b]": 0.5, "alt[c]": -0.4, "cost": -0.7, "person.cost": 0.64}
+    assert fit.converged and fit.nobs == 2000
+    for row in found.itertuples():
+        assert abs(row.est - truth[row.rhs]) < 4 * row.se
+    scores = fit.latent(level="person")["person.cost"]
+    assert np.corrcoef(scores, taste)[0, 1] > 0.6
