@@ -18,7 +18,7 @@ from __future__ import annotations
 import math
 
 from semgllamm.integration.arrays import DEPTH, END, FIRST, LAST, PARENT, TRIALS, WEIGHT, Y
-from semgllamm.integration.choices import choice_front
+from semgllamm.integration.choices import FRONT, choice_front
 from semgllamm.integration.recursion import FACTORS, bernoulli_logit
 from semgllamm.responses import dispatch
 from semgllamm.responses.jit import kernel
@@ -77,7 +77,7 @@ def fronts(n0, n1, cells, trees, places, path, centre, uphill):
             else:
                 choice = cells.code[i] == MULTINOMIAL
                 if choice and cells.data[i, TRIALS] > 0.0:
-                    L = choice_front(i, n, o, cells, path, M, centre)
+                    L = choice_front(cells.choice[FRONT], (i, n, o, cells, path, M, centre))
                 t = dispatch.terms(
                     cells.terms[cells.code[i]], cells.data[i, Y], cells.data[i, TRIALS], nu,
                     L if choice else cells.lin[i, 1], cells.lin[i, 2]

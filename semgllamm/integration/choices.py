@@ -13,16 +13,25 @@ part −pp' of the Hessian, which joins the cells. With d̄ = Σ_a p_a d_a and l
     the front loses      w d̄d̄',
     its adjoint M̄ gives  d̄_a += 2 w p_a M̄(d_a − d̄),   ν̄_a = p_a (ω̄_a − Σ_b p_b ω̄_b),   ω̄_a = w (d_a'M̄d_a − 2 d_a'M̄d̄),
     Louis' information   w Σ_a p_a (x_a − x̄)(x_a − x̄)',   x_a = J_a'(1, u), at each point.
+
+The engine reaches these kernels by their addresses, as it does those of families: they are compiled for the first model
+that has a choice.
 """
 
 from __future__ import annotations
 
 import math
+from functools import cache
 
-from semgllamm.integration.arrays import TRIALS, WEIGHT, Y
+import numba
+import numpy as np
+
+from semgllamm.integration.arrays import TRIALS, WEIGHT, Y, examples
+from semgllamm.responses import dispatch
 from semgllamm.responses.jit import kernel
 
-__all__ = ["add_choice_information", "choice_front", "follow_choice", "log_sum", "mean_along"]
+__all__ = ["FOLLOW", "FRONT", "INFORMATION", "LOG_SUM", "MEAN", "addresses", "choice_front", "choice_information",
+           "follow_choice", "log_sum", "mean_along"]  # fmt: skip
 
 
 @kernel
@@ -35,7 +44,7 @@ def predictor(i, o, cells, path):
 
 
 @kernel
-def log_sum(first, o, cells, path):
+def _log_sum(first, o, cells, path):
     """L of the choice that starts at the cell `first`."""
     top = -math.inf
     mass = 0.0
@@ -50,9 +59,9 @@ def log_sum(first, o, cells, path):
 
 
 @kernel
-def choice_front(first, n, o, cells, path, M, centre):
+def _choice_front(first, n, o, cells, path, M, centre):
     """Take w d̄d̄' of a choice from the front of node n, and return its L."""
-    L = log_sum(first, o, cells, path)
+    L = _log_sum(first, o, cells, path)
     for a in range(o + 1):
         centre[a] = 0.0
     for i in range(first, first + int(cells.data[first, TRIALS])):
@@ -66,12 +75,12 @@ def choice_front(first, n, o, cells, path, M, centre):
 
 
 @kernel
-def follow_choice(first, n, r0, o, cells, path, M, g, R, at_mode, centre):
+def _follow_choice(first, n, r0, o, cells, path, M, g, R, at_mode, centre):
     """Add to R and g what a choice of node n passes on of the adjoint M of its front; keep s and p of its cells.
 
     `at_mode` has the columns s, ω and two that stay 0; `centre` is room for M̄d̄.
     """
-    L = log_sum(first, o, cells, path)
+    L = _log_sum(first, o, cells, path)
     last = first + int(cells.data[first, TRIALS])
     w = cells.data[first, WEIGHT]
     for a in range(o + 1):
@@ -103,10 +112,11 @@ def follow_choice(first, n, r0, o, cells, path, M, g, R, at_mode, centre):
         for a in range(o + 1):
             R[i, 1 + a] += nubar * path[a]
             g[n, a] += nubar * cells.D[i, a]
+    return mean
 
 
 @kernel
-def mean_along(first, r0, o, cells, v, at_mode):
+def _mean_along(first, r0, o, cells, v, at_mode):
     """Σ_a p_a d_a'v of the choice that starts at the cell `first`."""
     mean = 0.0
     for i in range(first, first + int(cells.data[first, TRIALS])):
@@ -123,7 +133,7 @@ def score_at(i, e, P, jacobian, u):
 
 
 @kernel
-def add_choice_information(first, w, s, u, cells, jacobian, place, mean, q, V):
+def _choice_information(first, w, s, u, cells, jacobian, place, mean, q, V):
     """V −= w Σ_a p_a (x_a − x̄)(x_a − x̄)' of a choice at the path u, by its lower triangle; `s` holds y_a − p_a."""
     P = cells.D.shape[1]
     for a in range(q):
@@ -142,3 +152,35 @@ def add_choice_information(first, w, s, u, cells, jacobian, place, mean, q, V):
         if mean[a] != 0.0:
             for b in range(a + 1):
                 V[a, b] += w * mean[a] * mean[b]
+    return 0.0
+
+
+# ---------------------------------------------------------------------------------------------- their addresses
+
+LOG_SUM, FRONT, FOLLOW, MEAN, INFORMATION = range(5)
+
+
+def _types() -> tuple[tuple, ...]:
+    """The types of the arguments of each kernel."""
+    cells, _, _, _, jacobian = map(numba.typeof, examples())
+    f1, f2, f3 = (numba.typeof(np.zeros((0,) * k)) for k in (1, 2, 3))
+    i1, column = numba.typeof(np.zeros(0, dtype=np.int64)), numba.typeof(np.zeros((2, 2))[:, 0])
+    i, f = numba.int64, numba.float64
+    return (
+        (i, i, cells, f1), (i, i, i, cells, f1, f3, f1), (i, i, i, i, cells, f1, f3, f2, f2, f2, f1),
+        (i, i, i, cells, f1, f2), (i, f, column, f1, cells, jacobian, i1, f1, i, f2),
+    )  # fmt: skip
+
+
+# called with an address of cells.choice and the arguments of the kernel, a tuple
+log_sum, choice_front, follow_choice, mean_along, choice_information = (
+    dispatch.caller(*arguments) for arguments in _types()
+)
+
+
+@cache
+def addresses() -> np.ndarray:
+    """Where the kernels are, (5,) int64; they are compiled first."""
+    kernels = _log_sum, _choice_front, _follow_choice, _mean_along, _choice_information
+    found = [dispatch.native_address(function, types) for function, types in zip(kernels, _types())]
+    return np.array(found, dtype=np.int64)

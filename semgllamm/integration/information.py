@@ -47,7 +47,7 @@ from semgllamm.integration.arrays import (
     Y,
     examples,
 )  # fmt: skip
-from semgllamm.integration.choices import add_choice_information, log_sum, predictor
+from semgllamm.integration.choices import INFORMATION, LOG_SUM, choice_information, log_sum
 from semgllamm.integration.recursion import SECOND_DERIVATIVES, SLACK, leaf_cells, leaf_points, to_probabilities
 from semgllamm.responses import dispatch
 from semgllamm.responses.jit import kernel
@@ -230,7 +230,8 @@ def leaf(n, r0, cells, trees, places, rules, jacobian, sums, q):
                 sums.u[o] = u[k]
                 s = sums.leaf[i - first :, S, k]
                 w = p[k] * cells.data[i, WEIGHT]
-                add_choice_information(i, w, s, sums.u, cells, jacobian, sums.place, sums.mean, q, VS)
+                arguments = (i, w, s, sums.u, cells, jacobian, sums.place, sums.mean, q, VS)
+                choice_information(cells.choice[INFORMATION], arguments)
     return logF
 
 
@@ -257,10 +258,12 @@ def own_cells(n, cells, trees, jacobian, sums, q):
     total = 0.0
     L = 0.0
     for i in range(first, trees.node[n, LAST]):
-        nu = predictor(i, o, cells, sums.u)
+        nu = cells.lin[i, 0]
+        for b in range(o + 1):
+            nu += cells.D[i, b] * sums.u[b]
         choice = cells.code[i] == MULTINOMIAL
         if choice and cells.data[i, TRIALS] > 0.0:
-            L = log_sum(i, o, cells, sums.u)
+            L = log_sum(cells.choice[LOG_SUM], (i, o, cells, sums.u))
         c = dispatch.terms(
             cells.terms[cells.code[i]], cells.data[i, Y], cells.data[i, TRIALS], nu, L if choice else cells.lin[i, 1],
             cells.lin[i, 2]
@@ -282,7 +285,8 @@ def own_cells(n, cells, trees, jacobian, sums, q):
         if cells.code[i] == MULTINOMIAL and cells.data[i, TRIALS] > 0.0:
             s = sums.own[o, i - first :, S]
             w = cells.data[i, WEIGHT]
-            add_choice_information(i, w, s, sums.u, cells, jacobian, sums.place, sums.mean, q, sums.W[o])
+            arguments = (i, w, s, sums.u, cells, jacobian, sums.place, sums.mean, q, sums.W[o])
+            choice_information(cells.choice[INFORMATION], arguments)
     return total
 
 

@@ -13,7 +13,7 @@ import numba
 import numpy as np
 
 from semgllamm.integration.arrays import DEPTH, END, FIRST, LAST, RULE, TRIALS, WEIGHT, Y, examples
-from semgllamm.integration.choices import log_sum, predictor
+from semgllamm.integration.choices import LOG_SUM, log_sum
 from semgllamm.responses import dispatch
 from semgllamm.responses.jit import kernel
 from semgllamm.responses.registry import MULTINOMIAL
@@ -64,10 +64,12 @@ def node(n, n0, cells, trees, places, rules, moments):
         moments.u[o] = u
         total = rules.logw[rule, k] + math.log(places.T[n]) - 0.5 * u * u
         for i in range(trees.node[n, FIRST], trees.node[n, LAST]):
-            nu = predictor(i, o, cells, moments.u)
+            nu = cells.lin[i, 0]
+            for b in range(o + 1):
+                nu += cells.D[i, b] * moments.u[b]
             choice = cells.code[i] == MULTINOMIAL
             if choice and cells.data[i, TRIALS] > 0.0:
-                L = log_sum(i, o, cells, moments.u)
+                L = log_sum(cells.choice[LOG_SUM], (i, o, cells, moments.u))
             value, _ = dispatch.value(
                 cells.value[cells.code[i]], cells.data[i, Y], cells.data[i, TRIALS], nu,
                 L if choice else cells.lin[i, 1], cells.lin[i, 2]

@@ -17,6 +17,7 @@ from itertools import pairwise
 
 import numpy as np
 
+from semgllamm.integration import choices
 from semgllamm.integration.arrays import (
     DEPTH,
     END,
@@ -291,8 +292,10 @@ class Program:
 
     def _cells(self, lin, D) -> Cells:
         lin, D = self._checked(lin, D)
-        value, terms = registry.addresses(np.unique(self.code))
-        return Cells(self.code, registry.own_parameters(), value, terms, self.cell, lin, D)
+        codes = np.unique(self.code)
+        value, terms = registry.addresses(codes)
+        choice = choices.addresses() if registry.MULTINOMIAL in codes else np.zeros(5, dtype=np.int64)
+        return Cells(self.code, registry.own_parameters(), value, terms, choice, self.cell, lin, D)
 
     def _checked(self, lin, D):
         lin = np.ascontiguousarray(lin, dtype=np.float64)

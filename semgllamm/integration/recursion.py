@@ -44,7 +44,7 @@ from semgllamm.integration.arrays import (
     Y,
     examples,
 )  # fmt: skip
-from semgllamm.integration.choices import log_sum, predictor
+from semgllamm.integration.choices import LOG_SUM, log_sum
 from semgllamm.responses import dispatch
 from semgllamm.responses.jit import kernel
 from semgllamm.responses.registry import BINOMIAL_LOGIT, MULTINOMIAL
@@ -146,7 +146,7 @@ def leaf_cells(n, cells, trees, rules, up, points, kept, moments):
             if cells.data[i, TRIALS] > 0.0:
                 for k in range(K):
                     up[o] = u[k]
-                    points[3, k] = log_sum(i, o, cells, up)
+                    points[3, k] = log_sum(cells.choice[LOG_SUM], (i, o, cells, up))
             for k in range(K):
                 v, terms[S, k] = dispatch.value(
                     cells.value[cells.code[i]], y, cells.data[i, TRIALS], nu + d * u[k], points[3, k], 0.0
@@ -280,10 +280,12 @@ def own_cells(n, cells, trees, sums):
     total = 0.0
     L = 0.0
     for i in range(first, trees.node[n, LAST]):
-        nu = predictor(i, o, cells, sums.u)
+        nu = cells.lin[i, 0]
+        for b in range(o + 1):
+            nu += cells.D[i, b] * sums.u[b]
         choice = cells.code[i] == MULTINOMIAL
         if choice and cells.data[i, TRIALS] > 0.0:
-            L = log_sum(i, o, cells, sums.u)
+            L = log_sum(cells.choice[LOG_SUM], (i, o, cells, sums.u))
         t = dispatch.terms(
             cells.terms[cells.code[i]], cells.data[i, Y], cells.data[i, TRIALS], nu, L if choice else cells.lin[i, 1],
             cells.lin[i, 2]

@@ -15,7 +15,7 @@ from __future__ import annotations
 import math
 
 from semgllamm.integration.arrays import DEPTH, END, FIRST, LAST, PARENT, TRIALS, WEIGHT, Y
-from semgllamm.integration.choices import follow_choice, mean_along
+from semgllamm.integration.choices import FOLLOW, MEAN, follow_choice, mean_along
 from semgllamm.integration.recursion import bernoulli_logit
 from semgllamm.responses import dispatch
 from semgllamm.responses.jit import kernel
@@ -68,7 +68,8 @@ def follow_curvature(n0, n1, cells, trees, places, N, R, path, centre, at_mode):
         for i in range(trees.node[n, FIRST], trees.node[n, LAST]):
             if cells.code[i] == MULTINOMIAL:
                 if cells.data[i, TRIALS] > 0.0:
-                    follow_choice(i, n, r0, o, cells, path, M, g, R, at_mode, centre)
+                    arguments = (i, n, r0, o, cells, path, M, g, R, at_mode, centre)
+                    follow_choice(cells.choice[FOLLOW], arguments)
                 continue
             nu = cells.lin[i, 0]
             for b in range(o + 1):
@@ -130,7 +131,7 @@ def follow_mode(n0, n1, cells, trees, places, R, v, path, vpath, at_mode):
                 dv += cells.D[i, b] * vpath[b]
             if cells.code[i] == MULTINOMIAL:
                 if cells.data[i, TRIALS] > 0.0:
-                    mean = mean_along(i, r0, o, cells, vpath, at_mode)
+                    mean = mean_along(cells.choice[MEAN], (i, r0, o, cells, vpath, at_mode))
                 dv -= mean
             w = trees.share[n] * cells.data[i, WEIGHT]
             kept = at_mode[i - r0]

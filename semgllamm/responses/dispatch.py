@@ -12,7 +12,7 @@ from numba.core import types, typing
 
 from semgllamm.responses.jit import kernel
 
-__all__ = ["TERMS", "VALUE", "address", "terms", "value"]
+__all__ = ["TERMS", "VALUE", "address", "caller", "native_address", "terms", "value"]
 
 VALUE, TERMS = 2, 13  # how many numbers each kernel returns
 KERNEL = (types.float64,) * 5
@@ -29,6 +29,14 @@ if numba.config.DISABLE_JIT:
         return _by_address[int(at)](y, n, nu, tau1, tau2)
 
     terms = value
+
+    def native_address(function, arguments) -> int:
+        """A number by which a `caller` reaches a kernel."""
+        return address(function)
+
+    def caller(*types):
+        """Calls the kernel at an address with a tuple of arguments."""
+        return lambda at, arguments: _by_address[int(at)](*arguments)
 else:
     from numba.core import cgutils
     from numba.extending import intrinsic
@@ -54,6 +62,33 @@ else:
         return call
 
     _value, _terms = _caller(VALUE), _caller(TERMS)
+
+    def native_address(function, arguments) -> int:
+        """Where a kernel of arrays is in memory, for a `caller` of these types of arguments."""
+        compiled = function.get_compile_result(typing.signature(None, *arguments))
+        return compiled.library.get_pointer_to_function(compiled.fndesc.llvm_func_name)
+
+    def caller(*expected):
+        """Calls the kernel at an address with a tuple of arguments of these types; the kernel returns a number."""
+
+        @intrinsic
+        def call(_, at, arguments):
+            if tuple(arguments) != expected:
+                raise TypeError(f"{tuple(arguments)} are not the arguments {expected}")
+
+            def generate(context, builder, signature, values):
+                at, packed = values
+                unpacked = cgutils.unpack_tuple(builder, packed, len(expected))
+                shape = context.call_conv.get_function_type(types.float64, expected)
+                where = builder.inttoptr(at, shape.as_pointer())
+                status, number = context.call_conv.call_function(builder, where, types.float64, expected, unpacked)
+                with cgutils.if_unlikely(builder, status.is_error):
+                    context.call_conv.return_status_propagate(builder, status)
+                return number
+
+            return types.float64(types.int64, arguments), generate
+
+        return call
 
     @kernel
     def value(at, y, n, nu, tau1, tau2):
