@@ -23,7 +23,7 @@ class Cells(NamedTuple):
     own: np.ndarray  # (codes,) number of own parameters of each family
     value: np.ndarray  # (codes,) address of its kernel `value`
     terms: np.ndarray  # (codes,) address of its kernel `terms`
-    choice: np.ndarray  # (5,) addresses of the kernels of choices (choices.py)
+    choice: np.ndarray  # (5,) addresses of the kernels of choices (choices.py), 0 where there are none
     data: np.ndarray  # (Nc, 3) y, trials, weight
     lin: np.ndarray  # (Nc, 3) f, τ1, τ2
     D: np.ndarray  # (Nc, P)

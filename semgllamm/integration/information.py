@@ -224,7 +224,7 @@ def leaf(n, r0, cells, trees, places, rules, jacobian, sums, q):
             x = p[k] * sums.at[k, a]
             for b in range(a + 1):
                 VS[a, b] += x * sums.at[k, b]
-    for i in range(first, last):
+    for i in range(first, last if cells.choice[INFORMATION] != 0 else first):
         if cells.code[i] == MULTINOMIAL and cells.data[i, TRIALS] > 0.0:
             for k in range(K):
                 sums.u[o] = u[k]
@@ -281,7 +281,7 @@ def own_cells(n, cells, trees, jacobian, sums, q):
             t[sums.place[jacobian.par[e]]] += w * jacobian.value[e] * r
         if choice:
             terms[W] = 0.0
-    for i in range(first, trees.node[n, LAST]):
+    for i in range(first, trees.node[n, LAST] if cells.choice[INFORMATION] != 0 else first):
         if cells.code[i] == MULTINOMIAL and cells.data[i, TRIALS] > 0.0:
             s = sums.own[o, i - first :, S]
             w = cells.data[i, WEIGHT]

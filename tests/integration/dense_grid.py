@@ -4,7 +4,12 @@ import numpy as np
 from scipy import stats
 from scipy.special import expit, gammaln, logsumexp, ndtr
 
-GAUSSIAN, LOGIT, PROBIT, CLOGLOG, POISSON, ORDINAL_LOGIT, ORDINAL_PROBIT, ORDINAL_CLOGLOG = range(8)
+from semgllamm.responses import registry
+
+FAMILIES = [("gaussian", "identity"), ("binomial", "logit"), ("binomial", "probit"), ("binomial", "cloglog"),
+            ("poisson", "log"), ("ordinal", "logit"), ("ordinal", "probit"), ("ordinal", "cloglog")]  # fmt: skip
+CODES = tuple(registry.lookup(*family).code for family in FAMILIES)
+GAUSSIAN, LOGIT, PROBIT, CLOGLOG, POISSON, ORDINAL_LOGIT, ORDINAL_PROBIT, ORDINAL_CLOGLOG = CODES
 
 
 def distribution(code, x):
@@ -33,7 +38,7 @@ def log_constant(code, y, n):
     out[code == GAUSSIAN] = -0.5 * np.log(2 * np.pi)
     counts = code == POISSON
     out[counts] = -gammaln(y[counts] + 1)
-    binary = (code >= LOGIT) & (code <= CLOGLOG)
+    binary = np.isin(code, (LOGIT, PROBIT, CLOGLOG))
     out[binary] = gammaln(n[binary] + 1) - gammaln(y[binary] + 1) - gammaln(n[binary] - y[binary] + 1)
     return out
 

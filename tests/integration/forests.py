@@ -3,11 +3,20 @@
 from dataclasses import dataclass, replace
 
 import numpy as np
-from dense_grid import CLOGLOG, GAUSSIAN, LOGIT, POISSON, PROBIT, log_constant
+from dense_grid import (
+    CLOGLOG,
+    CODES,
+    GAUSSIAN,
+    LOGIT,
+    ORDINAL_CLOGLOG,
+    ORDINAL_LOGIT,
+    ORDINAL_PROBIT,
+    POISSON,
+    PROBIT,
+    log_constant,
+)
 
 from semgllamm.integration.program import build
-
-CODES = range(8)
 
 # parents of the nodes; -1 starts a new tree
 SHAPES = {
@@ -58,7 +67,8 @@ class Forest:
         """Which of f, d and τ of each cell the likelihood depends on, as R has them."""
         on_path = np.arange(self.D.shape[1]) <= self.depth[self.cell_node][:, None]
         own = np.column_stack([self.code == GAUSSIAN, np.zeros(len(self.code), dtype=bool)])
-        own[self.code > POISSON] = np.isfinite(self.lin[self.code > POISSON, 1:])
+        ordinal = np.isin(self.code, (ORDINAL_LOGIT, ORDINAL_PROBIT, ORDINAL_CLOGLOG))
+        own[ordinal] = np.isfinite(self.lin[ordinal, 1:])
         return np.column_stack([np.ones(len(self.code), dtype=bool), on_path, own])
 
     def distinct(self, rng):
