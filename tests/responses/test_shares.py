@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 
+from semgllamm.errors import DataError
 from semgllamm.responses import multinomial, registry
 
 NU = np.array([0.4, -1.0, 0.9, -0.2])
@@ -40,3 +41,10 @@ def test_draws_have_the_stated_shares(name):
     left = NU[[0, 1, 3]]
     second = (draws[draws[:, 2] == 1] == 2).mean(axis=0)[[0, 1, 3]]
     np.testing.assert_allclose(second, multinomial.shares(left), atol=0.015)
+
+
+def test_more_categories_than_a_table_can_show_are_refused():
+    check = registry.lookup("multinomial").check
+    check(np.arange(50.0), None, "u")
+    with pytest.raises(DataError, match=r"'u' has 51 categories.*\n.*@alternatives"):
+        check(np.arange(51.0), None, "u")
