@@ -31,7 +31,7 @@ from semgllamm.responses import dispatch
 from semgllamm.responses.jit import kernel
 
 __all__ = ["FOLLOW", "FRONT", "INFORMATION", "LOG_SUM", "MEAN", "addresses", "choice_front", "choice_information",
-           "follow_choice", "log_sum", "mean_along"]  # fmt: skip
+           "follow_choice", "follow_mean", "log_sum"]  # fmt: skip
 
 
 @kernel
@@ -116,12 +116,18 @@ def _follow_choice(first, n, r0, o, cells, path, M, g, R, at_mode, centre):
 
 
 @kernel
-def _mean_along(first, r0, o, cells, v, at_mode):
-    """Σ_a p_a d_a'v of the choice that starts at the cell `first`."""
+def _follow_mean(first, r0, o, share, cells, path, v, R, at_mode):
+    """Add to R what a choice passes on through the mode beside its cells: w p_a Σ_b p_b d_b'v in f, times m in d."""
+    last = first + int(cells.data[first, TRIALS])
     mean = 0.0
-    for i in range(first, first + int(cells.data[first, TRIALS])):
+    for i in range(first, last):
         for b in range(o + 1):
             mean += at_mode[i - r0, 1] * cells.D[i, b] * v[b]
+    for i in range(first, last):
+        x = share * cells.data[i, WEIGHT] * at_mode[i - r0, 1] * mean
+        R[i, 0] += x
+        for a in range(o + 1):
+            R[i, 1 + a] += x * path[a]
     return mean
 
 
@@ -168,12 +174,12 @@ def _types() -> tuple[tuple, ...]:
     i, f = numba.int64, numba.float64
     return (
         (i, i, cells, f1), (i, i, i, cells, f1, f3, f1), (i, i, i, i, cells, f1, f3, f2, f2, f2, f1),
-        (i, i, i, cells, f1, f2), (i, f, column, f1, cells, jacobian, i1, f1, i, f2),
+        (i, i, i, f, cells, f1, f1, f2, f2), (i, f, column, f1, cells, jacobian, i1, f1, i, f2),
     )  # fmt: skip
 
 
 # called with an address of cells.choice and the arguments of the kernel, a tuple
-log_sum, choice_front, follow_choice, mean_along, choice_information = (
+log_sum, choice_front, follow_choice, follow_mean, choice_information = (
     dispatch.caller(*arguments) for arguments in _types()
 )
 
@@ -181,6 +187,6 @@ log_sum, choice_front, follow_choice, mean_along, choice_information = (
 @cache
 def addresses() -> np.ndarray:
     """Where the kernels are, (5,) int64; they are compiled first."""
-    kernels = _log_sum, _choice_front, _follow_choice, _mean_along, _choice_information
+    kernels = _log_sum, _choice_front, _follow_choice, _follow_mean, _choice_information
     found = [dispatch.native_address(function, types) for function, types in zip(kernels, _types())]
     return np.array(found, dtype=np.int64)

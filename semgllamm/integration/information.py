@@ -279,9 +279,9 @@ def own_cells(n, cells, trees, jacobian, sums, q):
             if 0 < x <= P:
                 r *= sums.u[x - 1]
             t[sums.place[jacobian.par[e]]] += w * jacobian.value[e] * r
-        if choice:
-            terms[W] = 0.0
     for i in range(first, trees.node[n, LAST] if cells.choice[INFORMATION] != 0 else first):
+        if cells.code[i] == MULTINOMIAL:
+            sums.own[o, i - first, W] = 0.0  # as in `leaf_cells`
         if cells.code[i] == MULTINOMIAL and cells.data[i, TRIALS] > 0.0:
             s = sums.own[o, i - first :, S]
             w = cells.data[i, WEIGHT]

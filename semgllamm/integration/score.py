@@ -15,7 +15,7 @@ from __future__ import annotations
 import math
 
 from semgllamm.integration.arrays import DEPTH, END, FIRST, LAST, PARENT, TRIALS, WEIGHT, Y
-from semgllamm.integration.choices import FOLLOW, MEAN, follow_choice, mean_along
+from semgllamm.integration.choices import FOLLOW, MEAN, follow_choice, follow_mean
 from semgllamm.integration.recursion import bernoulli_logit
 from semgllamm.responses import dispatch
 from semgllamm.responses.jit import kernel
@@ -66,11 +66,6 @@ def follow_curvature(n0, n1, cells, trees, places, N, R, path, centre, at_mode):
             k = trees.node[k, PARENT]
         g[n, o] += trees.share[n] * N[n, 0]
         for i in range(trees.node[n, FIRST], trees.node[n, LAST]):
-            if cells.code[i] == MULTINOMIAL:
-                if cells.data[i, TRIALS] > 0.0:
-                    arguments = (i, n, r0, o, cells, path, M, g, R, at_mode, centre)
-                    follow_choice(cells.choice[FOLLOW], arguments)
-                continue
             nu = cells.lin[i, 0]
             for b in range(o + 1):
                 nu += cells.D[i, b] * path[b]
@@ -81,6 +76,11 @@ def follow_curvature(n0, n1, cells, trees, places, N, R, path, centre, at_mode):
             if cells.code[i] == BINOMIAL_LOGIT and cells.data[i, TRIALS] == 1.0:
                 _, _, kept[S], kept[W], dw = bernoulli_logit(cells.data[i, Y], nu)
                 kept[S1], kept[S2] = 0.0, 0.0
+            elif cells.code[i] == MULTINOMIAL:
+                if cells.data[i, TRIALS] > 0.0:
+                    arguments = (i, n, r0, o, cells, path, M, g, R, at_mode, centre)
+                    follow_choice(cells.choice[FOLLOW], arguments)
+                continue
             else:
                 t = dispatch.terms(
                     cells.terms[cells.code[i]], cells.data[i, Y], cells.data[i, TRIALS], nu,
@@ -124,15 +124,10 @@ def follow_mode(n0, n1, cells, trees, places, R, v, path, vpath, at_mode):
         v[n] = x
         path[o] = places.m[n]
         vpath[o] = x
-        mean = 0.0
         for i in range(trees.node[n, FIRST], trees.node[n, LAST]):
             dv = 0.0
             for b in range(o + 1):
                 dv += cells.D[i, b] * vpath[b]
-            if cells.code[i] == MULTINOMIAL:
-                if cells.data[i, TRIALS] > 0.0:
-                    mean = mean_along(cells.choice[MEAN], (i, r0, o, cells, vpath, at_mode))
-                dv -= mean
             w = trees.share[n] * cells.data[i, WEIGHT]
             kept = at_mode[i - r0]
             R[i, 0] -= w * kept[W] * dv
@@ -140,6 +135,9 @@ def follow_mode(n0, n1, cells, trees, places, R, v, path, vpath, at_mode):
             R[i, tau + 1] += w * kept[S2] * dv
             for a in range(o + 1):
                 R[i, 1 + a] += w * (kept[S] * vpath[a] - kept[W] * dv * path[a])
+        for i in range(trees.node[n, FIRST], trees.node[n, LAST] if cells.choice[MEAN] != 0 else 0):
+            if cells.code[i] == MULTINOMIAL and cells.data[i, TRIALS] > 0.0:
+                follow_mean(cells.choice[MEAN], (i, r0, o, trees.share[n], cells, path, vpath, R, at_mode))
 
 
 @kernel
