@@ -44,7 +44,13 @@ def units_drawn(design: Design, level: int, rng: np.random.Generator) -> Design:
     Returns
     -------
     Design
+
+    Raises
+    ------
+    EstimationError
+        If a response is a choice.
     """
+    _no_choices(design)
     code = design.codes[level]
     order = np.argsort(code, kind="stable")
     units = len(design.first_row[level])
@@ -96,12 +102,28 @@ def simulated(likelihood: GaussianLikelihood | Likelihood, free: np.ndarray, rng
     Returns
     -------
     Design
+
+    Raises
+    ------
+    EstimationError
+        If a response is a choice.
     """
     if isinstance(likelihood, GaussianLikelihood):
         design = likelihood.design
         return replace(design, blocks=tuple(_gaussian_blocks(likelihood, free, rng)))
     design = likelihood.predictor.design
+    _no_choices(design)
     return replace(design, blocks=tuple(_drawn_blocks(likelihood, free, rng)))
+
+
+def _no_choices(design: Design) -> None:
+    """The alternatives of an answer would have to be drawn together."""
+    for block in design.blocks:
+        if block.choice is not None:
+            raise EstimationError(
+                f"'{block.response.answer}' is a choice, of which no bootstrap samples are drawn yet",
+                remedy="Use se='robust' for standard errors that rest on the sample.",
+            )
 
 
 def _gaussian_blocks(likelihood: GaussianLikelihood, free: np.ndarray, rng: np.random.Generator):
