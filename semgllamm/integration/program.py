@@ -21,7 +21,7 @@ from semgllamm.integration.arrays import DEPTH, END, FIRST, LAST, PARENT, RULE, 
 from semgllamm.integration.collapse import collapse, depths
 from semgllamm.integration.gauss_hermite import rules
 
-__all__ = ["Evaluation", "Program", "Workspace", "build"]
+__all__ = ["Evaluation", "Program", "Workspace", "build", "threads_of"]
 
 WORTH_A_THREAD = 20_000  # terms of cells; fewer take less than some 200 microseconds
 WORTH_A_PART = 10_000
@@ -298,14 +298,7 @@ class Program:
         cuts = np.searchsorted(work, total * np.arange(1, parts) / parts)
         cuts = np.unique(np.concatenate([[0], cuts, [len(self.roots)]]))
         tasks = [(int(lo), int(hi), part) for part, (lo, hi) in enumerate(pairwise(cuts))]
-        threads = min(workspace.threads, int(total / WORTH_A_THREAD), len(tasks))
-        if threads < 2:
-            for task in tasks:
-                sweep(*task)
-            return
-        running = [_pool(threads, os.getpid()).submit(sweep, *task) for task in tasks]
-        for task in running:
-            task.result()
+        threads_of(min(workspace.threads, int(total / WORTH_A_THREAD)), sweep, tasks)
 
     def work(self, points: tuple[int, ...]) -> np.ndarray:
         """Terms of cells that a recursion takes, added up over the roots: Σ_nodes cells Π_path Q."""
@@ -315,6 +308,18 @@ class Program:
             Q[level] *= Q[self.tree[level, PARENT]]
         terms = Q * (1.0 + self.tree[:, LAST] - self.tree[:, FIRST])
         return np.cumsum(np.add.reduceat(terms, self.roots)) if len(self.roots) else terms
+
+
+def threads_of(threads: int, function, tasks: list[tuple]) -> None:
+    """Call the function with the arguments of each task, on so many threads if there are tasks for two."""
+    threads = min(threads, len(tasks))
+    if threads < 2:
+        for task in tasks:
+            function(*task)
+        return
+    running = [_pool(threads, os.getpid()).submit(function, *task) for task in tasks]
+    for task in running:
+        task.result()
 
 
 @cache

@@ -1,0 +1,434 @@
+"""The likelihood of wide items on a grid that all persons share, behind the interface of `Likelihood`.
+
+    log L = constant + Σ_i w_i log L_i,                                                       (integration/grid.py)
+    score      = Σ_i w_i E_i[s],
+    information = −Σ_i w_i (E_i[∂s] + E_i[ss'] − E_i[s] E_i[s]')                              (Louis 1982)
+
+with s the score of the complete data, exact for the grid in use. The nodes stay where they are while parameters move;
+they reach ±7 prior standard deviations, so that moving them would change nothing but rounding. `points` counts them on
+the axis that has most, and thereby sets the step of all axes, in prior standard deviations.
+
+With σ_i the root of the smallest eigenvalue of a unit's posterior covariance, in these units, the error of the
+log-likelihood is bounded by Σ_i 2 dim exp(−2π²σ_i²/h²), as if posteriors were normal. Points are chosen by that bound,
+and then checked by half as many again, as those of any other rule.
+"""
+
+from __future__ import annotations
+
+import os
+from itertools import combinations
+
+import numpy as np
+
+from semgllamm.data.design import Design
+from semgllamm.estimation.answers import Bound, axes_of, bind
+from semgllamm.estimation.feedback import Feedback
+from semgllamm.estimation.latent_distribution import Distribution, LatentDistribution, Totals
+from semgllamm.estimation.likelihood import Likelihood
+from semgllamm.estimation.predictor import hash_columns
+from semgllamm.integration import grid
+from semgllamm.integration.collapse import mix
+from semgllamm.integration.grid import AXES, Answers, Axes, Prior, Supports, Tables, Units
+from semgllamm.integration.program import threads_of
+from semgllamm.model.matrices import Model
+from semgllamm.model.transforms import LOG_VARIANCE, Working
+
+__all__ = ["GridLikelihood", "shared_grid"]
+
+REACH = 7.0  # prior standard deviations from the outermost means to the ends of the grid
+MOST = (0, 1001, 201, 81)  # points of one axis, by number of axes, beyond which tables cost more than they save
+COARSE = 1.3  # step in posterior standard deviations of the sharpest unit, on the way to the maximum
+PARTS = 8  # ranges of units whose sums are added up in order, whatever the number of threads
+WORTH_A_THREAD = 20_000
+MOST_ROOM = 2e7  # numbers that a thread may need
+
+
+def shared_grid(model: Model, working: Working, design: Design, threads: int | None = None) -> GridLikelihood | None:
+    """The likelihood on a shared grid, None where there is none or it would not pay.
+
+    There is one for one to three latent variables that all responses load on, at the level of the rows, with answers
+    that are few: at most one in four cells may differ from all others of its item and group, covariates of the item
+    included. Residual covariances, effects of latent variables that depend on covariates, and densities with feedback
+    are left to the recursion.
+    """
+    axes = axes_of(model)
+    rows_only = not any(model.eta_level) and all(r.level == 0 for r in model.responses)
+    if not 1 <= len(axes) <= AXES or not rows_only or not all(r.family.own <= 2 for r in model.responses):
+        return None
+    for group in model.groups:
+        crossed = any(c.row != c.column and (c.is_free or c.value != 0.0) for c in group.Theta)
+        if crossed or group.Omega or any(c.times for c in group.B):
+            return None
+    if Feedback(model, design):
+        return None
+    bound = bind(model, working, design, axes)
+    return None if bound is None else GridLikelihood(model, working, design, axes, bound, threads)
+
+
+class GridLikelihood(Likelihood):
+    """log L(free) on a shared grid, its derivative, and Louis' information, all exact for the grid.
+
+    Parameters
+    ----------
+    model, working, design : the objects of the walk
+    axes : tuple of str
+        The latent variables that items load on.
+    bound : Bound
+        The design as answers.
+    threads : int, optional
+
+    Attributes
+    ----------
+    As those of `Likelihood`, and
+
+    axes : tuple of str
+    unit_of_row : (n_rows,) int array
+        The unit that stands for each row of the design, identical ones being kept once.
+    """
+
+    shared = True
+
+    def __init__(
+        self, model: Model, working: Working, design: Design, axes: tuple[str, ...], bound: Bound,
+        threads: int | None = None,
+    ):  # fmt: skip
+        self.model, self.working, self.design, self.axes, self.bound = model, working, design, axes, bound
+        self.n_free, self.names, self.K = working.n_free, working.names, working.K
+        self.identity = bool(self.K.shape[0] == self.K.shape[1] and np.array_equal(self.K, np.eye(len(self.K))))
+        self.levels = (model.levels[0],)
+        self.signed = working.signed()
+        self.exact, self.ordinary, self.has_louis, self.depth = False, False, True, len(axes)
+        self.blocks = self._cholesky_blocks()
+        self.spheres = [at for _, _, at in working.spheres()]
+        self.threads = threads or os.cpu_count() or 1
+        self.evaluations = 0
+        self.logs = working.kind == LOG_VARIANCE
+        names = {c.column for g in model.groups for c in g.Gamma if c.column != "1"}
+        self.covariates = tuple(sorted(names))
+        self.latent = [LatentDistribution(g, model.eta, axes, self.covariates) for g in model.groups]
+        self.constant = float(sum(b.constant.sum() for b in design.blocks))
+        self._collapse()
+        self._lay_out()
+        self._placed: tuple[np.ndarray, np.ndarray, np.ndarray] | None = None
+        self._grids: dict[int, tuple] = {}
+        self._last: tuple | None = None
+
+    # ---- binding -------------------------------------------------------------------------------------------------
+
+    def _collapse(self) -> None:
+        """Identical rows once, those of a group together."""
+        design = self.design
+        w = np.stack([np.ones(design.n_rows), *(design.column(c) for c in self.covariates)], axis=1)
+        word = self.bound.signatures() + mix(design.group_of.astype(np.uint64))
+        if self.covariates:
+            word = mix(word) ^ hash_columns(w)[:, 0]
+        _, first, unit, count = np.unique(word, return_index=True, return_inverse=True, return_counts=True)
+        order = np.argsort(design.group_of[first], kind="stable")
+        place = np.empty_like(order)
+        place[order] = np.arange(len(order))
+        self.unit_of_row = place[unit.ravel()]
+        first = first[order]
+        self.units = Units(np.ascontiguousarray(self.bound.rows[first]), count[order].astype(float), w[first])
+        self.n_units = len(first)
+        group = design.group_of[first]
+        self.ranges = [tuple(np.searchsorted(group, (g, g + 1))) for g in range(len(self.model.groups))]
+
+    def _lay_out(self) -> None:
+        """Supports and columns: those of items, then those of the distribution of η."""
+        P, supports = len(self.axes), list(self.bound.supports)
+        items = [n > 0 or bool((self.bound.support == s).any()) for s, n in enumerate(self.bound.columns)]
+        pairs = list(combinations(range(P), 2))
+        supports += [pair for pair in pairs if pair not in supports]
+        items += [False] * (len(supports) - len(items))
+        own = [*self.bound.columns, *([0] * (len(supports) - len(self.bound.columns)))]
+        prior = [0] * len(supports)
+        for a in range(P):
+            prior[a] = self.units.covariates.shape[1] + 1
+        for pair in pairs:
+            prior[supports.index(pair)] = 1
+        self.supports, self.items, self.pairs = supports, np.array(items), pairs
+        self.n_own = own
+        self.first_column = np.concatenate([[0], np.cumsum(np.array(own) + prior)])
+
+    def _rows_of_columns(self, group: int, here: Distribution) -> tuple[np.ndarray, np.ndarray]:
+        """(columns, q): the complete-data score of a unit of the group in the columns; and what is constant in it."""
+        q, first = self.model.n_parameters, self.first_column
+        out = np.zeros((first[-1], q))
+        for s, numbers in enumerate(self.bound.numbers[group]):
+            at = np.flatnonzero(numbers >= 0)
+            out[first[s] + at, numbers[at]] = 1.0
+        single, pair, constant = self.latent[group].coefficients(here, q)
+        for a, form in enumerate(single):
+            out[first[a] + self.n_own[a] : first[a + 1]] = form
+        for ab, form in pair.items():
+            out[first[self.supports.index(ab) + 1] - 1] = form
+        return out, constant
+
+    # ---- the grid ------------------------------------------------------------------------------------------------
+
+    def _values(self, free) -> np.ndarray:
+        """The cells, but logarithms where variances are moved through these."""
+        inner = self.working.inner(np.asarray(free, dtype=float))
+        values = self.working.cells(inner)
+        values[self.logs] = inner[self.logs]
+        return values
+
+    def _distributions(self, values: np.ndarray) -> list[Distribution] | None:
+        try:
+            found = [latent.at(values) for latent in self.latent]
+        except np.linalg.LinAlgError:
+            return None
+        finite = all(np.isfinite(d.M).all() and np.isfinite(d.Sigma).all() for d in found)
+        return found if finite else None
+
+    def _means(self, found: list[Distribution]) -> np.ndarray:
+        mean = np.zeros((self.n_units, AXES))
+        for (lo, hi), here in zip(self.ranges, found):
+            mean[lo:hi, : len(self.axes)] = self.units.covariates[lo:hi] @ here.M.T
+        return mean
+
+    def place(self, free) -> None:
+        """Let the grid reach as far as the distribution of the latent variables does at these parameters."""
+        found = self._distributions(self._values(free))
+        if found is None:
+            raise np.linalg.LinAlgError("the covariance matrix of the latent variables is not positive definite")
+        mean = self._means(found)
+        P = len(self.axes)
+        sd = np.array([np.sqrt(np.diag(here.Sigma)) for here in found])
+        seen = [k for k, (lo, hi) in enumerate(self.ranges) if hi > lo]
+        low = np.min([mean[slice(*self.ranges[k]), :P].min(axis=0) - REACH * sd[k] for k in seen], axis=0)
+        high = np.max([mean[slice(*self.ranges[k]), :P].max(axis=0) + REACH * sd[k] for k in seen], axis=0)
+        self._placed = low, high, np.sqrt((sd[seen] ** 2).mean(axis=0))
+        self._grids, self._last = {}, None
+
+    def points_for(self, step: float) -> int:
+        """Number of points on the longest axis for a step in prior standard deviations."""
+        low, high, scale = self._placed
+        return max(2, int(np.ceil(np.max((high - low) / scale) / step)) + 1)
+
+    @property
+    def most_points(self) -> int:
+        return MOST[len(self.axes)]
+
+    def _grid(self, points: int):
+        """The nodes and the arrays of tables of so many points."""
+        if points in self._grids:
+            return self._grids[points]
+        low, high, scale = self._placed
+        P, bound = len(self.axes), self.bound
+        step = np.max((high - low) / scale) / (points - 1) * scale
+        size = np.ones(AXES, dtype=np.int64)
+        size[:P] = np.ceil((high - low) / step - 1e-9).astype(np.int64) + 1
+        eta = np.zeros((AXES, size.max()))
+        for a in range(P):
+            eta[a, : size[a]] = 0.5 * (low[a] + high[a]) + step[a] * (np.arange(size[a]) - 0.5 * (size[a] - 1))
+        axes = Axes(size, eta)
+        S = len(self.supports)
+        has, stride, cells = np.zeros((S, AXES), np.int64), np.zeros((S, AXES), np.int64), np.ones(S, np.int64)
+        for s, support in enumerate(self.supports):
+            for a in reversed(support):
+                has[s, a], stride[s, a] = 1, cells[s]
+                cells[s] *= size[a]
+        supports = Supports(has, stride, self.first_column, self.items)
+        length = cells[bound.support]
+        width = (bound.kind >= 0).sum(axis=1)
+        at, slot = np.cumsum(length) - length, np.cumsum(length * width) - length * width
+        answers = Answers(bound.code, bound.data, bound.support, at, slot, self.first_column[bound.support]
+                          + bound.column, bound.kind, bound.factor, bound.axis)  # fmt: skip
+        T = int(length.sum())
+        tables = Tables(
+            np.zeros(T), np.zeros((len(at), AXES, size.max())), np.zeros(T), np.zeros((T, 6)),
+            np.zeros(int((length * width).sum())),
+        )  # fmt: skip
+        self._grids = {points: (axes, supports, answers, tables, float(np.log(step).sum()))}
+        return self._grids[points]
+
+    def room_needed(self, points: int) -> float:
+        """Numbers that a thread needs for products of columns."""
+        low, high, scale = self._placed
+        size = (high - low) / scale / np.max((high - low) / scale) * points
+        width = np.diff(self.first_column)
+        return float(sum(np.prod(size[list(s)]) * n for s, n in zip(self.supports, width) if n))
+
+    # ---- evaluation ----------------------------------------------------------------------------------------------
+
+    def _sweep(self, free, points, moments: bool):
+        """(F, counts, mean, second, state) at `free`; None where it is impossible."""
+        self.evaluations += 1
+        if self._placed is None:
+            self.place(free)
+        values = self._values(free)
+        found = self._distributions(values)
+        if found is None:
+            return None
+        axes, supports, answers, tables, log_step = self._grid(int(points[0]))
+        grid.tabulate(axes, supports, answers, self.bound.predictor(values), tables)
+        grid.top_of_rows(axes, supports, answers, tables)
+        P, mean = len(self.axes), self._means(found)
+        priors = []
+        for here in found:
+            precision, variance = np.zeros((AXES, AXES)), np.ones(AXES)
+            precision[:P, :P], variance[:P] = here.precision, np.diag(here.Sigma)
+            constant = log_step + 0.5 * here.log_det - 0.5 * P * np.log(2 * np.pi)
+            priors.append(Prior(mean, precision, variance, float(constant)))
+        n = self.n_units
+        F, average, second = np.full(n, -np.inf), np.zeros((n, AXES)), np.zeros((n, AXES, AXES))
+        counts = np.zeros((PARTS if moments else 1, len(tables.log)))
+
+        def task(lo, hi, g, part):
+            grid.sweep_units(lo, hi, axes, supports, answers, tables, self.units, priors[g],
+                             grid.room(axes, supports, False), moments, F, counts[part if moments else 0], average,
+                             second)  # fmt: skip
+
+        self._run(task)
+        if not np.isfinite(F).all():
+            return None
+        return F, counts.sum(axis=0), average, second, (values, found, priors, axes, supports, answers, tables)
+
+    def _run(self, task) -> None:
+        """Call task(lo, hi, group, part) over ranges of the units of each group."""
+        tasks = []
+        for g, (lo, hi) in enumerate(self.ranges):
+            cuts = np.unique(np.linspace(lo, hi, PARTS + 1).astype(int))
+            tasks += [(int(a), int(b), g, part) for part, (a, b) in enumerate(zip(cuts[:-1], cuts[1:]))]
+        work = self.n_units * self.units.code.shape[1] * (20 ** len(self.axes)) / 20
+        threads_of(min(self.threads, int(work / WORTH_A_THREAD)), task, tasks)
+
+    def _loglik(self, F) -> float:
+        return self.constant + float(self.units.weight @ F)
+
+    def value(self, free, points) -> float:
+        """log L, every constant included; −inf outside the parameter space."""
+        found = self._sweep(free, points, False)
+        return -np.inf if found is None else self._loglik(found[0])
+
+    def score(self, free, points) -> tuple[float, np.ndarray]:
+        """log L and its derivative for the grid in use."""
+        found = self._sweep(free, points, True)
+        if found is None:
+            return -np.inf, np.full(self.n_free, np.nan)
+        gradient, *_ = self._derivatives(found, False)
+        return self._loglik(found[0]), self._to_free(self._to_inner(free, gradient))
+
+    def _to_inner(self, free, gradient: np.ndarray) -> np.ndarray:
+        return self._jacobian(free).T @ gradient
+
+    def _jacobian(self, free) -> np.ndarray:
+        J = self.working.jacobian(self.working.inner(np.asarray(free, dtype=float)))
+        J[self.logs, self.logs] = 1.0
+        return J
+
+    def _totals(self, average, second) -> list[Totals]:
+        """The sufficient statistics of the distribution of η, a group."""
+        P, out = len(self.axes), []
+        for lo, hi in self.ranges:
+            w = self.units.covariates[lo:hi]
+            weighted = self.units.weight[lo:hi, None] * w
+            ee = np.tensordot(self.units.weight[lo:hi], second[lo:hi, :P, :P], 1)
+            out.append(Totals(self.units.weight[lo:hi].sum(), weighted.T @ w, average[lo:hi, :P].T @ weighted, ee))
+        return out
+
+    def _derivatives(self, found, twice: bool):
+        """Gradient (q,) in the values and, `twice`, Σ w E[∂s]."""
+        _, counts, average, second, (values, here, _, axes, supports, answers, tables) = found
+        R, L = self.bound.number.shape
+        q = self.model.n_parameters
+        slope, bend = np.zeros((R, L)), np.zeros((R, L, L) if twice else (0, L, L))
+        grid.add_rows(axes, supports, answers, tables, counts, slope, bend)
+        number = self.bound.number
+        free = number >= 0
+        gradient = np.zeros(q)
+        np.add.at(gradient, number[free], slope[free])
+        hessian = np.zeros((q, q)) if twice else None
+        for latent, there, totals in zip(self.latent, here, self._totals(average, second)):
+            gradient += latent.gradient(there, totals, q)
+            if twice:
+                hessian += latent.hessian(values, there, totals)
+        if twice:
+            r, l, m = np.nonzero(bend)
+            np.add.at(hessian, (number[r, l], number[r, m]), bend[r, l, m])
+            off = l != m
+            r, l, m = r[off], l[off], m[off]
+            np.add.at(hessian, (number[r, m], number[r, l]), bend[r, l, m])
+        return gradient, hessian
+
+    def _cross(self, found, products: bool):
+        """x̄ of each unit (n, columns), and Σ w E[xx'] of each group."""
+        _, _, _, _, (_, _, priors, axes, supports, answers, tables) = found
+        C = int(self.first_column[-1])
+        mean = np.zeros((self.n_units, C))
+        cross = np.zeros((len(self.ranges), PARTS, C, C) if products else (len(self.ranges), PARTS, 1, 1))
+
+        def task(lo, hi, g, part):
+            grid.cross_units(lo, hi, axes, supports, answers, tables, self.units, priors[g],
+                             grid.room(axes, supports, True), products, mean, cross[g, part])  # fmt: skip
+
+        self._run(task)
+        total = np.triu(cross.sum(axis=1))
+        return mean, total + np.swapaxes(np.triu(total, 1), 1, 2)
+
+    def unit_scores(self, free, points) -> np.ndarray:
+        """Scores of the rows of the design, (n_rows, n_free)."""
+        found = self._sweep(free, points, False)
+        if found is None:
+            return np.full((1, self.n_free), np.nan)
+        mean, _ = self._cross(found, False)
+        scores = np.empty((self.n_units, self.n_free))
+        J = self._jacobian(free) @ self.K
+        for g, ((lo, hi), here) in enumerate(zip(self.ranges, found[4][1])):
+            form, constant = self._rows_of_columns(g, here)
+            scores[lo:hi] = (mean[lo:hi] @ form + constant) @ J
+        return scores[self.unit_of_row]
+
+    def louis(self, free, points) -> tuple[float, np.ndarray, np.ndarray]:
+        """log L, its derivative and the observed information, exact for the grid in use."""
+        found = self._sweep(free, points, True)
+        if found is None:
+            return -np.inf, np.full(self.n_free, np.nan), np.full((self.n_free, self.n_free), np.nan)
+        gradient, hessian = self._derivatives(found, True)
+        mean, cross = self._cross(found, True)
+        information = -hessian
+        for g, ((lo, hi), here) in enumerate(zip(self.ranges, found[4][1])):
+            form, _ = self._rows_of_columns(g, here)
+            weighted = self.units.weight[lo:hi, None] * mean[lo:hi]
+            information -= form.T @ (cross[g] - weighted.T @ mean[lo:hi]) @ form
+        J = self._jacobian(free)
+        bent = np.where(self.logs, 0.0, gradient)
+        inner = self.working.inner(np.asarray(free, dtype=float))
+        information = J.T @ information @ J - self.working.curvature(inner, bent)
+        return self._loglik(found[0]), self._to_free(J.T @ gradient), self.K.T @ information @ self.K
+
+    # ---- posterior -----------------------------------------------------------------------------------------------
+
+    def posterior(self, free, points) -> tuple[np.ndarray, np.ndarray]:
+        """Posterior means (n_rows, n_eta) and covariances (n_rows, n_eta, n_eta) of all latent variables."""
+        _, _, average, second, (_, found, *_) = self._sweep(free, points, True)
+        P, n_eta = len(self.axes), len(self.model.eta)
+        mean, covariance = np.zeros((self.n_units, n_eta)), np.zeros((self.n_units, n_eta, n_eta))
+        for (lo, hi), here, latent in zip(self.ranges, found, self.latent):
+            e = average[lo:hi, :P]
+            spread = second[lo:hi, :P, :P] - e[:, :, None] * e[:, None, :]
+            G = here.all_Sigma[:, latent.at_axes] @ here.precision
+            mean[lo:hi] = self.units.covariates[lo:hi] @ here.all_M.T + e @ G.T
+            covariance[lo:hi] = here.all_Sigma - G @ here.Sigma @ G.T + G @ spread @ G.T
+        return mean[self.unit_of_row], covariance[self.unit_of_row]
+
+    def sharpness(self, free, points) -> np.ndarray:
+        """σ_i: root of the smallest eigenvalue of the posterior covariance, in the units of the step, of each unit."""
+        found = self._sweep(free, points, True)
+        if found is None:
+            return np.full(self.n_units, np.nan)
+        P, (_, _, scale) = len(self.axes), self._placed
+        e = found[2][:, :P]
+        spread = (found[3][:, :P, :P] - e[:, :, None] * e[:, None, :]) / np.outer(scale, scale)
+        least = spread[:, 0, 0] if P == 1 else np.linalg.eigvalsh(spread)[:, 0]
+        return np.sqrt(np.maximum(least, 0.0))
+
+    def step_for(self, sharpness: np.ndarray, error: float) -> float:
+        """The step at which Σ w 2 dim exp(−2π²σ²/h²) is `error`, by bisection of its logarithm."""
+        low, high = 1e-3 * sharpness.min(), 10.0 * sharpness.max()
+        for _ in range(60):
+            h = np.sqrt(low * high)
+            bound = 2 * len(self.axes) * (self.units.weight @ np.exp(-2 * (np.pi * sharpness / h) ** 2))
+            low, high = (h, high) if bound <= error else (low, h)
+        return float(low)
