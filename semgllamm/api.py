@@ -108,7 +108,9 @@ def fit(
     sample_mean : Series, array, or list or dict of them, optional
     sample_nobs : int, or list or dict of them
         The number of rows that the covariances are of.
-    quadrature : "auto", "laplace", Adaptive or Ordinary
+    quadrature : "auto", "laplace", Adaptive, Grid or Ordinary
+        "auto" takes a closed form where there is one, else a grid that all rows share where the model has one (up to
+        three latent variables of wide items with few different answers), else adaptive quadrature.
     start : mapping of label or automatic name to value, optional
     settings : Settings, optional
     progress : "auto", True or False
@@ -355,14 +357,29 @@ def _likelihood(diagram, model, design, constraint, quadrature, settings, reques
         raise ModelError("a model without means is fitted in closed form only", remedy="Use meanstructure=True.")
     if request.likelihood != "normal":
         raise ModelError("likelihood='wishart' is for Gaussian models of one level")
-    _announce_compilation()
     from semgllamm.estimation.likelihood import Likelihood
     from semgllamm.estimation.predictor import Predictor, plan_tree
-    from semgllamm.estimation.settings import Ordinary, parse_quadrature
+    from semgllamm.estimation.settings import Grid, Ordinary, parse_quadrature
     from semgllamm.model.transforms import working_parameters
 
     tree = plan_tree(model, design)
     working = working_parameters(model, tuple(model.eta[k] for k in tree.order), constraint)
+    rule = Grid() if _is_auto(quadrature) else quadrature
+    if isinstance(rule, Grid):
+        from semgllamm.estimation.grid import shared_grid
+        from semgllamm.estimation.item_start import item_start_values
+
+        rule = parse_quadrature(rule, model.levels[:1])
+        found = shared_grid(model, working, design, settings.threads)
+        if found is not None and (rule.points is not None or found.reaches(item_start_values(found, diagram))):
+            return found, tree, rule
+        if not _is_auto(quadrature):
+            raise ModelError(
+                "this model has no shared grid",
+                remedy="A grid is for one to three latent variables, at the level of the rows, of items with few "
+                "different answers. Use quadrature='auto'.",
+            )
+    _announce_compilation()
     predictor = Predictor(model, working, tree, design)
     rule = parse_quadrature(quadrature, predictor.rule_levels)
     return Likelihood(predictor, ordinary=isinstance(rule, Ordinary), threads=settings.threads), tree, rule

@@ -205,6 +205,11 @@ class Climber:
         """Seconds since the fit began."""
         return perf_counter() - self.started
 
+    @property
+    def _fresh(self) -> bool:
+        """Whether an evaluation owes nothing to those before it."""
+        return self.near or getattr(self.likelihood, "shared", False)
+
     def _ready(self) -> None:
         if self.near:
             self.likelihood.cold()
@@ -224,7 +229,7 @@ class Climber:
         self._ready()
         self.evaluations = self.evaluations._replace(scores=self.evaluations.scores + 1)
         loglik, gradient = self.likelihood.score(free, points)
-        return Point(free, points, float(loglik), gradient, cold=self.near)
+        return Point(free, points, float(loglik), gradient, cold=self._fresh)
 
     def louis(self, free: np.ndarray, points: tuple[int, ...]) -> Point:
         """The point at `free` with Louis' information."""
@@ -233,7 +238,7 @@ class Climber:
         self._ready()
         self.evaluations = self.evaluations._replace(informations=self.evaluations.informations + 1)
         loglik, gradient, information = self.likelihood.louis(free, louis_points(self.likelihood, points))
-        return Point(free, points, float(loglik), gradient, information, by_louis=True, cold=self.near)
+        return Point(free, points, float(loglik), gradient, information, by_louis=True, cold=self._fresh)
 
     def _nowhere(self, free: np.ndarray, points: tuple[int, ...]) -> Point:
         return Point(free, points, -np.inf, np.full(free.size, np.nan))

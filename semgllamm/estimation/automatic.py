@@ -167,7 +167,9 @@ def estimate(
     if points is None and likelihood.exact:
         points = (1,) * len(likelihood.levels)
     try:
-        if points is None and likelihood.levels:
+        if points is None and getattr(likelihood, "shared", False):
+            optimum, error = _with_a_fine_grid(climber, start, restrictions)
+        elif points is None and likelihood.levels:
             optimum, error = _with_enough_points(climber, start, restrictions)
         else:
             optimum = _ascend(climber, start, tuple(points or ()), settings.tolerance, restrictions)
@@ -211,6 +213,25 @@ def _with_enough_points(
         if not optimum.convergence.converged or moved @ optimum.information @ moved < 10 * CLOSE:
             return optimum, error if optimum.convergence.converged else None
     return optimum, None
+
+
+def _with_a_fine_grid(
+    climber: Climber, free: np.ndarray, restrictions: Restrictions | None
+) -> tuple[Optimum, RemainingError | None]:
+    """Most of the way on a coarse grid, the rest on one whose step fits the posteriors found there."""
+    likelihood, settings = climber.likelihood, climber.settings
+    rough = _ascend(climber, free, likelihood.coarse_points(free), CLOSE, restrictions)
+    if not rough.convergence.converged:
+        return rough, None
+    points = likelihood.fine_points(rough.free, rough.points, settings.target)
+    while True:
+        optimum = _ascend(climber, rough.free, points, settings.tolerance, restrictions)
+        if not optimum.convergence.converged:
+            return optimum, None
+        error, _ = remaining_error(climber, optimum, restrictions)
+        if error.met or points[0] >= likelihood.most_points:
+            return optimum, error
+        rough, points = optimum, (min(more_points(points[0]), likelihood.most_points),)
 
 
 def _go_on(climber: Climber, further: np.ndarray, free: np.ndarray, points: tuple[int, ...], restrictions) -> Optimum:

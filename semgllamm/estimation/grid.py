@@ -37,6 +37,9 @@ __all__ = ["GridLikelihood", "shared_grid"]
 
 REACH = 7.0  # prior standard deviations from the outermost means to the ends of the grid
 MOST = (0, 1001, 201, 81)  # points of one axis, by number of axes, beyond which tables cost more than they save
+FIRST = 31  # points by which the posteriors at start values are told
+LEAST = 21
+CAUTION = 1e-2  # the part of the target that the bound is to be below
 COARSE = 1.3  # step in posterior standard deviations of the sharpest unit, on the way to the maximum
 PARTS = 8  # ranges of units whose sums are added up in order, whatever the number of threads
 WORTH_A_THREAD = 20_000
@@ -206,6 +209,31 @@ class GridLikelihood(Likelihood):
         low, high, scale = self._placed
         return max(2, int(np.ceil(np.max((high - low) / scale) / step)) + 1)
 
+    def coarse_points(self, free) -> tuple[int]:
+        """Points on the way to the maximum, for the posteriors at `free`."""
+        self.place(free)
+        points = FIRST
+        sharpest = float(self.sharpness(free, (points,)).min())
+        return (min(max(self.points_for(COARSE * sharpest), LEAST), self.most_points),)
+
+    def fine_points(self, free, points: tuple[int], target: float) -> tuple[int]:
+        """Points whose error is well below the target, for the posteriors at `free`."""
+        sharpness = self.sharpness(free, points)
+        self.place(free)
+        return (min(max(self.points_for(self.step_for(sharpness, CAUTION * target)), LEAST), self.most_points),)
+
+    def reaches(self, free) -> bool:
+        """Whether a grid that is fine enough at `free` has tables of a reasonable size."""
+        try:
+            self.place(free)
+        except np.linalg.LinAlgError:
+            return False
+        sharpness = self.sharpness(free, (FIRST,))
+        if not np.isfinite(sharpness).all() or sharpness.min() <= 0:
+            return False
+        points = self.points_for(sharpness.min())
+        return points <= self.most_points and self.room_needed(points) <= MOST_ROOM
+
     @property
     def most_points(self) -> int:
         return MOST[len(self.axes)]
@@ -249,6 +277,9 @@ class GridLikelihood(Likelihood):
         size = (high - low) / scale / np.max((high - low) / scale) * points
         width = np.diff(self.first_column)
         return float(sum(np.prod(size[list(s)]) * n for s, n in zip(self.supports, width) if n))
+
+    def cold(self) -> None:
+        """Nothing is remembered but the place of the grid."""
 
     # ---- evaluation ----------------------------------------------------------------------------------------------
 

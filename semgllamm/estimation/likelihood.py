@@ -29,10 +29,14 @@ class Likelihood:
         Every response is Gaussian, so that one adaptive point is exact.
     signed : (n_free,) bool array
         Where the log-likelihood is even in the parameter (standard deviations of random effects).
+    shared : bool
+        All units share their points, whose number is counted otherwise (`GridLikelihood`).
     depth : int
         Most latent variables on one path of the tree.
     evaluations : int
     """
+
+    shared = False
 
     def __init__(self, predictor: Predictor, ordinary: bool = False, threads: int | None = None):
         self.predictor, self.ordinary = predictor, ordinary
