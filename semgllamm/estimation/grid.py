@@ -17,6 +17,7 @@ from __future__ import annotations
 
 import os
 from itertools import combinations
+from typing import NamedTuple
 
 import numpy as np
 
@@ -28,6 +29,7 @@ from semgllamm.estimation.likelihood import Likelihood
 from semgllamm.estimation.predictor import hash_columns
 from semgllamm.integration import grid
 from semgllamm.integration.collapse import mix
+from semgllamm.estimation.axis_products import items_of_axis
 from semgllamm.integration.grid import AXES, Answers, Axes, Prior, Supports, Tables, Units
 from semgllamm.integration.program import threads_of
 from semgllamm.model.matrices import Model
@@ -66,6 +68,31 @@ def shared_grid(model: Model, working: Working, design: Design, threads: int | N
         return None
     bound = bind(model, working, design, axes)
     return None if bound is None else GridLikelihood(model, working, design, axes, bound, threads)
+
+
+class Setting(NamedTuple):
+    """The grid with its tables, and the distributions of η, at one parameter vector."""
+
+    values: np.ndarray
+    distributions: list[Distribution]
+    priors: list[Prior]
+    axes: Axes
+    supports: Supports
+    answers: Answers
+    tables: Tables
+
+
+class Sums(NamedTuple):
+    """What a sweep over the units leaves."""
+
+    F: np.ndarray  # (n,) log L of each
+    counts: np.ndarray  # (parts, T) of the answers
+    mean: np.ndarray  # (n, 3) E[e]
+    second: np.ndarray  # (n, 3, 3) E[ee']
+    kept: np.ndarray  # (n, 3, most) posterior of each axis
+    window: np.ndarray  # (n, 3, 2) where it is not negligible
+    x: np.ndarray  # (n, columns) E[x]
+    cross: np.ndarray  # (groups, parts, columns, columns) Σ w E[xx']
 
 
 class GridLikelihood(Likelihood):
@@ -283,8 +310,8 @@ class GridLikelihood(Likelihood):
 
     # ---- evaluation ----------------------------------------------------------------------------------------------
 
-    def _sweep(self, free, points, moments: bool):
-        """(F, counts, mean, second, state) at `free`; None where it is impossible."""
+    def _at(self, free, points) -> Setting | None:
+        """The tables and the distribution at `free`; None where these are impossible."""
         self.evaluations += 1
         if self._placed is None:
             self.place(free)
@@ -302,19 +329,34 @@ class GridLikelihood(Likelihood):
             precision[:P, :P], variance[:P] = here.precision, np.diag(here.Sigma)
             constant = log_step + 0.5 * here.log_det - 0.5 * P * np.log(2 * np.pi)
             priors.append(Prior(mean, precision, variance, float(constant)))
-        n = self.n_units
-        F, average, second = np.full(n, -np.inf), np.zeros((n, AXES)), np.zeros((n, AXES, AXES))
-        counts = np.zeros((PARTS if moments else 1, len(tables.log)))
+        return Setting(values, found, priors, axes, supports, answers, tables)
 
-        def task(lo, hi, g, part):
-            grid.sweep_units(lo, hi, axes, supports, answers, tables, self.units, priors[g],
-                             grid.room(axes, supports, False), moments, F, counts[part if moments else 0], average,
-                             second)  # fmt: skip
-
-        self._run(task)
-        if not np.isfinite(F).all():
+    def _sweep(self, free, points, task: str) -> tuple[Setting, Sums] | None:
+        """The sums over units that a task needs: "value", "score", "means" or "products"."""
+        at = self._at(free, points)
+        if at is None:
             return None
-        return F, counts.sum(axis=0), average, second, (values, found, priors, axes, supports, answers, tables)
+        n, most, C = self.n_units, at.axes.eta.shape[1], int(self.first_column[-1])
+        across = len(self.axes) > 1 and task in ("means", "products")
+        products = across and task == "products"
+        keeps = n if task in ("means", "products") else 0
+        sums = Sums(
+            np.full(n, -np.inf), np.zeros((PARTS if task != "value" else 1, len(at.tables.log))), np.zeros((n, AXES)),
+            np.zeros((n, AXES, AXES)), np.zeros((keeps, AXES, most)), np.zeros((keeps, AXES, 2), np.int64),
+            np.zeros((keeps, C)), np.zeros((len(self.ranges), PARTS, C, C) if products else (len(self.ranges), PARTS, 1, 1)),
+        )  # fmt: skip
+
+        def run(lo, hi, g, part):
+            room = grid.room(at.axes, at.supports, across)
+            shared = (lo, hi, at.axes, at.supports, at.answers, at.tables, self.units, at.priors[g], room)
+            where = (sums.F, sums.counts[part if task != "value" else 0], sums.mean, sums.second, sums.kept, sums.window)
+            if across:
+                grid.cross_units(*shared, products, *where, sums.x, sums.cross[g, part])
+            else:
+                grid.sweep_units(*shared, task != "value", *where)
+
+        self._run(run)
+        return (at, sums) if np.isfinite(sums.F).all() else None
 
     def _run(self, task) -> None:
         """Call task(lo, hi, group, part) over ranges of the units of each group."""
@@ -330,16 +372,16 @@ class GridLikelihood(Likelihood):
 
     def value(self, free, points) -> float:
         """log L, every constant included; −inf outside the parameter space."""
-        found = self._sweep(free, points, False)
-        return -np.inf if found is None else self._loglik(found[0])
+        found = self._sweep(free, points, "value")
+        return -np.inf if found is None else self._loglik(found[1].F)
 
     def score(self, free, points) -> tuple[float, np.ndarray]:
         """log L and its derivative for the grid in use."""
-        found = self._sweep(free, points, True)
+        found = self._sweep(free, points, "score")
         if found is None:
             return -np.inf, np.full(self.n_free, np.nan)
-        gradient, *_ = self._derivatives(found, False)
-        return self._loglik(found[0]), self._to_free(self._to_inner(free, gradient))
+        gradient, _ = self._derivatives(*found, False)
+        return self._loglik(found[1].F), self._to_free(self._to_inner(free, gradient))
 
     def _to_inner(self, free, gradient: np.ndarray) -> np.ndarray:
         return self._jacobian(free).T @ gradient
@@ -359,22 +401,21 @@ class GridLikelihood(Likelihood):
             out.append(Totals(self.units.weight[lo:hi].sum(), weighted.T @ w, average[lo:hi, :P].T @ weighted, ee))
         return out
 
-    def _derivatives(self, found, twice: bool):
+    def _derivatives(self, at: Setting, sums: Sums, twice: bool):
         """Gradient (q,) in the values and, `twice`, Σ w E[∂s]."""
-        _, counts, average, second, (values, here, _, axes, supports, answers, tables) = found
         R, L = self.bound.number.shape
         q = self.model.n_parameters
         slope, bend = np.zeros((R, L)), np.zeros((R, L, L) if twice else (0, L, L))
-        grid.add_rows(axes, supports, answers, tables, counts, slope, bend)
+        grid.add_rows(at.axes, at.supports, at.answers, at.tables, sums.counts.sum(axis=0), slope, bend)
         number = self.bound.number
         free = number >= 0
         gradient = np.zeros(q)
         np.add.at(gradient, number[free], slope[free])
         hessian = np.zeros((q, q)) if twice else None
-        for latent, there, totals in zip(self.latent, here, self._totals(average, second)):
-            gradient += latent.gradient(there, totals, q)
+        for latent, here, totals in zip(self.latent, at.distributions, self._totals(sums.mean, sums.second)):
+            gradient += latent.gradient(here, totals, q)
             if twice:
-                hessian += latent.hessian(values, there, totals)
+                hessian += latent.hessian(at.values, here, totals)
         if twice:
             r, l, m = np.nonzero(bend)
             np.add.at(hessian, (number[r, l], number[r, m]), bend[r, l, m])
@@ -383,62 +424,101 @@ class GridLikelihood(Likelihood):
             np.add.at(hessian, (number[r, m], number[r, l]), bend[r, l, m])
         return gradient, hessian
 
-    def _cross(self, found, products: bool):
-        """x̄ of each unit (n, columns), and Σ w E[xx'] of each group."""
-        _, _, _, _, (_, _, priors, axes, supports, answers, tables) = found
+    def _one_axis(self, at: Setting, sums: Sums, products: bool) -> np.ndarray | None:
+        """Fill in x̄ of the columns of single axes; Σ w E[xx'] of each axis with itself, a group, with `products`."""
         C = int(self.first_column[-1])
-        mean = np.zeros((self.n_units, C))
-        cross = np.zeros((len(self.ranges), PARTS, C, C) if products else (len(self.ranges), PARTS, 1, 1))
+        total = np.zeros((len(self.ranges), C, C)) if products else None
+        for a in range(len(self.axes)):
+            n_own, first = self.n_own[a], int(self.first_column[a])
+            own = slice(first, first + n_own)
+            shape = (self.n_units if products else 0, n_own)
+            mean, with_e, with_ee = np.zeros((self.n_units, n_own)), np.zeros(shape), np.zeros(shape)
 
-        def task(lo, hi, g, part):
-            grid.cross_units(lo, hi, axes, supports, answers, tables, self.units, priors[g],
-                             grid.room(axes, supports, True), products, mean, cross[g, part])  # fmt: skip
+            def run(lo, hi, g, part, a=a, mean=mean, with_e=with_e, with_ee=with_ee):
+                grid.mean_columns(lo, hi, a, at.supports, at.answers, at.tables, self.units, at.axes, at.priors[g],
+                                  sums.kept, sums.window, mean, with_e, with_ee)  # fmt: skip
 
-        self._run(task)
-        total = np.triu(cross.sum(axis=1))
-        return mean, total + np.swapaxes(np.triu(total, 1), 1, 2)
+            self._run(run)
+            sums.x[:, own] = mean
+            w = self.units.covariates
+            later = slice(first + n_own, first + n_own + w.shape[1] + 1)
+            e = at.axes.eta[a][None, : sums.kept.shape[2]] - at.priors[0].mean[:, a, None]
+            powers = self._powers(sums.kept[:, a], e, 4 if products else 2)
+            sums.x[:, later] = np.column_stack([powers[0][:, None] * w, powers[1]])
+            if not products:
+                continue
+            for g, (lo, hi) in enumerate(self.ranges):
+                weight, w_g = self.units.weight[lo:hi], w[lo:hi]
+                items = items_of_axis(at, sums, self.units, lo, hi, a, self.bound, first, n_own)
+                by_e = (weight[:, None] * w_g).T @ with_e[lo:hi]
+                by_ee = weight @ with_ee[lo:hi]
+                two, three, four = (weight * power[lo:hi] for power in powers[1:])
+                block = np.zeros((n_own + w.shape[1] + 1,) * 2)
+                block[:n_own, :n_own] = items
+                block[:n_own, n_own:-1], block[:n_own, -1] = by_e.T, by_ee
+                block[n_own:-1, n_own:-1] = (two[:, None] * w_g).T @ w_g
+                block[n_own:-1, -1] = three @ w_g
+                block[-1, -1] = four.sum()
+                block[n_own:, :n_own] = block[:n_own, n_own:].T
+                block[-1, n_own:-1] = block[n_own:-1, -1]
+                total[g, first : later.stop, first : later.stop] = block
+        return total
+
+    @staticmethod
+    def _powers(p: np.ndarray, e: np.ndarray, highest: int) -> list[np.ndarray]:
+        """E[e], E[e²], … of each unit."""
+        out = []
+        for _ in range(highest):
+            p = p * e
+            out.append(p.sum(axis=1))
+        return out
 
     def unit_scores(self, free, points) -> np.ndarray:
         """Scores of the rows of the design, (n_rows, n_free)."""
-        found = self._sweep(free, points, False)
+        found = self._sweep(free, points, "means")
         if found is None:
             return np.full((1, self.n_free), np.nan)
-        mean, _ = self._cross(found, False)
+        at, sums = found
+        self._one_axis(at, sums, False)
         scores = np.empty((self.n_units, self.n_free))
         J = self._jacobian(free) @ self.K
-        for g, ((lo, hi), here) in enumerate(zip(self.ranges, found[4][1])):
+        for g, ((lo, hi), here) in enumerate(zip(self.ranges, at.distributions)):
             form, constant = self._rows_of_columns(g, here)
-            scores[lo:hi] = (mean[lo:hi] @ form + constant) @ J
+            scores[lo:hi] = (sums.x[lo:hi] @ form + constant) @ J
         return scores[self.unit_of_row]
 
     def louis(self, free, points) -> tuple[float, np.ndarray, np.ndarray]:
         """log L, its derivative and the observed information, exact for the grid in use."""
-        found = self._sweep(free, points, True)
+        found = self._sweep(free, points, "products")
         if found is None:
             return -np.inf, np.full(self.n_free, np.nan), np.full((self.n_free, self.n_free), np.nan)
-        gradient, hessian = self._derivatives(found, True)
-        mean, cross = self._cross(found, True)
+        at, sums = found
+        gradient, hessian = self._derivatives(at, sums, True)
+        cross = self._one_axis(at, sums, True)
+        if len(self.axes) > 1:
+            others = np.triu(sums.cross.sum(axis=1))
+            cross += others + np.swapaxes(np.triu(others, 1), 1, 2)
         information = -hessian
-        for g, ((lo, hi), here) in enumerate(zip(self.ranges, found[4][1])):
+        for g, ((lo, hi), here) in enumerate(zip(self.ranges, at.distributions)):
             form, _ = self._rows_of_columns(g, here)
-            weighted = self.units.weight[lo:hi, None] * mean[lo:hi]
-            information -= form.T @ (cross[g] - weighted.T @ mean[lo:hi]) @ form
+            weighted = self.units.weight[lo:hi, None] * sums.x[lo:hi]
+            information -= form.T @ (cross[g] - weighted.T @ sums.x[lo:hi]) @ form
         J = self._jacobian(free)
         bent = np.where(self.logs, 0.0, gradient)
         inner = self.working.inner(np.asarray(free, dtype=float))
         information = J.T @ information @ J - self.working.curvature(inner, bent)
-        return self._loglik(found[0]), self._to_free(J.T @ gradient), self.K.T @ information @ self.K
+        return self._loglik(sums.F), self._to_free(J.T @ gradient), self.K.T @ information @ self.K
 
     # ---- posterior -----------------------------------------------------------------------------------------------
 
     def posterior(self, free, points) -> tuple[np.ndarray, np.ndarray]:
         """Posterior means (n_rows, n_eta) and covariances (n_rows, n_eta, n_eta) of all latent variables."""
-        _, _, average, second, (_, found, *_) = self._sweep(free, points, True)
+        at, sums = self._sweep(free, points, "score")
         P, n_eta = len(self.axes), len(self.model.eta)
         mean, covariance = np.zeros((self.n_units, n_eta)), np.zeros((self.n_units, n_eta, n_eta))
-        for (lo, hi), here, latent in zip(self.ranges, found, self.latent):
-            e = average[lo:hi, :P]
-            spread = second[lo:hi, :P, :P] - e[:, :, None] * e[:, None, :]
+        for (lo, hi), here, latent in zip(self.ranges, at.distributions, self.latent):
+            e = sums.mean[lo:hi, :P]
+            spread = sums.second[lo:hi, :P, :P] - e[:, :, None] * e[:, None, :]
             G = here.all_Sigma[:, latent.at_axes] @ here.precision
             mean[lo:hi] = self.units.covariates[lo:hi] @ here.all_M.T + e @ G.T
             covariance[lo:hi] = here.all_Sigma - G @ here.Sigma @ G.T + G @ spread @ G.T
@@ -446,12 +526,12 @@ class GridLikelihood(Likelihood):
 
     def sharpness(self, free, points) -> np.ndarray:
         """σ_i: root of the smallest eigenvalue of the posterior covariance, in the units of the step, of each unit."""
-        found = self._sweep(free, points, True)
+        found = self._sweep(free, points, "score")
         if found is None:
             return np.full(self.n_units, np.nan)
-        P, (_, _, scale) = len(self.axes), self._placed
-        e = found[2][:, :P]
-        spread = (found[3][:, :P, :P] - e[:, :, None] * e[:, None, :]) / np.outer(scale, scale)
+        P, (_, _, scale), sums = len(self.axes), self._placed, found[1]
+        e = sums.mean[:, :P]
+        spread = (sums.second[:, :P, :P] - e[:, :, None] * e[:, None, :]) / np.outer(scale, scale)
         least = spread[:, 0, 0] if P == 1 else np.linalg.eigvalsh(spread)[:, 0]
         return np.sqrt(np.maximum(least, 0.0))
 

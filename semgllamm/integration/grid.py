@@ -34,8 +34,8 @@ import numpy as np
 from semgllamm.responses import registry
 from semgllamm.responses.jit import kernel
 
-__all__ = ["AXES", "Answers", "Axes", "Prior", "Supports", "Tables", "Units", "add_rows", "cross_units", "room",
-           "sweep_units", "tabulate", "top_of_rows"]  # fmt: skip
+__all__ = ["AXES", "Answers", "Axes", "Prior", "Supports", "Tables", "Units", "add_rows", "cross_units", "mean_columns",
+           "room", "stack_units", "sweep_units", "tabulate", "top_of_rows"]  # fmt: skip
 
 AXES = 3
 CUT = 30.0  # −log of what may be left out, relative to the integrand at one node
@@ -493,60 +493,146 @@ def axes_in(s, supports):
 
 
 @kernel
-def sweep_units(lo, hi, axes, supports, answers, tables, units, prior, room, moments, F, counts, mean, second):
-    """log L of the units lo..hi; with `moments` the counts of the tables, E[e] (n, 3) and E[ee'] (n, 3, 3)."""
+def take_moments(i, axes, room, mean, second, kept, window):
+    """E[e] and E[ee'] of a unit, and if there is room the posterior of each axis, over its window."""
+    w = room.window
+    for a in range(AXES):
+        m = room.p[room.part[1 << a] :]
+        e0 = 0.0
+        e00 = 0.0
+        for q in range(w[a, 1] - w[a, 0]):
+            x = room.e[a, w[a, 0] + q]
+            e0 += m[q] * x
+            e00 += m[q] * x * x
+        mean[i, a], second[i, a, a] = e0, e00
+        if len(kept) > 0:
+            window[i, a, 0], window[i, a, 1] = w[a, 0], w[a, 1]
+            for q in range(w[a, 1] - w[a, 0]):
+                kept[i, a, w[a, 0] + q] = m[q]
+    for a in range(AXES):
+        for b in range(a):
+            if axes.size[a] > 1 and axes.size[b] > 1:
+                m = room.p[room.part[(1 << a) + (1 << b)] :]
+                nb, na = w[b, 1] - w[b, 0], w[a, 1] - w[a, 0]
+                total = 0.0
+                for q in range(nb):
+                    row = 0.0
+                    for p in range(na):
+                        row += m[q * na + p] * room.e[a, w[a, 0] + p]
+                    total += row * room.e[b, w[b, 0] + q]
+                second[i, a, b] = second[i, b, a] = total
+
+
+@kernel
+def take_counts(i, supports, answers, units, room, counts):
+    """Add a unit's posterior to the counts of the answers that it gave."""
+    w = room.window
+    code = units.code[i]
+    weight = units.weight[i]
+    for j in range(len(code)):
+        r = code[j]
+        if r < 0:
+            continue
+        s = answers.support[r]
+        m = room.p[room.part[axes_in(s, supports)] :]
+        if s < AXES:
+            at = answers.at[r]
+            out = counts[at + w[s, 0] : at + w[s, 1]]
+            for q in range(len(out)):
+                out[q] += weight * m[q]
+        else:
+            n0 = w[0, 1] - w[0, 0] if supports.has[s, 0] else 1
+            n1 = w[1, 1] - w[1, 0] if supports.has[s, 1] else 1
+            n2 = w[2, 1] - w[2, 0] if supports.has[s, 2] else 1
+            k0, k1, k2 = supports.stride[s, 0], supports.stride[s, 1], supports.stride[s, 2]
+            first = answers.at[r] + w[0, 0] * k0 + w[1, 0] * k1 + w[2, 0] * k2
+            c = 0
+            for q0 in range(n0):
+                for q1 in range(n1):
+                    k = first + q0 * k0 + q1 * k1
+                    for q2 in range(n2):
+                        counts[k + q2 * k2] += weight * m[c]
+                        c += 1
+
+
+@kernel
+def sweep_units(
+    lo, hi, axes, supports, answers, tables, units, prior, room, moments, F, counts, mean, second, kept, window
+):
+    """log L of the units lo..hi; with `moments` the counts of the tables, E[e] (n, 3) and E[ee'] (n, 3, 3).
+
+    If `kept` (n, 3, most) and `window` (n, 3, 2) are not empty they get the posterior of each axis.
+    """
     pairs = axes.size[2] > 1 and moments
     for i in range(lo, hi):
         F[i] = posterior(i, axes, supports, answers, tables, units, prior, pairs, room)
-        if not moments or not F[i] > -math.inf:
-            continue
-        w = room.window
-        for a in range(AXES):
-            m = room.p[room.part[1 << a] :]
-            e0 = 0.0
-            e00 = 0.0
-            for q in range(w[a, 1] - w[a, 0]):
-                x = room.e[a, w[a, 0] + q]
-                e0 += m[q] * x
-                e00 += m[q] * x * x
-            mean[i, a], second[i, a, a] = e0, e00
-        for a in range(AXES):
-            for b in range(a):
-                if axes.size[a] > 1 and axes.size[b] > 1:
-                    m = room.p[room.part[(1 << a) + (1 << b)] :]
-                    nb, na = w[b, 1] - w[b, 0], w[a, 1] - w[a, 0]
-                    total = 0.0
-                    for q in range(nb):
-                        row = 0.0
-                        for p in range(na):
-                            row += m[q * na + p] * room.e[a, w[a, 0] + p]
-                        total += row * room.e[b, w[b, 0] + q]
-                    second[i, a, b] = second[i, b, a] = total
+        if moments and F[i] > -math.inf:
+            take_moments(i, axes, room, mean, second, kept, window)
+            take_counts(i, supports, answers, units, room, counts)
+
+
+@kernel
+def mean_columns(lo, hi, s, supports, answers, tables, units, axes, prior, kept, window, mean, with_e, with_ee):
+    """E[x] of the items' columns of axis s, and if there is room E[xe] and E[xe²], (n, columns of the axis)."""
+    twice = len(with_e) > 0
+    for i in range(lo, hi):
         code = units.code[i]
-        weight = units.weight[i]
+        first, last = window[i, s, 0], window[i, s, 1]
+        p = kept[i, s]
+        mu = prior.mean[i, s]
         for j in range(len(code)):
             r = code[j]
-            if r < 0:
+            if r < 0 or answers.support[r] != s:
                 continue
-            s = answers.support[r]
-            m = room.p[room.part[axes_in(s, supports)] :]
-            if s < AXES:
-                k = answers.at[r] + w[s, 0]
-                for q in range(w[s, 1] - w[s, 0]):
-                    counts[k + q] += weight * m[q]
-            else:
-                n0 = w[0, 1] - w[0, 0] if supports.has[s, 0] else 1
-                n1 = w[1, 1] - w[1, 0] if supports.has[s, 1] else 1
-                n2 = w[2, 1] - w[2, 0] if supports.has[s, 2] else 1
-                k0, k1, k2 = supports.stride[s, 0], supports.stride[s, 1], supports.stride[s, 2]
-                first = answers.at[r] + w[0, 0] * k0 + w[1, 0] * k1 + w[2, 0] * k2
-                c = 0
-                for q0 in range(n0):
-                    for q1 in range(n1):
-                        k = first + q0 * k0 + q1 * k1
-                        for q2 in range(n2):
-                            counts[k + q2 * k2] += weight * m[c]
-                            c += 1
+            L = width(answers.kind[r])
+            at = answers.column[r] - supports.column[s]
+            for l in range(L):
+                if answers.kind[r, l] == NONE:
+                    continue
+                k = answers.slot[r] + l
+                m0, m1, m2 = 0.0, 0.0, 0.0
+                for q in range(first, last):
+                    v = p[q] * tables.columns[k + q * L]
+                    m0 += v
+                    if twice:
+                        e = axes.eta[s, q] - mu
+                        m1 += v * e
+                        m2 += v * e * e
+                mean[i, at + l] = m0
+                if twice:
+                    with_e[i, at + l], with_ee[i, at + l] = m1, m2
+
+
+@kernel
+def stack_columns(i, s, supports, answers, tables, units, kept, window, stack, used):
+    """Write the items' columns of axis s at the nodes of a unit, times the root of weight and posterior, below `used`."""
+    code = units.code[i]
+    first, last = window[i, s, 0], window[i, s, 1]
+    for q in range(first, last):
+        row = stack[used + q - first]
+        for c in range(len(row)):
+            row[c] = 0.0
+        root = math.sqrt(units.weight[i] * kept[i, s, q])
+        for j in range(len(code)):
+            r = code[j]
+            if r < 0 or answers.support[r] != s:
+                continue
+            L = width(answers.kind[r])
+            at = answers.column[r] - supports.column[s]
+            k = answers.slot[r] + q * L
+            for l in range(L):
+                row[at + l] = root * tables.columns[k + l]
+    return used + last - first
+
+
+@kernel
+def stack_units(lo, hi, s, supports, answers, tables, units, kept, window, stack):
+    """Stack the columns of units from lo on until there is no room; returns the rows written, and the next unit."""
+    used, i = 0, lo
+    while i < hi and used + kept.shape[2] <= len(stack):
+        used = stack_columns(i, s, supports, answers, tables, units, kept, window, stack, used)
+        i += 1
+    return used, i
 
 
 @kernel
@@ -659,24 +745,35 @@ def add_products(weight, s, t, supports, room, cross):
 
 
 @kernel
-def cross_units(lo, hi, axes, supports, answers, tables, units, prior, room, products, mean, cross):
-    """x̄ (n, columns) of the units lo..hi, and with `products` Σ w E[xx'] in blocks s ≤ t of supports."""
+def cross_units(
+    lo, hi, axes, supports, answers, tables, units, prior, room, products, F, counts, mean, second, kept, window, x,
+    cross
+):
+    """What `sweep_units` gives, x̄ (n, columns) of supports of several axes, and with `products` Σ w E[xx'].
+
+    The latter in blocks s ≤ t of supports, but those of one axis with itself.
+    """
     S = len(supports.has)
     for i in range(lo, hi):
-        if not posterior(i, axes, supports, answers, tables, units, prior, True, room) > -math.inf:
+        F[i] = posterior(i, axes, supports, answers, tables, units, prior, True, room)
+        if not F[i] > -math.inf:
             continue
+        take_moments(i, axes, room, mean, second, kept, window)
+        take_counts(i, supports, answers, units, room, counts)
         weight = units.weight[i]
-        for s in range(S):
+        for s in range(0 if products else AXES, S):
             C = supports.column[s + 1] - supports.column[s]
             if C == 0:
                 continue
             n = fill_columns(i, s, axes, supports, answers, tables, units, room)
-            m, x, first = room.p[room.part[axes_in(s, supports)] :], room.x[room.at[s] :], supports.column[s]
+            if s < AXES:
+                continue
+            m, columns, first = room.p[room.part[axes_in(s, supports)] :], room.x[room.at[s] :], supports.column[s]
             for q in range(n):
                 for c in range(C):
-                    mean[i, first + c] += m[q] * x[q * C + c]
+                    x[i, first + c] += m[q] * columns[q * C + c]
             if products:
-                add_squares(weight, m, n, C, x, first, cross)
+                add_squares(weight, m, n, C, columns, first, cross)
         if products:
             for s in range(S):
                 if supports.column[s + 1] > supports.column[s]:
