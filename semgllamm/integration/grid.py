@@ -21,7 +21,8 @@ Posterior means E_i over the nodes give, with columns x of derivatives of the lo
     counts: Σ_i w_i P_i(q) for each row of a table;   x̄_i = E_i[x];   Σ_i w_i E_i[xx'].
 
 A column has a support too. Those of items are derivatives of log f; those of the distribution of η are e_a times 1 and
-covariates, e_a² and e_a e_b, with e = η − μ_i. Products of columns with supports S and T need the posterior on S ∪ T.
+covariates, e_a² and e_a e_b, with e = η − μ_i. Products of columns with supports S and T need the posterior on S ∪ T. Those of one axis with itself
+are left to matrix products (estimation/axis_products.py), for which the posterior of each axis is kept.
 """
 
 from __future__ import annotations
@@ -38,8 +39,9 @@ __all__ = ["AXES", "Answers", "Axes", "Prior", "Supports", "Tables", "Units", "a
            "room", "stack_units", "sweep_units", "tabulate", "top_of_rows"]  # fmt: skip
 
 AXES = 3
-CUT = 30.0  # −log of what may be left out, relative to the integrand at one node
+CUT = 25.0  # −log of what may be left out, relative to the integrand at one node
 ALL = 7  # the set of all axes
+EXTREME = 200.0  # log of a factor beyond which integrands are added up in logs
 NONE, IN_NU, IN_TAU1, IN_TAU2 = range(4)  # what a column is the derivative in
 
 
@@ -111,6 +113,8 @@ class Room(NamedTuple):
     peak: np.ndarray  # (S,)
     part: np.ndarray  # (8,) where the posterior of each set of axes begins, axis a being bit a
     p: np.ndarray  # posteriors over the window
+    tilt: np.ndarray  # exp(−K_ab …) of pairs of axes, laid out as their posteriors
+    third: np.ndarray  # (3, most) E[e_b e_c; q_a], the product of the two other axes
     other: np.ndarray  # (cells,) of items of a larger support
     at: np.ndarray  # (S + 1,) where the columns of each support begin
     x: np.ndarray  # columns over the window, those of a node together
@@ -129,6 +133,7 @@ def room(axes: Axes, supports: Supports, columns: bool) -> Room:
     return Room(
         np.zeros((AXES, 2), np.int64), np.zeros(AXES, np.int64), np.zeros((AXES, most)), np.zeros((S, AXES, most)),
         np.zeros(most), np.zeros(S), np.cumsum(sets) - sets, np.zeros(int(sets.sum())),
+        np.zeros(int(sets[:-1].sum())), np.zeros((AXES, most)),
         np.zeros(int(axes.size.prod()) if several else 0), at, np.zeros(at[-1]), np.zeros(projected),
     )  # fmt: skip
 
@@ -414,42 +419,135 @@ def add_items(s, code, supports, answers, tables, room):
 
 
 @kernel
+def fill_by_logs(code, supports, answers, tables, prior, room):
+    """The joint integrand over its largest value, node by node; returns the log of that."""
+    w, K = room.window, prior.precision
+    n0, n1, n2 = w[0, 1] - w[0, 0], w[1, 1] - w[1, 0], w[2, 1] - w[2, 0]
+    joint, m0, m1, m2 = room.p[room.part[ALL] :], room.p[room.part[1] :], room.p[room.part[2] :], room.p[room.part[4] :]
+    e0, e1, e2 = room.e[0, w[0, 0] :], room.e[1, w[1, 0] :], room.e[2, w[2, 0] :]
+    c = 0
+    for q0 in range(n0):
+        for q1 in range(n1):
+            base = m0[q0] + m1[q1] - K[0, 1] * e0[q0] * e1[q1]
+            tilt = K[0, 2] * e0[q0] + K[1, 2] * e1[q1]
+            for q2 in range(n2):
+                joint[c] = base + m2[q2] - tilt * e2[q2]
+                c += 1
+    for s in range(AXES, len(supports.has)):
+        if supports.items[s]:
+            add_items(s, code, supports, answers, tables, room)
+    top = -math.inf
+    for c in range(n0 * n1 * n2):
+        top = max(top, joint[c])
+    for c in range(n0 * n1 * n2):
+        joint[c] = math.exp(joint[c] - top)
+    return top
+
+
+@kernel
+def fill_tilt(a, b, axes, prior, room):
+    """exp(−K_ab (e_a − e_a*)(e_b − e_b*)) by powers of its value one step from the node *; False if it is extreme."""
+    w, star = room.window, room.star
+    K = prior.precision[a, b]
+    tilt = room.tilt[room.part[(1 << a) + (1 << b)] :]
+    nb, middle = w[b, 1] - w[b, 0], star[b] - w[b, 0]
+    step = axes.eta[b, 1] - axes.eta[b, 0] if axes.size[b] > 1 else 0.0
+    for q in range(w[a, 1] - w[a, 0]):
+        log = -K * (room.e[a, w[a, 0] + q] - room.e[a, star[a]]) * step
+        if abs(log) * max(middle, nb - middle) > EXTREME:
+            return False
+        up, down = math.exp(log), math.exp(-log)
+        row = tilt[q * nb : (q + 1) * nb]
+        row[middle] = 1.0
+        for p in range(middle + 1, nb):
+            row[p] = row[p - 1] * up
+        for p in range(middle - 1, -1, -1):
+            row[p] = row[p + 1] * down
+    return True
+
+
+@kernel
+def fill_by_factors(axes, prior, room):
+    """The joint integrand over its value at the node *, a product over axes and pairs of them; its log, or +∞ if extreme.
+
+    With e = e* + e' it is Π_a exp(b_a − ½K_aa e_a² − e_a Σ_b≠a K_ab e_b*) Π_a<b exp(−K_ab e'_a e'_b) times a constant.
+    """
+    w, K, star = room.window, prior.precision, room.star
+    for a in range(AXES):
+        for b in range(a + 1, AXES):
+            if not fill_tilt(a, b, axes, prior, room):
+                return math.inf
+    top = 0.0
+    for a in range(AXES):
+        for b in range(a + 1, AXES):
+            top += K[a, b] * room.e[a, star[a]] * room.e[b, star[b]]
+    for a in range(AXES):
+        pull = 0.0
+        for b in range(AXES):
+            if b != a:
+                pull += K[a, b] * room.e[b, star[b]]
+        f, e = room.p[room.part[1 << a] :], room.e[a, w[a, 0] :]
+        at = star[a] - w[a, 0]
+        here = f[at] - pull * e[at]
+        for q in range(w[a, 1] - w[a, 0]):
+            f[q] = math.exp(f[q] - pull * e[q] - here)
+        top += here
+    n0, n1, n2 = w[0, 1] - w[0, 0], w[1, 1] - w[1, 0], w[2, 1] - w[2, 0]
+    joint, f0, f1, f2 = room.p[room.part[ALL] :], room.p[room.part[1] :], room.p[room.part[2] :], room.p[room.part[4] :]
+    t01, t02, t12 = room.tilt[room.part[3] :], room.tilt[room.part[5] :], room.tilt[room.part[6] :]
+    for q0 in range(n0):
+        for q2 in range(n2):
+            t02[q0 * n2 + q2] *= f2[q2]
+        for q1 in range(n1):
+            c = (q0 * n1 + q1) * n2
+            base = f0[q0] * f1[q1] * t01[q0 * n1 + q1]
+            for q2 in range(n2):
+                joint[c + q2] = base * t02[q0 * n2 + q2] * t12[q1 * n2 + q2]
+    return top
+
+
+@kernel
+def sum_of(x, n):
+    """Σ x in four parts, which may be added side by side."""
+    a, b, c, d = 0.0, 0.0, 0.0, 0.0
+    m = n - n % 4
+    for k in range(0, m, 4):
+        a += x[k]
+        b += x[k + 1]
+        c += x[k + 2]
+        d += x[k + 3]
+    for k in range(m, n):
+        a += x[k]
+    return (a + b) + (c + d)
+
+
+@kernel
 def posterior(i, axes, supports, answers, tables, units, prior, pairs, room):
     """log L of a unit; `p` gets its posterior over all axes and each, axes 0 and 1, and with `pairs` any two."""
     if not find_window(i, axes, supports, answers, tables, units, prior, room):
         return -math.inf
-    w = room.window
+    w, K = room.window, prior.precision
     n0, n1, n2 = w[0, 1] - w[0, 0], w[1, 1] - w[1, 0], w[2, 1] - w[2, 0]
-    K = prior.precision
-    for a in range(AXES):
-        for q in range(w[a, 0], w[a, 1]):
-            v = -0.5 * K[a, a] * room.e[a, q] ** 2
-            if supports.items[a] and axes.size[a] > 1:
-                v += room.bound[a, a, q]
-            room.p[room.part[1 << a] + q - w[a, 0]] = v
     joint, m0, m1, m2 = room.p[room.part[ALL] :], room.p[room.part[1] :], room.p[room.part[2] :], room.p[room.part[4] :]
     m01, m02, m12 = room.p[room.part[3] :], room.p[room.part[5] :], room.p[room.part[6] :]
-    e0, e1, e2 = room.e[0], room.e[1], room.e[2]
-    c = 0
-    for q0 in range(n0):
-        x0 = e0[w[0, 0] + q0]
-        for q1 in range(n1):
-            x1 = e1[w[1, 0] + q1]
-            base = m0[q0] + m1[q1] - K[0, 1] * x0 * x1
-            tilt = K[0, 2] * x0 + K[1, 2] * x1
-            for q2 in range(n2):
-                joint[c] = base + m2[q2] - tilt * e2[w[2, 0] + q2]
-                c += 1
+    several = False
     for s in range(AXES, len(supports.has)):
-        if supports.items[s]:
-            add_items(s, units.code[i], supports, answers, tables, room)
-    top = -math.inf
-    for c in range(n0 * n1 * n2):
-        top = max(top, joint[c])
-    mass = 0.0
-    for c in range(n0 * n1 * n2):
-        joint[c] = math.exp(joint[c] - top)
-        mass += joint[c]
+        several = several or supports.items[s]
+    top = math.inf
+    for attempt in range(2):
+        if top < math.inf or (several and attempt == 0):
+            continue
+        for a in range(AXES):
+            for q in range(w[a, 0], w[a, 1]):
+                v = -0.5 * K[a, a] * room.e[a, q] ** 2
+                if supports.items[a] and axes.size[a] > 1:
+                    v += room.bound[a, a, q]
+                room.p[room.part[1 << a] + q - w[a, 0]] = v
+        if attempt == 0:
+            top = fill_by_factors(axes, prior, room)
+        else:
+            top = fill_by_logs(units.code[i], supports, answers, tables, prior, room)
+    mass = sum_of(joint, n0 * n1 * n2)
     if not mass > 0.0 or not mass < math.inf:
         return -math.inf
     for q in range(n0):
@@ -464,22 +562,29 @@ def posterior(i, axes, supports, answers, tables, units, prior, pairs, room):
         for c in range(n1 * n2):
             m12[c] = 0.0
     scale = 1.0 / mass
-    c = 0
     for q0 in range(n0):
         for q1 in range(n1):
-            total = 0.0
+            c = (q0 * n1 + q1) * n2
+            cells = joint[c : c + n2]
             for q2 in range(n2):
-                p = joint[c] * scale
-                joint[c] = p
-                total += p
-                m2[q2] += p
-                if pairs:
-                    m02[q0 * n2 + q2] += p
-                    m12[q1 * n2 + q2] += p
-                c += 1
+                cells[q2] *= scale
+            if pairs:
+                row02, row12 = m02[q0 * n2 : (q0 + 1) * n2], m12[q1 * n2 : (q1 + 1) * n2]
+                for q2 in range(n2):
+                    row02[q2] += cells[q2]
+                for q2 in range(n2):
+                    row12[q2] += cells[q2]
+            else:
+                for q2 in range(n2):
+                    m2[q2] += cells[q2]
+            total = sum_of(cells, n2)
             m01[q0 * n1 + q1] = total
             m0[q0] += total
             m1[q1] += total
+    if pairs:
+        for q0 in range(n0):
+            for q2 in range(n2):
+                m2[q2] += m02[q0 * n2 + q2]
     return top + math.log(mass) + prior.constant
 
 
@@ -745,6 +850,75 @@ def add_products(weight, s, t, supports, room, cross):
 
 
 @kernel
+def product_of_axes(weight, s, supports, room, cross):
+    """Products of e_a e_b, the only column of a pair of axes, with all columns of single axes and pairs."""
+    w, h = room.window, supports.has
+    a = 0 if h[s, 0] else 1
+    b = 2 if h[s, 2] else 1
+    k = supports.column[s]
+    m = room.p[room.part[axes_in(s, supports)] :]
+    na, nb = w[a, 1] - w[a, 0], w[b, 1] - w[b, 0]
+    ea, eb = room.e[a, w[a, 0] :], room.e[b, w[b, 0] :]
+    squares = 0.0
+    along_a, along_b = room.level, room.projected
+    for q in range(nb):
+        along_b[q] = 0.0
+    for p in range(na):
+        total, square = 0.0, 0.0
+        for q in range(nb):
+            x = m[p * nb + q] * eb[q]
+            total += x
+            square += x * eb[q]
+            along_b[q] += ea[p] * x
+        along_a[p] = ea[p] * total
+        squares += ea[p] * ea[p] * square
+    cross[k, k] += weight * squares
+    for t in range(AXES):
+        C, first = supports.column[t + 1] - supports.column[t], supports.column[t]
+        x = room.x[room.at[t] :]
+        if C > 0:
+            for q in range(w[t, 1] - w[t, 0]):
+                p = weight * (along_a[q] if t == a else (along_b[q] if t == b else room.third[t, q]))
+                for c in range(C):
+                    cross[first + c, k] += p * x[q * C + c]
+    for t in range(s + 1, len(h)):
+        # another pair shares one axis with this one
+        shared = a if h[t, a] else b
+        e = room.e[shared, w[shared, 0] :]
+        total = 0.0
+        for q in range(w[shared, 1] - w[shared, 0]):
+            total += e[q] * e[q] * room.third[shared, q]
+        cross[k, supports.column[t]] += weight * total
+
+
+@kernel
+def fill_third(room):
+    """Of each axis the posterior times the product of the deviations on the two others, added up over these."""
+    w = room.window
+    n0, n1, n2 = w[0, 1] - w[0, 0], w[1, 1] - w[1, 0], w[2, 1] - w[2, 0]
+    e0, e1, e2 = room.e[0, w[0, 0] :], room.e[1, w[1, 0] :], room.e[2, w[2, 0] :]
+    joint = room.p[room.part[ALL] :]
+    third = room.third
+    for a in range(AXES):
+        for q in range(w[a, 1] - w[a, 0]):
+            third[a, q] = 0.0
+    for q0 in range(n0):
+        for q1 in range(n1):
+            c = (q0 * n1 + q1) * n2
+            both = e0[q0] * e1[q1]
+            for q2 in range(n2):
+                third[2, q2] += both * joint[c + q2]
+            a, b = 0.0, 0.0
+            for q2 in range(0, n2 - 1, 2):
+                a += joint[c + q2] * e2[q2]
+                b += joint[c + q2 + 1] * e2[q2 + 1]
+            if n2 % 2:
+                a += joint[c + n2 - 1] * e2[n2 - 1]
+            third[0, q0] += e1[q1] * (a + b)
+            third[1, q1] += e0[q0] * (a + b)
+
+
+@kernel
 def cross_units(
     lo, hi, axes, supports, answers, tables, units, prior, room, products, F, counts, mean, second, kept, window, x,
     cross
@@ -754,8 +928,11 @@ def cross_units(
     The latter in blocks s ≤ t of supports, but those of one axis with itself.
     """
     S = len(supports.has)
+    several = False
+    for s in range(AXES, S):
+        several = several or supports.items[s]
     for i in range(lo, hi):
-        F[i] = posterior(i, axes, supports, answers, tables, units, prior, True, room)
+        F[i] = posterior(i, axes, supports, answers, tables, units, prior, several or axes.size[2] > 1, room)
         if not F[i] > -math.inf:
             continue
         take_moments(i, axes, room, mean, second, kept, window)
@@ -772,11 +949,16 @@ def cross_units(
             for q in range(n):
                 for c in range(C):
                     x[i, first + c] += m[q] * columns[q * C + c]
-            if products:
+            if products and several:
                 add_squares(weight, m, n, C, columns, first, cross)
-        if products:
-            for s in range(S):
-                if supports.column[s + 1] > supports.column[s]:
-                    for t in range(s + 1, S):
-                        if supports.column[t + 1] > supports.column[t]:
-                            add_products(weight, s, t, supports, room, cross)
+        if not products:
+            continue
+        for s in range(S if several else AXES):
+            if supports.column[s + 1] > supports.column[s]:
+                for t in range(s + 1, S if several else AXES):
+                    if supports.column[t + 1] > supports.column[t]:
+                        add_products(weight, s, t, supports, room, cross)
+        if not several:
+            fill_third(room)
+            for s in range(AXES, S):
+                product_of_axes(weight, s, supports, room, cross)
