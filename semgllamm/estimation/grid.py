@@ -29,7 +29,8 @@ from semgllamm.estimation.likelihood import Likelihood
 from semgllamm.estimation.predictor import hash_columns
 from semgllamm.integration import grid
 from semgllamm.integration.collapse import mix
-from semgllamm.estimation.axis_products import items_of_axis
+from semgllamm.estimation.axis_products import squares_of_axis
+from semgllamm.estimation.one_axis import one_axis, windows
 from semgllamm.integration.grid import AXES, Answers, Axes, Prior, Supports, Tables, Units
 from semgllamm.integration.program import threads_of
 from semgllamm.model.matrices import Model
@@ -139,6 +140,7 @@ class GridLikelihood(Likelihood):
         self.constant = float(sum(b.constant.sum() for b in design.blocks))
         self._collapse()
         self._lay_out()
+        self.matrices = one_axis(self.units, self.ranges, self.bound, len(axes))
         self._placed: tuple[np.ndarray, np.ndarray, np.ndarray] | None = None
         self._grids: dict[int, tuple] = {}
         self._last: tuple | None = None
@@ -355,8 +357,68 @@ class GridLikelihood(Likelihood):
             else:
                 grid.sweep_units(*shared, task != "value", *where)
 
-        self._run(run)
-        return (at, sums) if np.isfinite(sums.F).all() else None
+        if self.matrices is not None:
+            self._sweep_by_matrices(at, sums, task)
+        else:
+            self._run(run)
+        if not np.isfinite(sums.F).all():
+            return None
+        if task != "value":
+            self._last = np.array(free, dtype=float), tuple(points), sums.mean, sums.second
+        return at, sums
+
+    def _sweep_by_matrices(self, at: Setting, sums: Sums, task: str) -> None:
+        shape = len(self.bound.code), int(at.axes.size[0])
+        log, eta = at.tables.log.reshape(shape), at.axes.eta[0, : shape[1]]
+        for (lo, hi), prior, group in zip(self.ranges, at.priors, self.matrices):
+            if group is None:
+                continue
+            found = group.sweep(log, eta, prior.mean[lo:hi, 0], prior.precision[0, 0], prior.constant, task != "value")
+            if found is None:
+                return
+            sums.F[lo:hi] = found.F
+            if task == "value":
+                continue
+            sums.mean[lo:hi, 0], sums.second[lo:hi, 0, 0] = found.mean, found.second
+            sums.counts[0] += found.counts.ravel()
+            if len(sums.kept):
+                sums.kept[lo:hi, 0, : shape[1]] = found.p
+                sums.window[lo:hi, 0] = windows(found.p)
+
+    def _columns_by_matrices(self, at: Setting, sums: Sums) -> np.ndarray | None:
+        """As `_one_axis` with products, None where answers differ by too many functions of η."""
+        Q, n_own = int(at.axes.size[0]), self.n_own[0]
+        C = int(self.first_column[-1])
+        total = np.zeros((len(self.ranges), C, C))
+        eta = at.axes.eta[0, :Q]
+        width = (self.bound.kind >= 0).sum(axis=1)
+        slot = at.answers.slot
+        tables = [at.tables.columns[s : s + Q * k].reshape(Q, k) for s, k in zip(slot, width)]
+        for g, ((lo, hi), group) in enumerate(zip(self.ranges, self.matrices)):
+            if group is None:
+                continue
+            mean, p, w = at.priors[g].mean[lo:hi, 0], sums.kept[lo:hi, 0, :Q], self.units.covariates[lo:hi]
+            found = group.products(p, tables, eta, mean)
+            if found is None:
+                return None
+            powers = group.moments(p, eta, mean, 4)
+            sums.x[lo:hi] = np.column_stack([found.x, powers[0][:, None] * w, powers[1]])
+            self._fill_block(total[g], 0, n_own, found.squares, found.with_e, found.with_ee, powers[1:], lo, hi)
+        return total
+
+    def _fill_block(self, total, first: int, n_own: int, items, with_e, with_ee, powers, lo: int, hi: int) -> None:
+        """The products of an axis' columns: those of items, e w, e²; `powers` are E[e²], E[e³], E[e⁴]."""
+        weight, w = self.units.weight[lo:hi], self.units.covariates[lo:hi]
+        two, three, four = (weight * power for power in powers)
+        size = n_own + w.shape[1] + 1
+        block = total[first : first + size, first : first + size]
+        block[:n_own, :n_own] = items
+        block[:n_own, n_own:-1], block[:n_own, -1] = with_e, with_ee
+        block[n_own:-1, n_own:-1] = (two[:, None] * w).T @ w
+        block[n_own:-1, -1] = three @ w
+        block[-1, -1] = four.sum()
+        block[n_own:, :n_own] = block[:n_own, n_own:].T
+        block[-1, n_own:-1] = block[n_own:-1, -1]
 
     def _run(self, task) -> None:
         """Call task(lo, hi, group, part) over ranges of the units of each group."""
@@ -426,6 +488,10 @@ class GridLikelihood(Likelihood):
 
     def _one_axis(self, at: Setting, sums: Sums, products: bool) -> np.ndarray | None:
         """Fill in x̄ of the columns of single axes; Σ w E[xx'] of each axis with itself, a group, with `products`."""
+        if products and self.matrices is not None:
+            by_matrices = self._columns_by_matrices(at, sums)
+            if by_matrices is not None:
+                return by_matrices
         C = int(self.first_column[-1])
         total = np.zeros((len(self.ranges), C, C)) if products else None
         for a in range(len(self.axes)):
@@ -449,19 +515,10 @@ class GridLikelihood(Likelihood):
                 continue
             for g, (lo, hi) in enumerate(self.ranges):
                 weight, w_g = self.units.weight[lo:hi], w[lo:hi]
-                items = items_of_axis(at, sums, self.units, lo, hi, a, self.bound, first, n_own)
-                by_e = (weight[:, None] * w_g).T @ with_e[lo:hi]
-                by_ee = weight @ with_ee[lo:hi]
-                two, three, four = (weight * power[lo:hi] for power in powers[1:])
-                block = np.zeros((n_own + w.shape[1] + 1,) * 2)
-                block[:n_own, :n_own] = items
-                block[:n_own, n_own:-1], block[:n_own, -1] = by_e.T, by_ee
-                block[n_own:-1, n_own:-1] = (two[:, None] * w_g).T @ w_g
-                block[n_own:-1, -1] = three @ w_g
-                block[-1, -1] = four.sum()
-                block[n_own:, :n_own] = block[:n_own, n_own:].T
-                block[-1, n_own:-1] = block[n_own:-1, -1]
-                total[g, first : later.stop, first : later.stop] = block
+                items = squares_of_axis(at, sums, self.units, lo, hi, a, n_own)
+                by_e = with_e[lo:hi].T @ (weight[:, None] * w_g)
+                self._fill_block(total[g], first, n_own, items, by_e, weight @ with_ee[lo:hi],
+                                 [power[lo:hi] for power in powers[1:]], lo, hi)  # fmt: skip
         return total
 
     @staticmethod
@@ -526,12 +583,14 @@ class GridLikelihood(Likelihood):
 
     def sharpness(self, free, points) -> np.ndarray:
         """σ_i: root of the smallest eigenvalue of the posterior covariance, in the units of the step, of each unit."""
-        found = self._sweep(free, points, "score")
-        if found is None:
-            return np.full(self.n_units, np.nan)
-        P, (_, _, scale), sums = len(self.axes), self._placed, found[1]
-        e = sums.mean[:, :P]
-        spread = (sums.second[:, :P, :P] - e[:, :, None] * e[:, None, :]) / np.outer(scale, scale)
+        last = self._last
+        if last is None or last[1] != tuple(points) or not np.array_equal(last[0], free):
+            if self._sweep(free, points, "score") is None:
+                return np.full(self.n_units, np.nan)
+        _, _, mean, second = self._last
+        P, (_, _, scale) = len(self.axes), self._placed
+        e = mean[:, :P]
+        spread = (second[:, :P, :P] - e[:, :, None] * e[:, None, :]) / np.outer(scale, scale)
         least = spread[:, 0, 0] if P == 1 else np.linalg.eigvalsh(spread)[:, 0]
         return np.sqrt(np.maximum(least, 0.0))
 
