@@ -367,11 +367,10 @@ def _likelihood(diagram, model, design, constraint, quadrature, settings, reques
     rule = Grid() if _is_auto(quadrature) else quadrature
     if isinstance(rule, Grid):
         from semgllamm.estimation.grid import shared_grid
-        from semgllamm.estimation.item_start import item_start_values
 
         rule = parse_quadrature(rule, model.levels[:1])
         found = shared_grid(model, working, design, settings.threads)
-        if found is not None and (rule.points is not None or found.reaches(item_start_values(found, diagram))):
+        if found is not None and (rule.points is not None or found.reaches(found.start_values(diagram))):
             return found, tree, rule
         if not _is_auto(quadrature):
             raise ModelError(

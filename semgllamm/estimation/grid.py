@@ -22,8 +22,10 @@ from typing import NamedTuple
 import numpy as np
 
 from semgllamm.data.design import Design
+from semgllamm.diagram.diagram import PathDiagram
 from semgllamm.estimation.answers import Bound, axes_of, bind
 from semgllamm.estimation.feedback import Feedback
+from semgllamm.estimation.item_start import item_start_values
 from semgllamm.estimation.latent_distribution import Distribution, LatentDistribution, Totals
 from semgllamm.estimation.likelihood import Likelihood
 from semgllamm.estimation.predictor import hash_columns
@@ -142,6 +144,8 @@ class GridLikelihood(Likelihood):
         self._lay_out()
         self.matrices = one_axis(self.units, self.ranges, self.bound, len(axes))
         self._placed: tuple[np.ndarray, np.ndarray, np.ndarray] | None = None
+        self._start: np.ndarray | None = None
+        self._placed_at: np.ndarray | None = None
         self._grids: dict[int, tuple] = {}
         self._last: tuple | None = None
 
@@ -196,6 +200,12 @@ class GridLikelihood(Likelihood):
             out[first[self.supports.index(ab) + 1] - 1] = form
         return out, constant
 
+    def start_values(self, diagram: PathDiagram) -> np.ndarray:
+        """Free parameters to start from; those of the first diagram that is asked about are kept."""
+        if self._start is None:
+            self._start = item_start_values(self, diagram)
+        return self._start
+
     # ---- the grid ------------------------------------------------------------------------------------------------
 
     def _values(self, free) -> np.ndarray:
@@ -221,6 +231,8 @@ class GridLikelihood(Likelihood):
 
     def place(self, free) -> None:
         """Let the grid reach as far as the distribution of the latent variables does at these parameters."""
+        if self._placed_at is not None and np.array_equal(self._placed_at, free):
+            return
         found = self._distributions(self._values(free))
         if found is None:
             raise np.linalg.LinAlgError("the covariance matrix of the latent variables is not positive definite")
@@ -231,7 +243,7 @@ class GridLikelihood(Likelihood):
         low = np.min([mean[slice(*self.ranges[k]), :P].min(axis=0) - REACH * sd[k] for k in seen], axis=0)
         high = np.max([mean[slice(*self.ranges[k]), :P].max(axis=0) + REACH * sd[k] for k in seen], axis=0)
         self._placed = low, high, np.sqrt((sd[seen] ** 2).mean(axis=0))
-        self._grids, self._last = {}, None
+        self._grids, self._last, self._placed_at = {}, None, np.array(free, dtype=float)
 
     def points_for(self, step: float) -> int:
         """Number of points on the longest axis for a step in prior standard deviations."""
@@ -297,7 +309,9 @@ class GridLikelihood(Likelihood):
             np.zeros(T), np.zeros((len(at), AXES, size.max())), np.zeros(T), np.zeros((T, 6)),
             np.zeros(int((length * width).sum())),
         )  # fmt: skip
-        self._grids = {points: (axes, supports, answers, tables, float(np.log(step).sum()))}
+        # two at a time: those in use, and those that check them
+        self._grids = dict([*self._grids.items()][-1:])
+        self._grids[points] = axes, supports, answers, tables, float(np.log(step).sum())
         return self._grids[points]
 
     def room_needed(self, points: int) -> float:

@@ -14,7 +14,6 @@ from semgllamm.estimation.covariances import Inverse, by_expectation, kind_of_er
 from semgllamm.estimation.gaussian import GaussianLikelihood
 from semgllamm.estimation.grid import GridLikelihood
 from semgllamm.estimation.identification import identification
-from semgllamm.estimation.item_start import item_start_values
 from semgllamm.estimation.least_squares import LeastSquares
 from semgllamm.estimation.likelihood import Likelihood
 from semgllamm.estimation.moment_start import moment_start_values
@@ -115,7 +114,7 @@ def _start(likelihood: Likelihood | GaussianLikelihood, diagram: PathDiagram) ->
     if isinstance(likelihood, GaussianLikelihood):
         return moment_start_values(likelihood, diagram)
     if isinstance(likelihood, GridLikelihood):
-        return item_start_values(likelihood, diagram)
+        return likelihood.start_values(diagram)
     return start_values(likelihood.predictor, diagram)
 
 

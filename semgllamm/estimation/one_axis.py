@@ -107,6 +107,17 @@ class OneAxis:
         e = eta - (mean[:1, None] if self.even else mean[:, None])
         return [self._mean(p, e**k) for k in range(1, highest + 1)]
 
+    def _by_item(self, maps: np.ndarray) -> np.ndarray:
+        """O maps (n, C), where the rows of an answer are zero but for the columns of its item."""
+        out = np.zeros((len(self.O), self.columns))
+        for j, columns in enumerate(self.place):
+            mine = np.flatnonzero(self.of == j)
+            if len(mine) == 1:
+                np.multiply(self.O[:, mine], maps[mine, columns], out=out[:, columns])
+            elif len(mine):
+                out[:, columns] = self.O[:, mine] @ maps[mine, columns]
+        return out
+
     def products(self, p: np.ndarray, tables: list[np.ndarray], eta: np.ndarray, mean: np.ndarray) -> Products | None:
         """Means and products of the items' columns; `tables` (Q, columns of its item) of each answer.
 
@@ -128,7 +139,7 @@ class OneAxis:
             at += d.shape[1]
         w, e = self.weight, eta - (mean[:1, None] if self.even else mean[:, None])
         weighted = p * w[:, None]
-        parts = [self.O @ m for m in maps]
+        parts = [self._by_item(m) for m in maps]
         x = p @ base
         for k in range(span):
             x += (p @ phi[:, k])[:, None] * parts[k]
