@@ -43,7 +43,7 @@ __all__ = ["GridLikelihood", "shared_grid"]
 REACH = 7.0  # prior standard deviations from the outermost means to the ends of the grid
 MOST = (0, 1001, 201, 81)  # points of one axis, by number of axes, beyond which tables cost more than they save
 FIRST = 31  # points by which the posteriors at start values are told
-LEAST = 21
+LEAST = (0, 41, 31, 25)  # points by number of axes, whatever the posteriors: steep items are not normal densities
 CAUTION = 1e-2  # the part of the target that the bound is to be below
 COARSE = 1.3  # step in posterior standard deviations of the sharpest unit, on the way to the maximum
 PARTS = 8  # ranges of units whose sums are added up in order, whatever the number of threads
@@ -255,13 +255,14 @@ class GridLikelihood(Likelihood):
         self.place(free)
         points = FIRST
         sharpest = float(self.sharpness(free, (points,)).min())
-        return (min(max(self.points_for(COARSE * sharpest), LEAST), self.most_points),)
+        return (min(max(self.points_for(COARSE * sharpest), LEAST[len(self.axes)]), self.most_points),)
 
     def fine_points(self, free, points: tuple[int], target: float) -> tuple[int]:
         """Points whose error is well below the target, for the posteriors at `free`."""
         sharpness = self.sharpness(free, points)
         self.place(free)
-        return (min(max(self.points_for(self.step_for(sharpness, CAUTION * target)), LEAST), self.most_points),)
+        points = self.points_for(self.step_for(sharpness, CAUTION * target))
+        return (min(max(points, LEAST[len(self.axes)]), self.most_points),)
 
     def reaches(self, free) -> bool:
         """Whether a grid that is fine enough at `free` has tables of a reasonable size."""
