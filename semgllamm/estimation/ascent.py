@@ -486,14 +486,18 @@ def _update(H: np.ndarray, s: np.ndarray, y: np.ndarray) -> np.ndarray:
 def nearer(climber: Climber, free: np.ndarray, information: np.ndarray, points: tuple[int, ...]) -> np.ndarray:
     """Newton's steps with a matrix that was found elsewhere, as long as each leaves a hundredth of the decrement."""
     curvature = Curvature.of(information, climber.blocks)
-    before = np.inf
+    best, before = free, np.inf
     while True:
         here = climber.score(free, points)
+        if not here.possible:
+            return best
         step = curvature.solve(here.gradient)
         decrement = float(here.gradient @ step)
-        if not here.possible or not decrement < 0.01 * before or decrement < STEADY:
-            return free if here.possible else free - last
-        free, before, last = here.free + step, decrement, step
+        if decrement >= before:
+            return best
+        if decrement >= 0.01 * before or decrement < STEADY:
+            return free
+        best, free, before = free, here.free + step, decrement
 
 
 def polish(climber: Climber, here: Point, until: float) -> Point:

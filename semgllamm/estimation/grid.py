@@ -16,7 +16,7 @@ and then checked by half as many again, as those of any other rule.
 from __future__ import annotations
 
 import os
-from itertools import combinations
+from itertools import combinations, pairwise
 from typing import NamedTuple
 
 import numpy as np
@@ -24,15 +24,15 @@ import numpy as np
 from semgllamm.data.design import Design
 from semgllamm.diagram.diagram import PathDiagram
 from semgllamm.estimation.answers import Bound, axes_of, bind
+from semgllamm.estimation.axis_products import squares_of_axis
 from semgllamm.estimation.feedback import Feedback
 from semgllamm.estimation.item_start import item_start_values
 from semgllamm.estimation.latent_distribution import Distribution, LatentDistribution, Totals
 from semgllamm.estimation.likelihood import Likelihood
+from semgllamm.estimation.one_axis import one_axis, windows
 from semgllamm.estimation.predictor import hash_columns
 from semgllamm.integration import grid
 from semgllamm.integration.collapse import mix
-from semgllamm.estimation.axis_products import squares_of_axis
-from semgllamm.estimation.one_axis import one_axis, windows
 from semgllamm.integration.grid import AXES, Answers, Axes, Prior, Supports, Tables, Units
 from semgllamm.integration.program import threads_of
 from semgllamm.model.matrices import Model
@@ -360,13 +360,14 @@ class GridLikelihood(Likelihood):
         sums = Sums(
             np.full(n, -np.inf), np.zeros((PARTS if task != "value" else 1, len(at.tables.log))), np.zeros((n, AXES)),
             np.zeros((n, AXES, AXES)), np.zeros((keeps, AXES, most)), np.zeros((keeps, AXES, 2), np.int64),
-            np.zeros((keeps, C)), np.zeros((len(self.ranges), PARTS, C, C) if products else (len(self.ranges), PARTS, 1, 1)),
+            np.zeros((keeps, C)), np.zeros((len(self.ranges), PARTS, *((C, C) if products else (1, 1)))),
         )  # fmt: skip
 
         def run(lo, hi, g, part):
             room = grid.room(at.axes, at.supports, across)
             shared = (lo, hi, at.axes, at.supports, at.answers, at.tables, self.units, at.priors[g], room)
-            where = (sums.F, sums.counts[part if task != "value" else 0], sums.mean, sums.second, sums.kept, sums.window)
+            counts = sums.counts[part if task != "value" else 0]
+            where = (sums.F, counts, sums.mean, sums.second, sums.kept, sums.window)
             if across:
                 grid.cross_units(*shared, products, *where, sums.x, sums.cross[g, part])
             else:
@@ -440,7 +441,7 @@ class GridLikelihood(Likelihood):
         tasks = []
         for g, (lo, hi) in enumerate(self.ranges):
             cuts = np.unique(np.linspace(lo, hi, PARTS + 1).astype(int))
-            tasks += [(int(a), int(b), g, part) for part, (a, b) in enumerate(zip(cuts[:-1], cuts[1:]))]
+            tasks += [(int(a), int(b), g, part) for part, (a, b) in enumerate(pairwise(cuts))]
         work = self.n_units * self.units.code.shape[1] * (20 ** len(self.axes)) / 20
         threads_of(min(self.threads, int(work / WORTH_A_THREAD)), task, tasks)
 
@@ -599,9 +600,9 @@ class GridLikelihood(Likelihood):
     def sharpness(self, free, points) -> np.ndarray:
         """σ_i: root of the smallest eigenvalue of the posterior covariance, in the units of the step, of each unit."""
         last = self._last
-        if last is None or last[1] != tuple(points) or not np.array_equal(last[0], free):
-            if self._sweep(free, points, "score") is None:
-                return np.full(self.n_units, np.nan)
+        known = last is not None and last[1] == tuple(points) and np.array_equal(last[0], free)
+        if not known and self._sweep(free, points, "score") is None:
+            return np.full(self.n_units, np.nan)
         _, _, mean, second = self._last
         P, (_, _, scale) = len(self.axes), self._placed
         e = mean[:, :P]
