@@ -36,8 +36,8 @@ _LAZY = {
 
 __all__ = [
     "Adaptive", "DataError", "EstimationError", "Fit", "Grid", "ModelError", "ModelSyntaxError", "Ordinary",
-    "PathDiagram", "SemgllammError", "SemgllammWarning", "Settings", "cfa", "compare", "covariance_matrix", "explain", "fit", "growth",
-    "lavaan", "load_dataset", "parameter_table", "parse", "sem",
+    "PathDiagram", "SemgllammError", "SemgllammWarning", "Settings", "cfa", "compare", "covariance_matrix", "explain",
+    "fit", "growth", "lavaan", "load_dataset", "parameter_table", "parse", "sem",
 ]  # fmt: skip
 
 

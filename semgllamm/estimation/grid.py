@@ -16,6 +16,7 @@ and then checked by half as many again, as those of any other rule.
 from __future__ import annotations
 
 import os
+from functools import cached_property
 from itertools import combinations, pairwise
 from typing import NamedTuple
 
@@ -30,7 +31,7 @@ from semgllamm.estimation.item_start import item_start_values
 from semgllamm.estimation.latent_distribution import Distribution, LatentDistribution, Totals
 from semgllamm.estimation.likelihood import Likelihood
 from semgllamm.estimation.one_axis import one_axis, windows
-from semgllamm.estimation.predictor import hash_columns
+from semgllamm.estimation.predictor import Predictor, hash_columns, plan_tree
 from semgllamm.integration import grid
 from semgllamm.integration.collapse import mix
 from semgllamm.integration.grid import AXES, Answers, Axes, Prior, Supports, Tables, Units
@@ -148,6 +149,11 @@ class GridLikelihood(Likelihood):
         self._placed_at: np.ndarray | None = None
         self._grids: dict[int, tuple] = {}
         self._last: tuple | None = None
+
+    @cached_property
+    def predictor(self) -> Predictor:
+        """The same model bound to the recursion's arrays, which draw samples."""
+        return Predictor(self.model, self.working, plan_tree(self.model, self.design), self.design)
 
     # ---- binding -------------------------------------------------------------------------------------------------
 

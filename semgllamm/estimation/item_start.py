@@ -26,7 +26,7 @@ STRONGEST = 0.85
 def item_start_values(likelihood: GridLikelihood, diagram: PathDiagram) -> np.ndarray:
     """Free parameters to start from, (n_free,)."""
     model, working = likelihood.model, likelihood.working
-    scores, mean, spread = _scores(likelihood)
+    scores = _scores(likelihood)
     values = np.zeros(model.n_parameters)
     for g, group in enumerate(model.groups):
         strength, variance = {}, {}
@@ -49,7 +49,7 @@ def item_start_values(likelihood: GridLikelihood, diagram: PathDiagram) -> np.nd
                     strength[cell.row] = strength.get(cell.row, 0.0) + cell.value**2 * variance[name]
         measured = {c.column for c in group.Lambda}
         _structure(group, variance, measured, values)
-        _locations(likelihood, g, strength, mean, values)
+        _locations(likelihood, g, strength, values)
     inner = working.inner_from_cells(values)
     cells = working.cells(inner)
     for row, number in zip(diagram.parameters, model.rows):
@@ -59,7 +59,7 @@ def item_start_values(likelihood: GridLikelihood, diagram: PathDiagram) -> np.nd
 
 
 def _scores(likelihood: GridLikelihood):
-    """Answers (rows, items) as deviations from their means in standard deviations, zero where missing."""
+    """The place of each item, and the correlations of the answers over the rows that have both."""
     design = likelihood.design
     place = {r.name: k for k, r in enumerate(likelihood.model.responses)}
     y = np.full((design.n_rows, len(place)), np.nan)
@@ -72,9 +72,8 @@ def _scores(likelihood: GridLikelihood):
     mean = y.sum(axis=0) / n
     y = np.where(seen, y - mean, 0.0)
     spread = np.sqrt((y * y).sum(axis=0) / n)
-    likelihood_scores = y / np.where(spread > 0, spread, 1.0)
-    R = likelihood_scores.T @ likelihood_scores / np.maximum(seen.T.astype(float) @ seen, 1.0)
-    return (place, R), mean, spread
+    y /= np.where(spread > 0, spread, 1.0)
+    return place, y.T @ y / np.maximum(seen.T.astype(float) @ seen, 1.0)
 
 
 def _counts(family) -> bool:
@@ -125,7 +124,7 @@ def _structure(group, variance, measured, values) -> None:
             values[cell.number] = 0.3 * np.sqrt(variance.get(cell.row, 1.0) * variance.get(cell.column, 1.0))
 
 
-def _locations(likelihood, g, strength, mean, values) -> None:
+def _locations(likelihood, g, strength, values) -> None:
     """Intercepts and thresholds by the margins of the group."""
     from scipy.special import ndtri
 

@@ -302,7 +302,8 @@ def parse_quadrature(value: str | Adaptive | Grid | Ordinary, levels: Sequence[s
     if isinstance(value, Grid):
         if value.points is not None and _count(value.points, "the grid", MOST_NODES) < FEWEST_NODES:
             raise EstimationError(
-                f"the grid has {value.points} points on an axis", remedy=f"Use {FEWEST_NODES} or more; 31 to 121 are usual."
+                f"the grid has {value.points} points on an axis",
+                remedy=f"Use {FEWEST_NODES} or more; 31 to 121 are usual.",
             )
         return Grid(None if value.points is None else (index(value.points),))
     if not isinstance(value, Adaptive | Ordinary):

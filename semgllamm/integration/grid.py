@@ -21,8 +21,9 @@ Posterior means E_i over the nodes give, with columns x of derivatives of the lo
     counts: Σ_i w_i P_i(q) for each row of a table;   x̄_i = E_i[x];   Σ_i w_i E_i[xx'].
 
 A column has a support too. Those of items are derivatives of log f; those of the distribution of η are e_a times 1 and
-covariates, e_a² and e_a e_b, with e = η − μ_i. Products of columns with supports S and T need the posterior on S ∪ T. Those of one axis with itself
-are left to matrix products (estimation/axis_products.py), for which the posterior of each axis is kept.
+covariates, e_a² and e_a e_b, with e = η − μ_i. Products of columns with supports S and T need the posterior on S ∪ T.
+Those of one axis with itself are left to matrix products (estimation/axis_products.py), for which the posterior of each
+axis is kept.
 """
 
 from __future__ import annotations
@@ -330,7 +331,7 @@ def find_window(i, axes, supports, answers, tables, units, prior, room):
                 room.star[a] = q
     if dims > 1:
         # up along each axis in turn: the higher the node, the smaller the box
-        for turn in range(2):
+        for _ in range(2):
             for a in range(AXES):
                 size = axes.size[a]
                 if size == 1:
@@ -468,7 +469,7 @@ def fill_tilt(a, b, axes, prior, room):
 
 @kernel
 def fill_by_factors(axes, prior, room):
-    """The joint integrand over its value at the node *, a product over axes and pairs of them; its log, or +∞ if extreme.
+    """The joint integrand over its value at the node *, by factors of one and two axes; its log, or +∞ if extreme.
 
     With e = e* + e' it is Π_a exp(b_a − ½K_aa e_a² − e_a Σ_b≠a K_ab e_b*) Π_a<b exp(−K_ab e'_a e'_b) times a constant.
     """
@@ -710,7 +711,7 @@ def mean_columns(lo, hi, s, supports, answers, tables, units, axes, prior, kept,
 
 @kernel
 def stack_columns(i, s, supports, answers, tables, units, kept, window, stack, used):
-    """Write the items' columns of axis s at the nodes of a unit, times the root of weight and posterior, below `used`."""
+    """Write the items' columns of axis s at a unit's nodes, times the root of weight and posterior, below `used`."""
     code = units.code[i]
     first, last = window[i, s, 0], window[i, s, 1]
     for q in range(first, last):

@@ -1,5 +1,5 @@
-"""The shared grid: its log-likelihood is the recursion's, its score and information are those of its log-likelihood, and
-it knows its error."""
+"""The shared grid: its log-likelihood is the recursion's, its score and information are those of its log-likelihood,
+and it knows its error."""
 
 from dataclasses import dataclass, field
 
@@ -143,8 +143,8 @@ def test_scores_of_rows_add_up_and_are_lost_with_the_row(name):
 def test_against_the_definition():
     data = answers(12)
     case = Case(
-        "f =~ o1 + b2\ng =~ c1 + b4\n@family(o1, ordinal(logit))\n@family(c1, poisson)\n@family(b2, bernoulli(probit))\n"
-        "@family(b4, bernoulli(cloglog))\ng ~ w", data=lambda: data
+        "f =~ o1 + b2\ng =~ c1 + b4\n@family(o1, ordinal(logit))\n@family(c1, poisson)\n"
+        "@family(b2, bernoulli(probit))\n@family(b4, bernoulli(cloglog))\ng ~ w", data=lambda: data
     )  # fmt: skip
     found, likelihood, _ = gridded(case)
     values = {"f=~b2": 0.7, "g=~b4": -0.9, "g~w": 0.5, "f~~f": 0.8, "g~~g": 0.5, "o1|t1": -0.6, "o1|t2": 0.9,
@@ -224,7 +224,8 @@ def test_the_error_is_known_before_it_is_measured(name):
         assert abs(likelihood.value(free, (points,)) - exact) < error
 
 
-FITS = ["one factor", "missing answers", "a latent regression and effects on items", "two factors", "equal in two groups"]
+FITS = ("one factor", "missing answers", "a latent regression and effects on items", "two factors",
+        "equal in two groups")  # fmt: skip
 
 
 @pytest.mark.parametrize("name", FITS)

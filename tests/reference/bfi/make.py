@@ -2,8 +2,8 @@
 
     python tests/reference/bfi/make.py
 
-maximises the log-likelihood, an integral by ordinary sums over a dense grid in both factors, in plain NumPy with SciPy's
-optimiser, and writes values.json. Some ten minutes. `make.R` writes data.csv.
+maximises the log-likelihood, an integral by ordinary sums over a dense grid in both factors, in plain NumPy with
+SciPy's optimiser, and writes values.json. Some ten minutes. `make.R` writes data.csv.
 """
 
 import json
@@ -21,8 +21,8 @@ NAMES = [f"{factor}{k}" for factor in "AC" for k in range(1, 6)]
 SOURCE = (
     "Revelle, W. (2022). psych: Procedures for Psychological, Psychometric, and Personality Research. Northwestern "
     "University, Evanston, Illinois. R package; its data set bfi, 25 items of the International Personality Item Pool "
-    "(ipip.ori.org), collected by the SAPA project: Revelle, W., Wilt, J., & Rosenthal, A. (2010). Individual differences "
-    "in cognition: New methods for examining the personality-cognition link. In Gruszka, Matthews & Szymura (eds.), "
+    "(ipip.ori.org), collected by the SAPA project: Revelle, W., Wilt, J., & Rosenthal, A. (2010). Individual "
+    "differences in cognition: New methods for examining the personality-cognition link. In Gruszka, Matthews & Szymura (eds.), "
     "Handbook of Individual Differences in Cognition, chapter 2. Springer."
 )
 
@@ -74,7 +74,8 @@ def objective(parameters):
 
 def main():
     margins = np.array([[np.nanmean(answers[:, j] <= k) for k in range(5)] for j in range(10)])
-    start = np.concatenate([[-1, 1.5, 2, 1, 1.5, 1.5, 1.5, 1.5, -1.5, -1.5], (1.3 * np.log(margins / (1 - margins))).ravel(), [0.3]])
+    thresholds = 1.3 * np.log(margins / (1 - margins))
+    start = np.concatenate([[-1, 1.5, 2, 1, 1.5, 1.5, 1.5, 1.5, -1.5, -1.5], thresholds.ravel(), [0.3]])
     found = minimize(objective, start, jac=True, method="BFGS", options={"gtol": 1e-3, "maxiter": 500})
 
     def information(at):
@@ -97,7 +98,7 @@ def main():
     estimates, errors = [*best[:60], rho], [*se[:60], se[60] * (1 - rho**2)]
     stored = {
         "data": "data.csv", "source": SOURCE, "loglik": -value, "largest_gradient": float(np.abs(gradient).max()),
-        "software": f"NumPy {np.__version__}, SciPy {scipy.__version__}; {SIZE} x {SIZE} nodes over +-{REACH} standard deviations",
+        "software": f"NumPy {np.__version__}, SciPy {scipy.__version__}; {SIZE} x {SIZE} nodes, +-{REACH} deviations",
         "estimates": dict(zip(names, map(float, estimates))), "se": dict(zip(names, map(float, errors))),
     }  # fmt: skip
     (HERE / "values.json").write_text(json.dumps(stored, indent=2) + "\n", encoding="utf-8")
