@@ -6,8 +6,8 @@ those of the references, the log integrand of all units at all nodes is
     O (T − T°) + 1 Σ_items T° − ½(η − μ)²/Σ,
 
 the expected counts of the other answers are O'(wP), and the columns of derivatives x_i(q) = b(q) + Σ_r o_ir Δ_r(q)
-are a sum of such tables too. Over q the Δ of all answers span few functions φ_k where families are canonical (1 and η for
-logits, as ∂log f/∂ν = y − E(y|ν)): with Δ_r(q) = Σ_k φ_k(q) G_kr then
+are a sum of such tables too. Over q the Δ of all answers span few functions φ_k where families are canonical (1 and η
+for logits, as ∂log f/∂ν = y − E(y|ν)): with Δ_r(q) = Σ_k φ_k(q) G_kr then
 
     E_i[x] = Σ_q P_i b + Σ_k E_i[φ_k] (OG_k)_i,
     Σ w E[xx'] = Σ_q N bb' + Σ_q (b Σ_r n_r Δ_r' + its transpose) + Σ_kl G_k' O' diag(w_i E_i[φ_k φ_l]) O G_l,

@@ -22,8 +22,8 @@ SOURCE = (
     "Revelle, W. (2022). psych: Procedures for Psychological, Psychometric, and Personality Research. Northwestern "
     "University, Evanston, Illinois. R package; its data set bfi, 25 items of the International Personality Item Pool "
     "(ipip.ori.org), collected by the SAPA project: Revelle, W., Wilt, J., & Rosenthal, A. (2010). Individual "
-    "differences in cognition: New methods for examining the personality-cognition link. In Gruszka, Matthews & Szymura (eds.), "
-    "Handbook of Individual Differences in Cognition, chapter 2. Springer."
+    "differences in cognition: New methods for examining the personality-cognition link. In Gruszka, Matthews & "
+    "Szymura (eds.), Handbook of Individual Differences in Cognition, chapter 2. Springer."
 )
 
 answers = pd.read_csv(HERE / "data.csv")[NAMES].to_numpy(dtype=float) - 1
