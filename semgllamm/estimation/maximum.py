@@ -129,7 +129,7 @@ def _closed_information(
 def _not_identified(likelihood: Likelihood, free: np.ndarray) -> list[str]:
     """What the scores around the estimates say of identification, where that is quickly found out."""
     points, confirm = (1, 1) if likelihood.exact else (15, 21)
-    if likelihood.shared:
+    if getattr(likelihood, "shared", False):
         points, confirm = 31, 41  # the scores do not depend on points that resolve posteriors
         likelihood.place(free)
     if not np.isfinite(free).all() or confirm**likelihood.depth > MOST_NODES:

@@ -5,9 +5,9 @@ nodes η_q, h_a apart on axis a,
 
     L_i = Π_a h_a Σ_q N(η_q; μ_i, Σ) Π_j f_j(y_ij | η_q),
 
-where log f is a table: a row for each different answer, over the axes that its item loads on, the item's *support*. The
-rule of equal steps (the trapezoidal rule) is exact but for terms exp(−2π²σ²/h²), σ the posterior standard deviation
-(Trefethen & Weideman 2014, equation 4.4, of a Gaussian integrand).
+where log f is a table: a row for each different answer, over the axes that its item loads on, the item's *support*. By
+Poisson's summation formula the rule of equal steps is exact for normal posteriors but for terms exp(−2π²σ²/h²), σ the
+posterior standard deviation (Trefethen & Weideman 2014).
 
 Only the nodes count at which the integrand is not negligible. With b_a(q) the sum over a unit's answers of the largest
 table value at node q of axis a, and ℓ the log integrand at any one node, nodes are left out where

@@ -12,6 +12,8 @@ from walk import Walk, differences, walk
 import semgllamm
 from semgllamm import EstimationError, ModelError
 from semgllamm.estimation.grid import GridLikelihood, shared_grid
+from semgllamm.estimation.likelihood import Likelihood
+from semgllamm.estimation.predictor import Predictor
 from semgllamm.integration import grid
 
 
@@ -129,15 +131,18 @@ def test_the_information_is_the_derivative_of_the_score(name):
 
 
 @pytest.mark.parametrize("name", CASES)
-def test_scores_of_rows_add_up_and_are_lost_with_the_row(name):
+def test_scores_of_rows_are_the_recursions_and_add_up(name):
     case = CASES[name]
     found, likelihood, free = gridded(case)
     points = (case.points,)
     scores, total = likelihood.unit_scores(free, points), likelihood.score(free, points)[1]
-    assert len(scores) == found.likelihood.predictor.design.n_rows
     np.testing.assert_allclose(scores.sum(axis=0), total, rtol=1e-7, atol=1e-7)
-    expected = found.likelihood.unit_scores(free, found.points(case.adaptive))
-    np.testing.assert_allclose(expected.sum(axis=0), total, atol=1e-5)
+    # every row has its own in the recursion if identical ones are not collapsed
+    design = found.likelihood.predictor.design
+    apart = Likelihood(Predictor(found.model, found.working, found.tree, design, False))
+    expected = apart.unit_scores(free, found.points(case.adaptive))
+    assert len(scores) == design.n_rows
+    np.testing.assert_allclose(scores, expected, atol=1e-5)
 
 
 def test_against_the_definition():
@@ -240,6 +245,17 @@ def test_fits_agree_with_adaptive_quadrature(name):
     assert np.max(np.abs(ours.coef - theirs.coef) / se) < 1e-3
     np.testing.assert_allclose(np.sqrt(np.diag(ours.vcov())), se, rtol=1e-3)
     np.testing.assert_allclose(ours.latent(), theirs.latent(), atol=1e-3)
+
+
+def test_bootstrap_samples_are_fitted_on_the_grid():
+    from semgllamm.estimation.resampling import resampled_estimates
+
+    case = CASES["one factor"]
+    fit = semgllamm.fit(case.text, answers(400), **case.all_arguments)
+    for kind in ("ordinary", "parametric"):
+        drawn = resampled_estimates(fit.likelihood, fit.free, 30, kind, seed=1, workers=1, points=fit.points)
+        spread = drawn.free.std(axis=0) / np.sqrt(np.diag(fit._vcov_free))
+        assert np.isfinite(drawn.free).all() and (0.5 < spread).all() and (spread < 2).all()
 
 
 def test_the_remaining_error_is_that_of_the_points():
