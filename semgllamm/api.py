@@ -221,7 +221,7 @@ def _fitted(
 ):  # fmt: skip
     """The walk from a text to a fit."""
     from semgllamm.estimation.maximum import maximum_likelihood
-    from semgllamm.estimation.settings import Request, Settings
+    from semgllamm.estimation.settings import Adaptive, Request, Settings
     from semgllamm.model.constraints import constraints_of_cells, equality_map
     from semgllamm.results.fit import Fit
 
@@ -253,12 +253,17 @@ def _fitted(
     request = replace(request, clustered=clustered, weights=sampling_weights)
     numbers = {name: number for name, number in _names(diagram, lowered_model).items() if number >= 0}
     affine = equality_map(diagram, numbers, lowered_model.n_parameters)
-    bound, tree, rule = _likelihood(diagram, lowered_model, design, affine, quadrature, settings, request, weight)
+    walked = diagram, lowered_model, design, affine
+    bound, tree, rule = _likelihood(*walked, quadrature, settings, request, weight)
     working = bound.working
     restricting = constraints_of_cells(
         diagram, numbers, lowered_model.rows, (working.K, working.c), working.positive()
     )
     found = maximum_likelihood(bound, diagram, rule, settings, request, _progress(progress), restricting)
+    if _left_the_grid(bound, quadrature, found):
+        # a distribution too narrow for any grid, of variance zero perhaps, is no trouble to points of each unit's own
+        bound, tree, rule = _likelihood(*walked, Adaptive(), settings, request, weight)
+        found = maximum_likelihood(bound, diagram, rule, settings, request, _progress(progress), restricting)
     used_as_they_are = "used as they are (maximum likelihood, missing at random)"
     result = Fit(
         diagram=diagram, model=lowered_model, binding=binding, design=design, likelihood=bound, tree=tree,
@@ -296,6 +301,13 @@ def _check_moments(request, sampling_weights) -> None:
             "robust standard errors and tests, WLS and sampling weights need rows of data, not sample moments",
             remedy="Use estimator='ML', 'GLS' or 'ULS'.",
         )
+
+
+def _left_the_grid(likelihood, quadrature, found) -> bool:
+    """Whether a fit on a shared grid that nobody asked for has failed, other than by being interrupted."""
+    convergence = found["convergence"]
+    stopped = convergence.converged or convergence.message.startswith("interrupted")
+    return getattr(likelihood, "shared", False) and _is_auto(quadrature) and not stopped
 
 
 def _is_auto(quadrature) -> bool:

@@ -46,6 +46,7 @@ MOST = (0, 1001, 201, 81)  # points of one axis, by number of axes, beyond which
 FIRST = 31  # points by which the posteriors at start values are told
 LEAST = (0, 41, 31, 25)  # points by number of axes, whatever the posteriors: steep items are not normal densities
 CAUTION = 1e-2  # the part of the target that the bound is to be below
+NARROWEST = 0.7  # prior standard deviation, in steps, below which the sum over nodes is none of the integral
 COARSE = 1.3  # step in posterior standard deviations of the sharpest unit, on the way to the maximum
 PARTS = 8  # ranges of units whose sums are added up in order, whatever the number of threads
 WORTH_A_THREAD = 20_000
@@ -321,6 +322,13 @@ class GridLikelihood(Likelihood):
         self._grids[points] = axes, supports, answers, tables, float(np.log(step).sum())
         return self._grids[points]
 
+    def _resolves(self, found: list[Distribution], axes: Axes) -> bool:
+        """Whether the steps are short enough for the distributions: what falls between nodes would count for nothing."""
+        P = len(self.axes)
+        step = axes.eta[:P, 1] - axes.eta[:P, 0]
+        least = min(np.linalg.eigvalsh(here.Sigma / np.outer(step, step))[0] for here in found)
+        return bool(least > NARROWEST**2)
+
     def room_needed(self, points: int) -> float:
         """Numbers that a thread needs for products of columns."""
         low, high, scale = self._placed
@@ -343,6 +351,8 @@ class GridLikelihood(Likelihood):
         if found is None:
             return None
         axes, supports, answers, tables, log_step = self._grid(int(points[0]))
+        if not self._resolves(found, axes):
+            return None
         grid.tabulate(axes, supports, answers, self.bound.predictor(values), tables)
         grid.top_of_rows(axes, supports, answers, tables)
         P, mean = len(self.axes), self._means(found)

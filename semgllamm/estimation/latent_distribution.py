@@ -53,12 +53,6 @@ class Totals:
     ew: np.ndarray
     ee: np.ndarray
 
-    def shifted(self, change: np.ndarray) -> Totals:
-        """The same where the coefficients of the mean are `change` larger, and the posterior is held."""
-        moved = change @ self.ww
-        across = change @ self.ew.T
-        return Totals(self.n, self.ww, self.ew - moved, self.ee - across - across.T + moved @ change.T)
-
 
 class LatentDistribution:
     """Maps the cells of one group's B, Γ and Ψ to the distribution of the axes.
@@ -90,6 +84,14 @@ class LatentDistribution:
         LinAlgError
             If Σ is not positive definite, or I − B is singular.
         """
+        A, all_M, all_Sigma = self._structure(values)
+        Sigma = all_Sigma[np.ix_(self.at_axes, self.at_axes)]
+        half = np.linalg.inv(np.linalg.cholesky(Sigma))
+        log_det = 2.0 * float(np.log(np.diag(half)).sum())
+        return Distribution(all_M[self.at_axes], Sigma, half.T @ half, log_det, all_M, all_Sigma, A)
+
+    def _structure(self, values: np.ndarray):
+        """A, and mean coefficients and covariances of all latent variables."""
         A = np.eye(self.n_eta)
         for cell in self.group.B:
             A[self.index[cell.row], self.index[cell.column]] -= cell.at(values)
@@ -101,37 +103,40 @@ class LatentDistribution:
         G = np.zeros((self.n_eta, len(self.column)))
         for cell in self.group.Gamma:
             G[self.index[cell.row], self.column[cell.column]] += cell.at(values)
-        all_M, all_Sigma = A @ G, A @ Psi @ A.T
-        Sigma = all_Sigma[np.ix_(self.at_axes, self.at_axes)]
-        half = np.linalg.inv(np.linalg.cholesky(Sigma))
-        log_det = 2.0 * float(np.log(np.diag(half)).sum())
-        return Distribution(all_M[self.at_axes], Sigma, half.T @ half, log_det, all_M, all_Sigma, A)
+        return A, A @ G, A @ Psi @ A.T
 
-    def slopes(self, here: Distribution):
+    def slopes(self, A: np.ndarray, all_M: np.ndarray, all_Sigma: np.ndarray):
         """(parameter, ∂M, ∂Σ) of each cell that is free."""
         axes = self.at_axes
         for cell in self.group.Psi:
             if cell.is_free:
-                a, b = here.A[axes, self.index[cell.row]], here.A[axes, self.index[cell.column]]
+                a, b = A[axes, self.index[cell.row]], A[axes, self.index[cell.column]]
                 outer = np.outer(a, b)
                 yield cell.number, None, outer if cell.row == cell.column else outer + outer.T
         for cell in self.group.Gamma:
             if cell.is_free:
-                change = np.zeros_like(here.M)
-                change[:, self.column[cell.column]] = here.A[axes, self.index[cell.row]]
+                change = np.zeros((len(axes), all_M.shape[1]))
+                change[:, self.column[cell.column]] = A[axes, self.index[cell.row]]
                 yield cell.number, change, None
         for cell in self.group.B:
             if cell.is_free:
-                a, c = here.A[axes, self.index[cell.row]], self.index[cell.column]
-                outer = np.outer(a, here.all_Sigma[c, axes])
-                yield cell.number, np.outer(a, here.all_M[c]), outer + outer.T
+                a, c = A[axes, self.index[cell.row]], self.index[cell.column]
+                outer = np.outer(a, all_Sigma[c, axes])
+                yield cell.number, np.outer(a, all_M[c]), outer + outer.T
 
     def gradient(self, here: Distribution, totals: Totals, q: int) -> np.ndarray:
         """Derivative (q,) of Σ w E[log N] with the posterior held."""
+        return self._along(*self._adjoints(here, totals), (here.A, here.all_M, here.all_Sigma), q)
+
+    @staticmethod
+    def _adjoints(here: Distribution, totals: Totals) -> tuple[np.ndarray, np.ndarray]:
+        """The derivatives in M and Σ."""
         K = here.precision
-        in_M, in_Sigma = K @ totals.ew, 0.5 * (K @ totals.ee @ K - totals.n * K)
+        return K @ totals.ew, 0.5 * (K @ totals.ee @ K - totals.n * K)
+
+    def _along(self, in_M: np.ndarray, in_Sigma: np.ndarray, structure, q: int) -> np.ndarray:
         out = np.zeros(q)
-        for number, dM, dSigma in self.slopes(here):
+        for number, dM, dSigma in self.slopes(*structure):
             if dM is not None:
                 out[number] += np.vdot(in_M, dM)
             if dSigma is not None:
@@ -139,18 +144,43 @@ class LatentDistribution:
         return out
 
     def hessian(self, values: np.ndarray, here: Distribution, totals: Totals) -> np.ndarray:
-        """Second derivatives (q, q) of Σ w E[log N] with the posterior held: differences of the gradient."""
-        q = len(values)
+        """Second derivatives (q, q) of Σ w E[log N] with the posterior held.
+
+        With C = Σ w E[e]w' and T = Σ w E[ee'] they are, of parameters k and l,
+
+            (n/2) tr KΣ_k KΣ_l − tr KΣ_k KΣ_l KT − tr M_k'K M_l ww' − tr M_k'KΣ_l KC − tr M_l'KΣ_k KC,   K = Σ⁻¹,
+
+        and what the second derivatives of M and Σ add, which only effects among latent variables give them.
+        """
+        q, K = len(values), here.precision
+        P, width = here.M.shape
+        numbers = list(self.numbers)
+        dM, dS = np.zeros((len(numbers), P, width)), np.zeros((len(numbers), P, P))
+        for number, change_M, change_S in self.slopes(here.A, here.all_M, here.all_Sigma):
+            k = numbers.index(number)
+            dM[k] += 0.0 if change_M is None else change_M
+            dS[k] += 0.0 if change_S is None else change_S
+        KS, KM = K @ dS, K @ dM
+        KSKT = KS @ (K @ totals.ee)
+        inside = 0.5 * totals.n * np.einsum("kab,lba->kl", KS, KS) - np.einsum("kab,lba->kl", KS, KSKT)
+        inside -= np.einsum("kab,lab->kl", KM, dM @ totals.ww)
+        across = np.einsum("kab,lab->kl", dM, KS @ (K @ totals.ew))
+        inside -= across + across.T
         out = np.zeros((q, q))
-        for number in self.numbers:
-            h = 1e-5 * max(1.0, abs(values[number]))
-            sides = []
-            for sign in (1.0, -1.0):
-                moved = values.copy()
-                moved[number] += sign * h
-                there = self.at(moved)
-                sides.append(self.gradient(there, totals.shifted(there.M - here.M), q))
-            out[number] = (sides[0] - sides[1]) / (2 * h)
+        at = np.ix_(self.numbers, self.numbers)
+        out[at] = inside
+        if any(cell.is_free for cell in self.group.B):
+            bent = np.zeros((q, q))
+            adjoints = self._adjoints(here, totals)
+            for number in self.numbers:
+                h = 1e-5 * max(1.0, abs(values[number]))
+                sides = []
+                for sign in (1.0, -1.0):
+                    moved = values.copy()
+                    moved[number] += sign * h
+                    sides.append(self._along(*adjoints, self._structure(moved), q))
+                bent[number] = (sides[0] - sides[1]) / (2 * h)
+            out += bent
         return 0.5 * (out + out.T)
 
     def coefficients(self, here: Distribution, q: int) -> tuple[list[np.ndarray], dict, np.ndarray]:
@@ -168,7 +198,7 @@ class LatentDistribution:
         single = [np.zeros((here.M.shape[1] + 1, q)) for _ in range(P)]
         pair = {(a, b): np.zeros(q) for b in range(P) for a in range(b)}
         constant = np.zeros(q)
-        for number, dM, dSigma in self.slopes(here):
+        for number, dM, dSigma in self.slopes(here.A, here.all_M, here.all_Sigma):
             if dM is not None:
                 KM = K @ dM
                 for a in range(P):
