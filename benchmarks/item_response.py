@@ -95,7 +95,8 @@ def main() -> None:
             f"{found['busy']:.2f}", f"{aim:g}",
         ])  # fmt: skip
     header = ["model", "parameters", "points an axis", "error of logL", "shortest (s)", "processor time (s)", "aim (s)"]
-    report = table("Wide items on a shared grid", header, rows) + f"\n\nMeasured on: {processor()}; load average when the run began {load:.1f}."
+    report = table("Wide items on a shared grid", header, rows)
+    report += f"\n\nMeasured on: {processor()}; load average when the run began {load:.1f}."
     print(report)
     page = PAGE.read_text(encoding="utf-8")
     before, rest = page.split(BEGIN)

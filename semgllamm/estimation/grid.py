@@ -323,7 +323,7 @@ class GridLikelihood(Likelihood):
         return self._grids[points]
 
     def _resolves(self, found: list[Distribution], axes: Axes) -> bool:
-        """Whether the steps are short enough for the distributions: what falls between nodes would count for nothing."""
+        """Whether the steps are short enough for the distributions, so that nothing falls between nodes."""
         P = len(self.axes)
         step = axes.eta[:P, 1] - axes.eta[:P, 0]
         least = min(np.linalg.eigvalsh(here.Sigma / np.outer(step, step))[0] for here in found)
