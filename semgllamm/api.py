@@ -382,6 +382,8 @@ def _likelihood(diagram, model, design, constraint, quadrature, settings, reques
 
         rule = parse_quadrature(rule, model.levels[:1])
         found = shared_grid(model, working, design, settings.threads)
+        if found is not None:
+            _announce_compilation("grid.sweep_units")
         if found is not None and (rule.points is not None or found.reaches(found.start_values(diagram))):
             return found, tree, rule
         if not _is_auto(quadrature):
@@ -677,10 +679,10 @@ def _names(diagram: PathDiagram, model) -> dict[str, int]:
     return out
 
 
-def _announce_compilation() -> None:
+def _announce_compilation(kernel: str = "recursion.node") -> None:
     from semgllamm.responses import jit
 
-    if jit.is_cold("recursion.node") and sys.stderr is not None:
+    if jit.is_cold(kernel) and sys.stderr is not None:
         print("semgllamm: compiling the integration engine (once on this machine, some 20 seconds) ...",
               file=sys.stderr, flush=True)  # fmt: skip
 
