@@ -485,7 +485,7 @@ def _update(H: np.ndarray, s: np.ndarray, y: np.ndarray) -> np.ndarray:
 
 def nearer(climber: Climber, free: np.ndarray, information: np.ndarray, points: tuple[int, ...]) -> np.ndarray:
     """Newton's steps with a matrix that was found elsewhere, as long as each leaves a hundredth of the decrement."""
-    curvature = Curvature.of(information, climber.blocks)
+    curvature = Curvature(information, climber.blocks)
     best, before = free, np.inf
     while True:
         here = climber.score(free, points)
