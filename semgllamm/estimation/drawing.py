@@ -78,7 +78,7 @@ def units_drawn(design: Design, level: int, rng: np.random.Generator) -> Design:
 
 def _picked(block: CellBlock, cells: np.ndarray, rows: np.ndarray) -> CellBlock:
     return replace(
-        block, rows=rows, y=block.y[cells], trials=block.trials[cells], constant=block.constant[cells],
+        block, rows=rows, y=block.y[cells], trials=block.trials[cells],
         offset=block.offset[cells],
     )  # fmt: skip
 
@@ -146,7 +146,7 @@ def _drawn_blocks(likelihood: Likelihood, free: np.ndarray, rng: np.random.Gener
     for (group, name), found in parts.items():
         joined = {
             field: np.concatenate([getattr(block, field) for block, *_ in found])
-            for field in ("rows", "y", "trials", "constant", "offset")
+            for field in ("rows", "y", "trials", "offset")
         }
         nu, own = (np.concatenate([part[k] for part in found]) for k in (1, 2))
         order = np.argsort(joined["rows"], kind="stable")
@@ -158,7 +158,7 @@ def _drawn_blocks(likelihood: Likelihood, free: np.ndarray, rng: np.random.Gener
         else:
             own_of = own[order]
         y = family.simulate(nu[order], own_of, whole.trials, rng)
-        whole = replace(whole, y=y, constant=np.asarray(family.log_constant(y, whole.trials), dtype=float))
+        whole = replace(whole, y=y)
         for category in range(whole.response.categories) if whole.response.categories else [0]:
             mine = np.flatnonzero(y == category) if whole.response.categories else np.arange(len(y))
             if len(mine):
