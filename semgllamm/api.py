@@ -483,14 +483,14 @@ def lowered(model, data=None, *, family=None, cluster=None, group=None, ordered=
     from semgllamm.data.binding import ROW
     from semgllamm.diagram.checks import check, check_estimable, check_residuals
     from semgllamm.diagram.defaults import complete
-    from semgllamm.diagram.families import family_in
+    from semgllamm.diagram.families import family_in, settle_families
     from semgllamm.model.lower import level_index, lower
     from semgllamm.model.matrices import Response
     from semgllamm.responses import registry
 
     _check_switches(switches)
     diagram = _diagram(model)
-    check_estimable(diagram)
+    check_estimable(settle_families(diagram, ordered, family))
     completed = complete(diagram, like="fit", ordered=ordered, family=family, cluster=_listed(cluster), **switches)
     check(completed)
     check_residuals(completed)
@@ -506,7 +506,7 @@ def lowered(model, data=None, *, family=None, cluster=None, group=None, ordered=
         ]
         named += [0 for term in diagram.random_terms if term.lhs == name]
         thresholds = sum(row.op == "|" and row.lhs == name for row in completed.parameters)
-        responses.append(Response(name, found, min(named, default=0), thresholds + 1 if found.own == 2 else 0))
+        responses.append(Response(name, found, min(named, default=0), thresholds + 1 if found.name == "ordinal" else 0))
     return completed, lower(completed, levels, responses), None
 
 
@@ -533,8 +533,8 @@ def _bound(
     frame = to_frame(data) if moments is None else None
     columns = tuple(frame.columns) if moments is None else moments.names
     messages = list(check_against_columns(diagram, columns, also=_listed(group) if moments is None else ()))
-    check_estimable(diagram)
     diagram = settle_families(diagram, _listed(ordered, "ordered"), family)
+    check_estimable(diagram)
     if moments is not None:
         frame, group = moments.frame(diagram, group)
         if like not in ("fit", "growth"):

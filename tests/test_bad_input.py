@@ -188,7 +188,9 @@ REFUSED = {
     "classes": (f"@latent(c, classes(2))\nc =~ u1 + u2 {LOGIT}", DATA, {}, ModelError, ("'c'", "line 1, column 1")),
     "product": (f"{FACTOR}\ng =~ y4 + y\nk ~ f:g", DATA, {}, ModelError, ("product", "f:g", "line 3, column 5")),
     "composite": ("f <~ y1 + y2\ny ~ f", DATA, {}, ModelError, ("composite 'f' has no scale", "line 1", "1*y1")),
-    "family to come": ("y ~ x @family(gamma)", DATA, {}, ModelError, ("gamma", "'y'", "line 1, column 7", "poisson")),
+    "family to come": (
+        "y ~ x @family(ranking)", DATA, {}, ModelError, ("ranking", "'y'", "line 1, column 7", "poisson")
+    ),
     # what the call cannot mean
     "unknown argument": ("y ~ x", DATA, {"quadrture": 7}, ModelError, ("'quadrture'", "'quadrature'")),
     "unknown rule": (RANDOM, DATA, {"quadrature": "laplac"}, EstimationError, ("'laplac'", "'laplace'")),

@@ -11,7 +11,7 @@ import numpy as np
 from semgllamm.data import columns
 from semgllamm.data.units import Units, nest, order_levels
 from semgllamm.diagram.diagram import PathDiagram
-from semgllamm.diagram.families import family_in
+from semgllamm.diagram.families import family_in, own_predictors
 from semgllamm.errors import DataError
 from semgllamm.model.lower import level_index
 from semgllamm.model.matrices import Response
@@ -36,6 +36,8 @@ class Binding:
     responses : tuple of Response
     values : dict of str to (n_rows,) array
         Each response as numbers, NaN where missing; ordinal categories are 0, 1, …
+    beside : dict of str to (n_rows,) array
+        The second column of responses that have one: trials, events, other ends of intervals.
     categories : dict of str to int
     dummies : dict of str to tuple of str
         The levels of each categorical covariate, without the first.
@@ -57,6 +59,7 @@ class Binding:
     notes: tuple[str, ...] = ()
     warnings: tuple[str, ...] = ()
     from_moments: bool = False
+    beside: Mapping[str, np.ndarray] = field(default_factory=dict)
 
     def need_rows(self, what: str) -> None:
         """Refuse what sample moments do not tell.
@@ -96,18 +99,25 @@ def bind(
     levels = (ROW, *units.levels)
     notes, warnings = list(units.notes), []
     named_at = _levels_of_names(diagram, levels)
-    responses, values, categories, chosen = [], {}, {}, {}
+    responses, values, beside, categories, chosen = [], {}, {}, {}, {}
     for name in (*diagram.responses, *also):
         spec = family_in(diagram, name)
         found = registry.lookup(spec.name, spec.link)
         declared = diagram.family_of(name) is not None
         array, messages, labels = columns.response(frame, name, spec.name, declared=declared)
         warnings += messages
-        trials = next((role for role in diagram.columns if role.kind == "trials" and role.target == name), None)
-        if found.name == "binomial" and trials is not None:
-            found.check(array, columns.trials(frame, trials.column or trials.number), name)
+        role = next((role for role in diagram.columns if role.kind == found.beside and role.target == name), None)
+        if found.beside == "interval":
+            limits = {key: float(value) for key, value in spec.options if key in ("lower", "upper")}
+            array, beside[name] = columns.interval(frame, name, array, role.column if role else None, **limits)
+            found.check(array, beside[name], name)
+        elif role is not None:
+            beside[name] = columns.SECOND[found.beside](frame, role.column or role.number)
+            found.check(array, beside[name], name)
         else:
             found.check(array, None, name)
+        if "dispersion" in own_predictors(diagram, name):
+            notes.append(f"{name}@dispersion is the logarithm of the {found.dispersion} of {name}")
         count = 0
         if found.name == "ordinal":
             count = len(labels) if labels is not None else int(np.nanmax(array)) + 1
@@ -129,7 +139,7 @@ def bind(
         labels_of_groups, group_codes = _groups(frame, group, group_labels)
     return Binding(
         frame, levels, units, tuple(responses), values, categories, dummies, group, labels_of_groups, group_codes,
-        chosen, tuple(notes), tuple(warnings),
+        chosen, tuple(notes), tuple(warnings), beside=beside,
     )  # fmt: skip
 
 

@@ -5,6 +5,7 @@ Missing values become NaN. An error names the column, the row (the frame's own i
 
 from __future__ import annotations
 
+import math
 from itertools import product
 from typing import TYPE_CHECKING
 
@@ -19,13 +20,16 @@ if TYPE_CHECKING:
     from semgllamm.data.units import Units
 
 __all__ = [
+    "SECOND",
     "coding",
     "column",
     "constant_within",
     "covariate",
     "covariate_levels",
     "covariate_warnings",
+    "events",
     "exposure",
+    "interval",
     "offset",
     "response",
     "response_level",
@@ -107,6 +111,58 @@ def trials(frame: pd.DataFrame, source: str | float) -> np.ndarray:
     if isinstance(source, str):
         return _numeric(frame, column(frame, source, "column of trials"), source, "column of trials")
     return np.full(len(frame), float(source))
+
+
+def events(frame: pd.DataFrame, name: str) -> np.ndarray:
+    """Whether each time ends in the event, 1, or is censored, 0; bools will do."""
+    values = column(frame, name, "column of events")
+    return _numeric(frame, values, name, "column of events")
+
+
+# how the second column of a response is read, by the directive that names it
+SECOND = {"trials": trials, "event": events}
+
+
+def interval(
+    frame: pd.DataFrame, name: str, values: np.ndarray, ends: str | None, *, lower: float = -math.inf,
+    upper: float = math.inf,
+) -> tuple[np.ndarray, np.ndarray]:  # fmt: skip
+    """What is known of a censored response: an end, and the other end (the same if the value was seen).
+
+    Parameters
+    ----------
+    values : (n,) array
+        The response; NaN where it is missing, or, with `ends`, where the interval has no lower end.
+    ends : str or None
+        The column of upper ends; where it is missing, the interval has none.
+    lower, upper : float
+        Limits at which all answers are censored.
+
+    Returns
+    -------
+    known, other : (n,) arrays
+        The first is finite, or NaN where the response is missing.
+
+    Raises
+    ------
+    DataError
+        For an interval whose ends are in the wrong order, and for limits beside intervals.
+    """
+    if ends is None:
+        if not lower < upper:
+            raise DataError(f"response '{name}' is censored at {lower:g} below and at {upper:g} above",
+                            remedy="The lower limit is below the upper one.")
+        known = np.clip(values, lower, upper)
+        return known, np.where(known <= lower, -math.inf, np.where(known >= upper, math.inf, known))
+    if lower > -math.inf or upper < math.inf:
+        raise DataError(f"response '{name}' has intervals of its own and limits for all",
+                        remedy="Leave out lower= and upper=, or @interval.")
+    tops = _numeric(frame, column(frame, ends, "column of upper ends"), ends, "column of upper ends")
+    _refuse(tops < values, frame, frame[ends], f"upper end '{ends}'", f"is below the lower end '{name}'",
+            "An interval runs from the response to its upper end.")
+    known = np.where(np.isnan(values), tops, values)
+    other = np.where(np.isnan(values), -math.inf, np.where(np.isnan(tops), math.inf, tops))
+    return known, np.where(np.isnan(known), np.nan, other)
 
 
 def offset(frame: pd.DataFrame, name: str) -> np.ndarray:

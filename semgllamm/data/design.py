@@ -161,6 +161,7 @@ def design(
         guilty = [name for name, array in missing_by_column.items() if array.any()]
         left_out.append(("missing covariate: " + ", ".join(guilty) if guilty else "missing offset", int(lost.sum())))
     answers = {name: array[order] for name, array in binding.values.items()}
+    beside = {name: array[order] for name, array in binding.beside.items()}
     unanswered = np.zeros(n, dtype=np.int64)
     for array in answers.values():
         unanswered += np.isnan(array)
@@ -193,11 +194,10 @@ def design(
         here = group_of == group
         members = np.flatnonzero(here)
         for response in binding.responses:
-            role = roles.get(("trials", response.name))
             y, offset = answers[response.name][keep], np.broadcast_to(offsets[response.name], n)[keep]
             trials, rows = one, members if gapless else np.flatnonzero(here & ~np.isnan(y))
-            if role is not None:
-                trials = columns.trials(frame, role.column if role.column is not None else role.number)[kept]
+            if response.name in beside:
+                trials = beside[response.name][keep]
                 rows = rows[~np.isnan(trials[rows])]
             if response.level > 0:
                 _, first = np.unique(kept_codes[response.level][rows], return_index=True)
@@ -224,7 +224,7 @@ def _covariates_by_level(model: Model) -> dict[int, set[str]]:
     latent_level = dict(zip(model.eta, model.eta_level))
     used: dict[int, set[str]] = {}
     for group in model.groups:
-        for cell in (*group.beta, *group.Lambda):
+        for cell in (*group.beta, *group.Lambda, *group.alpha, *group.rho):
             name = cell.times if cell in group.Lambda else cell.column
             if name and name != "1":
                 used.setdefault(response_level[cell.row], set()).add(name)

@@ -9,8 +9,8 @@ from difflib import get_close_matches
 from semgllamm.diagram.diagram import PathDiagram
 from semgllamm.diagram.equalities import automatic_name
 from semgllamm.diagram.expressions import Binary, Call, Expression, Name, Negative
-from semgllamm.diagram.families import family_in, has_residual, with_link
-from semgllamm.diagram.parts import FamilySpec, Parameter, Path
+from semgllamm.diagram.families import FAMILIES, INFLATED, family_in, has_residual, may_covary, with_link
+from semgllamm.diagram.parts import ColumnRole, FamilySpec, Parameter, Path
 from semgllamm.errors import DataError, ModelError, Span
 
 __all__ = ["check", "check_against_columns", "check_estimable", "check_residuals"]
@@ -301,6 +301,9 @@ def _residuals_exist(diagram: PathDiagram) -> None:
                 continue
             family = family_in(diagram, name)
             held = row.lhs == row.rhs and row.fixed == 1 and (family.name, family.link) == ("ordinal", "probit")
+            if row.lhs != row.rhs and has_residual(family) and not may_covary(family):
+                message = f"'{name}' is {_family(family)}, and its residual cannot covary"
+                raise _error(diagram, message, row.span, _instead(row))
             if not has_residual(family) and not held:
                 raise _error(diagram, f"'{name}' is {_family(family)} and has no residual", row.span, _instead(row))
 
@@ -457,13 +460,6 @@ def _labels_of_one_group(diagram: PathDiagram, group_labels: Sequence[str]) -> I
 
 # ---------------------------------------------------------------------------------------------- not estimated yet
 
-LINKS = {
-    "gaussian": ("identity",),
-    "bernoulli": ("logit", "probit", "cloglog"),
-    "binomial": ("logit", "probit", "cloglog"),
-    "poisson": ("log",),
-    "ordinal": ("logit", "probit", "cloglog"),
-}
 COLUMNS = {
     "weight": "sampling weights (@weight)",
     "frequency": "replication weights (@frequency)",
@@ -483,15 +479,37 @@ def _not_estimated(diagram: PathDiagram) -> Iterator[Refusal]:
     for path in diagram.paths:
         yield from _path_not_estimated(diagram, path)
     for predictor in diagram.predictors:
-        yield f"@{predictor.kind} of '{predictor.response}'", predictor.span, None
+        family = family_in(diagram, predictor.response)
+        own = FAMILIES[family.name].own if family.name in FAMILIES else ()
+        inflates = predictor.kind == "inflation" and family.name in INFLATED
+        if predictor.kind not in own and not inflates:
+            able = [name for name, known in FAMILIES.items() if known.is_fitted and predictor.kind in known.own]
+            remedy = f"Families with one: {', '.join(able)}." if able else None
+            yield f"@{predictor.kind} of '{predictor.response}', which is {_family(family)},", predictor.span, remedy
     for role in diagram.columns:
         if role.kind in COLUMNS:
             yield COLUMNS[role.kind], role.span, None
+        yield from _column_without_use(diagram, role)
     for choice in diagram.families:
         family = with_link(choice.family)
-        if family.link not in LINKS.get(family.name, ()):
-            remedy = "Families: " + "; ".join(f"{name}({', '.join(links)})" for name, links in LINKS.items()) + "."
+        known = FAMILIES.get(family.name)
+        if known is not None and not (known.is_fitted and family.link in known.links):
+            fitted = {name: known.links for name, known in FAMILIES.items() if known.is_fitted}
+            remedy = "Families: " + "; ".join(f"{name}({', '.join(links)})" for name, links in fitted.items()) + "."
+            if family.name in fitted:
+                fitting = [name for name, links in fitted.items() if family.link in links]
+                remedy = f"Links of {family.name}: {', '.join(fitted[family.name])}."
+                remedy += f" The link {family.link} fits {', '.join(fitting)}." if fitting else ""
             yield f"The family {_family(family)} of '{choice.response}'", choice.span or choice.family.span, remedy
+
+
+def _column_without_use(diagram: PathDiagram, role: ColumnRole) -> Iterator[Refusal]:
+    """A second column of a response whose family has none."""
+    able = [name for name, known in FAMILIES.items() if known.beside == role.kind]
+    family = family_in(diagram, role.target)
+    if able and diagram.family_of(role.target) is not None and family.name not in able:
+        remedy = f"Families with @{role.kind}: {', '.join(able)}."
+        yield f"@{role.kind} of '{role.target}', which is {_family(family)},", role.span, remedy
 
 
 def _path_not_estimated(diagram: PathDiagram, path: Path) -> Iterator[Refusal]:

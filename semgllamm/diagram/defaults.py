@@ -15,7 +15,7 @@ from functools import lru_cache
 from semgllamm.diagram.blocks import call_levels_by_cluster, labels_of_groups, told_apart
 from semgllamm.diagram.diagram import PathDiagram
 from semgllamm.diagram.equalities import effect_constraints, one_parameter_per_label
-from semgllamm.diagram.families import has_residual, settle_families
+from semgllamm.diagram.families import has_variance, may_covary, own_predictors, settle_families
 from semgllamm.diagram.parts import FamilySpec, Parameter, Path
 from semgllamm.diagram.passes import PASSES, fixed_at, freed, is_settled
 from semgllamm.diagram.random_terms import random_rows, slopes_as_paths
@@ -148,6 +148,9 @@ def _written_rows(part: Part) -> list[tuple[Parameter, Path]]:
     for path in part.paths:
         level = _level_of_path(path, part)
         phantom = path.op == "=~" and not path.rhs
+        if _is_replaced(path, part):
+            message = f"'{path.lhs}' has a variance here and a @dispersion, which stands in its place"
+            raise ModelError(message, text=part.diagram.text, span=path.span, remedy="Keep one of them.")
         for rhs in (path.lhs,) if phantom else columns_of_path(path, part.setting):
             row = Parameter(
                 path.lhs, path.op, rhs, group=part.group, level=level, klass=path.block.klass, span=path.span,
@@ -155,7 +158,24 @@ def _written_rows(part: Part) -> list[tuple[Parameter, Path]]:
                 random_slope=path.random_slope, efa=path.efa, prior=path.prior,
             )  # fmt: skip
             rows.append((row, path))
+    for predictor in part.diagram.predictors:
+        if predictor.kind not in own_predictors(part.diagram, predictor.response):
+            continue
+        if part.holds(part.home(predictor.response)) and part.in_group(predictor.block):
+            for path in predictor.paths:
+                for rhs in columns_of_path(path, part.setting):
+                    row = part.row(path.lhs, f"@{predictor.kind}{path.op}", rhs, source="user", span=path.span)
+                    rows.append((row, path))
     return rows
+
+
+def _is_replaced(path: Path, part: Part) -> bool:
+    """Whether a path is the residual variance of a response that has a @dispersion."""
+    if path.op != "~~" or path.lhs != path.rhs or path.lhs in part.roles.latents:
+        return False
+    return "dispersion" in own_predictors(part.diagram, path.lhs) and part.setting.level(path.lhs) == _level_of_path(
+        path, part
+    )
 
 
 def _count_thresholds(part: Part) -> None:
@@ -195,13 +215,21 @@ def _added_rows(part: Part) -> Iterator[Parameter]:
                 yield part.row(name, "~~", other, exogenous=part.switches.fixed_x)
     for name in part.scaled:
         yield part.row(name, "~*~", name)
+    for name in roles.explained:
+        if part.home(name) == part.setting.level(name):
+            for kind in own_predictors(part.diagram, name):
+                yield part.row(name, f"@{kind}~1")
     if part.setting.has_means:
         yield from _added_means(part)
 
 
 def _varies(name: str, part: Part) -> bool:
     """Whether a variable has a (residual) variance; in a higher block only what is written is there, save its own."""
-    return name in part.roles.latents or has_residual(part.family(name))
+    return name in part.roles.latents or has_variance(part.diagram, name)
+
+
+def _may_covary(name: str, part: Part) -> bool:
+    return name in part.roles.latents or name in part.scaled or may_covary(part.family(name))
 
 
 def _added_covariances(part: Part) -> Iterator[Parameter]:
@@ -214,7 +242,7 @@ def _added_covariances(part: Part) -> Iterator[Parameter]:
         final = [name for name in roles.final if name not in part.random_lefts and _varies(name, part)]
         if not switches.as_fitted:
             final = [name for name in roles.final if name in final or name in part.scaled]
-        final = [name for name in final if not _depends_on_classes(name, part)]
+        final = [name for name in final if not _depends_on_classes(name, part) and _may_covary(name, part)]
         for first, second in pairs(final):
             if part.home(first) == part.home(second):
                 yield part.row(first, "~~", second)

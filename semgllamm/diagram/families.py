@@ -4,37 +4,117 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Mapping
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from difflib import get_close_matches
 
 from semgllamm.diagram.diagram import PathDiagram
-from semgllamm.diagram.parts import FamilyChoice, FamilySpec
+from semgllamm.diagram.parts import ColumnRole, FamilyChoice, FamilySpec
 from semgllamm.errors import ModelError
 
-__all__ = ["DEFAULT_LINKS", "GAUSSIAN", "PROBIT", "family_in", "has_residual", "settle_families", "with_link"]
+__all__ = [
+    "FAMILIES",
+    "GAUSSIAN",
+    "PROBIT",
+    "SYNONYMS",
+    "Known",
+    "family_in",
+    "has_residual",
+    "has_variance",
+    "may_covary",
+    "own_predictors",
+    "settle_families",
+    "with_link",
+]
 
-DEFAULT_LINKS = {
-    "gaussian": "identity",
-    "censored": "identity",
-    "gamma": "reciprocal",
-    "inversegaussian": "reciprocal",
-    "poisson": "log",
-    "negbinomial": "log",
-    "exponential": "log",
-    "weibull": "log",
+
+
+@dataclass(frozen=True, slots=True)
+class Known:
+    """What the language knows of a family.
+
+    Parameters
+    ----------
+    links : tuple of str
+        Those it can be fitted with, the default first.
+    own : tuple of str
+        Its own parameters that have linear predictors: "dispersion", "inflation".
+    options : tuple of str
+        What may be written in its parentheses with a name.
+    beside : str or None
+        The directive that names a second column of its data.
+    is_fitted : bool
+        Whether it can be estimated, or only read.
+    """
+
+    links: tuple[str, ...]
+    own: tuple[str, ...] = ()
+    options: tuple[str, ...] = ()
+    beside: str | None = None
+    is_fitted: bool = True
+
+
+SHARES = ("logit", "probit", "cloglog", "loglog")
+# the only list of families and links in the language; tests hold it to the registry of the families that are fitted
+FAMILIES: dict[str, Known] = {
+    "gaussian": Known(("identity",), ("dispersion",)),
+    "bernoulli": Known((*SHARES, "log", "identity")),
+    "binomial": Known((*SHARES, "log", "identity"), beside="trials"),
+    "poisson": Known(("log", "identity")),
+    "ordinal": Known(SHARES),
+    "gamma": Known(("log", "reciprocal", "identity", "inverse_square"), ("dispersion",)),
+    "inversegaussian": Known(("log", "reciprocal", "identity", "inverse_square"), ("dispersion",)),
+    "nbinom2": Known(("log", "identity"), ("dispersion",)),
+    "nbinom1": Known(("log", "identity"), ("dispersion",)),
+    "beta": Known(SHARES, ("dispersion",)),
+    "exponential": Known(("log", "reciprocal", "identity"), (), ("event",), "event"),
+    "weibull": Known(("log",), ("dispersion",), ("event",), "event"),
+    "censored": Known(("identity",), ("dispersion",), ("lower", "upper"), "interval"),
+    "zipoisson": Known(("log",), ("inflation",)),
+    "zinbinom1": Known(("log",), ("dispersion", "inflation")),
+    "zinbinom2": Known(("log",), ("dispersion", "inflation")),
+    "hurdlepoisson": Known(("log",), ("inflation",)),
+    "hurdlenbinom1": Known(("log",), ("dispersion", "inflation")),
+    "hurdlenbinom2": Known(("log",), ("dispersion", "inflation")),
+    "multinomial": Known(("logit",), (), ("reference",), is_fitted=False),
+    "ranking": Known(("logit",), is_fitted=False),
 }
+# a second name of a family
+SYNONYMS = {"negbinomial": "nbinom2"}
+# what zeros of their own make of a family of counts
+INFLATED = {"poisson": "zipoisson", "nbinom1": "zinbinom1", "nbinom2": "zinbinom2"}
+
 GAUSSIAN = FamilySpec("gaussian", "identity")
 PROBIT = FamilySpec("ordinal", "probit")
 
 
 def with_link(family: FamilySpec) -> FamilySpec:
     """The family with its default link where none is named."""
-    return family if family.link else replace(family, link=DEFAULT_LINKS.get(family.name, "logit"))
+    known = FAMILIES.get(family.name)
+    return family if family.link else replace(family, link=known.links[0] if known else "logit")
+
+
+def has_variance(diagram: PathDiagram, response: str) -> bool:
+    """Whether a response has the row ``y ~~ y`` at its level: it has a residual, and no @dispersion in its place."""
+    return has_residual(family_in(diagram, response)) and "dispersion" not in own_predictors(diagram, response)
 
 
 def has_residual(family: FamilySpec) -> bool:
     """Whether ``y ~~ y`` means something: a residual on the scale of the linear predictor."""
     return family.name in ("gaussian", "censored")
+
+
+def may_covary(family: FamilySpec) -> bool:
+    """Whether residuals may covary: only normal ones that are seen."""
+    return family.name == "gaussian"
+
+
+def own_predictors(diagram: PathDiagram, response: str) -> tuple[str, ...]:
+    """The own parameters of a response that have rows of their own: all but a residual variance, ``y ~~ y``."""
+    family = family_in(diagram, response)
+    known = FAMILIES[family.name].own if family.name in FAMILIES else ()
+    if not has_residual(family):
+        return known
+    return tuple(kind for kind in known if any((p.kind, p.response) == (kind, response) for p in diagram.predictors))
 
 
 def family_in(diagram: PathDiagram, response: str) -> FamilySpec:
@@ -82,9 +162,39 @@ def settle_families(
     for name in responses:
         if name in ordered:
             chosen.setdefault(name, FamilyChoice(name, PROBIT))
-    if len(chosen) == len(diagram.families):
+    if len(chosen) > len(diagram.families):
+        diagram = replace(diagram, families=tuple(chosen.values()))
+    return _with_event_columns(_with_inflation(diagram))
+
+
+def _with_inflation(diagram: PathDiagram) -> PathDiagram:
+    """``@inflation(y ~ x)`` makes zero-inflated counts of counts."""
+    if not diagram.predictors:
         return diagram
-    return replace(diagram, families=tuple(chosen.values()))
+    inflated = {predictor.response for predictor in diagram.predictors if predictor.kind == "inflation"}
+    changed = tuple(
+        replace(choice, family=replace(choice.family, name=INFLATED[choice.family.name]))
+        if choice.response in inflated and choice.family.name in INFLATED else choice
+        for choice in diagram.families
+    )  # fmt: skip
+    return replace(diagram, families=changed)
+
+
+def _with_event_columns(diagram: PathDiagram) -> PathDiagram:
+    """``weibull(event=died)`` is ``@event(y, died)``."""
+    roles = list(diagram.columns)
+    for choice in diagram.families:
+        column = dict(choice.family.options).get("event")
+        if column is None:
+            continue
+        place = choice.family.span or choice.span
+        written = next((role for role in roles if (role.kind, role.target) == ("event", choice.response)), None)
+        if written is None:
+            roles.append(ColumnRole("event", choice.response, str(column), span=place))
+        elif written.column != column:
+            message = f"Two different columns of events for '{choice.response}': {written.column} and {column}"
+            raise ModelError(message, text=diagram.text, span=place, remedy="Keep one of them.")
+    return replace(diagram, columns=tuple(roles)) if len(roles) > len(diagram.columns) else diagram
 
 
 def _no_response(argument: str, name: str, responses: tuple[str, ...]) -> ModelError:
@@ -103,7 +213,7 @@ def _same(one: FamilySpec, other: FamilySpec) -> bool:
 def _spec(named: str | FamilySpec) -> FamilySpec:
     """``ordinal(probit)`` or ``censored(lower=0)`` as given in a call."""
     if isinstance(named, FamilySpec):
-        return named
+        return replace(named, name=SYNONYMS.get(named.name, named.name))
     read = re.fullmatch(r"\s*(\w+)\s*(?:\(([^()]*)\))?\s*", str(named))
     if read is None:
         raise ModelError(f"family= cannot be {named!r}", remedy='Write it as in family="bernoulli(logit)".')
@@ -114,4 +224,4 @@ def _spec(named: str | FamilySpec) -> FamilySpec:
             options.append((key, float(value) if re.fullmatch(r"[-+]?[\d.]+(e[-+]?\d+)?", value) else value))
         else:
             link = key
-    return FamilySpec(read[1], link, tuple(options))
+    return FamilySpec(SYNONYMS.get(read[1], read[1]), link, tuple(options))

@@ -139,6 +139,7 @@ class AuxiliaryPredictor:
     """A linear predictor of something other than the mean: ``@dispersion(y ~ 1 + z)`` and its kin.
 
     `kind` is "dispersion", "thresholds", "inflation", "guessing" or "ceiling"; `paths` are its terms, `op` "~" or "~1".
+    Completed, its terms are rows of the parameter table with the operators ``@dispersion~`` and ``@dispersion~1``.
     """
 
     kind: str

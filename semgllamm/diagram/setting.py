@@ -9,7 +9,7 @@ from functools import cached_property
 from semgllamm.diagram.blocks import paths_of_group
 from semgllamm.diagram.diagram import PathDiagram
 from semgllamm.diagram.families import family_in, has_residual
-from semgllamm.diagram.parts import FamilySpec, Parameter, Path
+from semgllamm.diagram.parts import Block, FamilySpec, Parameter, Path
 from semgllamm.diagram.random_terms import random_paths, slopes
 from semgllamm.diagram.roles import Roles
 from semgllamm.diagram.switches import Switches
@@ -56,6 +56,7 @@ class Setting:
             or diagram.random_terms
             or any(path.block.level is not None for path in diagram.paths)
             or any(not has_residual(choice.family) for choice in diagram.families)
+            or diagram.predictors
             or {"intercepts", "means"}.intersection(switches.group_equal)
             # lavaan's table has them for effect coding, its fits do not
             or (not self.fitted and "intercepts" in switches.effect_coding)
@@ -151,6 +152,10 @@ class Part:
             return frozenset()
         higher = tuple(path for path in self.group_paths if self.diagram.level_of(path.block) is not None)
         return frozenset(self._roles(higher).observed)
+
+    def in_group(self, block: Block) -> bool:
+        """Whether what stands in a block belongs to the group of this part."""
+        return block.group is None or str(block.group) == str(self.setting.groups[self.group - 1])
 
     def home(self, name: str) -> str | None:
         """The level of a row that completion adds for `name`."""

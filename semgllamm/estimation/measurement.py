@@ -15,7 +15,10 @@ import numpy as np
 
 from semgllamm.model.transforms import LOG_VARIANCE
 
-__all__ = ["Measurement", "OwnParameters"]
+__all__ = ["INTERCEPT", "THRESHOLD", "VARIANCE", "Measurement", "OwnParameters"]
+
+
+VARIANCE, THRESHOLD, INTERCEPT = range(3)
 
 
 class Measurement:
@@ -92,12 +95,14 @@ class Measurement:
 
 
 class OwnParameters:
-    """τ of each block: the logarithm of a residual variance, or the thresholds below and above an answer.
+    """τ of each block as far as no covariate enters it: the logarithm of a residual variance, the thresholds below and
+    above an answer, the intercept of a linear predictor.
 
     Parameters
     ----------
-    cells : sequence of (row, 0 or 1, Cell or None, is_variance)
-        None is an outer threshold, or a residual variance that is not there.
+    cells : sequence of (row, 0 or 1, Cell or None, kind)
+        None is an outer threshold, or a residual variance or intercept that is not there; the kind is VARIANCE,
+        THRESHOLD or INTERCEPT.
     kind : array
         The working parameters' kinds.
     shape : (rows, columns) of the table
@@ -107,12 +112,14 @@ class OwnParameters:
         self.constant = np.zeros(shape)
         self.possible = True
         free = []
-        for row, which, cell, is_variance in cells:
+        for row, which, cell, what in cells:
             column = shape[1] - 2 + which
             if cell is not None and cell.is_free:
-                natural = is_variance and kind[cell.number] != LOG_VARIANCE
+                natural = what == VARIANCE and kind[cell.number] != LOG_VARIANCE
                 free.append((row, column, cell.number, natural))
-            elif not is_variance:
+            elif what == INTERCEPT:
+                self.constant[row, column] = 0.0 if cell is None else cell.value
+            elif what == THRESHOLD:
                 self.constant[row, column] = (-np.inf, np.inf)[which] if cell is None else cell.value
             elif cell is not None and cell.value > 0:
                 self.constant[row, column] = np.log(cell.value)

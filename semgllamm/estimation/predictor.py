@@ -19,7 +19,7 @@ import numpy as np
 
 from semgllamm.data.design import CellBlock, Design
 from semgllamm.estimation.feedback import Feedback
-from semgllamm.estimation.measurement import Measurement, OwnParameters
+from semgllamm.estimation.measurement import INTERCEPT, THRESHOLD, VARIANCE, Measurement, OwnParameters
 from semgllamm.estimation.shares import coupled_responses, share_of, with_shares
 from semgllamm.integration.arrays import FIRST, LAST, WEIGHT
 from semgllamm.integration.collapse import mix
@@ -466,10 +466,9 @@ class Predictor:
         """What the blocks without covariates in their latent part share: a table of f, d and τ by block."""
         shape = (len(self.blocks), 1 + self.P + 2)
         own = [
-            (row, which, cell, b.source.response.family.own == 1)
+            (row, which, cell, b.own_kind)
             for row, b in enumerate(self.blocks)
             for which, cell in enumerate(b.own)
-            if which == 0 or b.source.response.family.own == 2
         ]
         self.own = OwnParameters(own, self.working.kind, shape)
         whitened = np.array([b.whitened for b in self.blocks], dtype=bool)
@@ -477,6 +476,7 @@ class Predictor:
         ones = [(row, number) for row, b in enumerate(self.blocks) if b.is_constant for number in b.beta]
         self.intercepts = np.array(ones, dtype=np.int64).reshape(-1, 2).T
         self.sloped = [b for b in self.blocks if len(b.beta) and not b.is_constant]
+        self.dispersed = [b for b in self.blocks if b.own_slopes]
         self.uneven = [b for b in self.blocks if b.loads and not b.is_even]
         self.measurement = []
         for g, group in enumerate(self.model.groups):
@@ -527,12 +527,20 @@ class Predictor:
         b.varying = [(c, column(c.times)[rows]) for c in group.B if c.row in reach and c.times is not None]
         b.is_even = not b.gamma and not b.varying and all(z is None for *_, z in b.loads)
         b.slots = [self.column[k] for k in b.path]
-        b.own = []
+        b.own, b.own_kind, b.own_slopes = [], None, []
         family = b.source.response.family
-        if family.own == 1:
+        written = any(c.row == name for c in (*group.alpha, *group.rho))
+        if family.has_residual and not written:
             theta = [c for c in group.Theta if c.row == name == c.column]
-            b.own = [theta[0] if theta else None, None]
+            b.own, b.own_kind = [theta[0] if theta else None], VARIANCE
+        elif family.predictors:
+            b.own_kind = INTERCEPT
+            for which, kind in enumerate(family.predictors):
+                cells = [c for c in group.own(kind) if c.row == name]
+                b.own.append(next((c for c in cells if c.column == "1"), None))
+                b.own_slopes += [(which, c, column(c.column)[rows]) for c in cells if c.column != "1"]
         elif family.own == 2:
+            b.own_kind = THRESHOLD
             kappa = sorted((c for c in group.kappa if c.row == name), key=lambda c: int(c.column[1:]))
             k = b.source.category
             b.own = [kappa[k - 1] if k > 0 else None, kappa[k] if k < len(kappa) else None]
@@ -576,6 +584,9 @@ class Predictor:
         state.D = np.take(state.table[:, 1:-2], self.owner, axis=0)
         for b in self.sloped:
             state.lin[b.cells, 0] += b.X @ state.inner[b.beta]
+        for b in self.dispersed:
+            for which, cell, z in b.own_slopes:
+                state.lin[b.cells, 1 + which] += cell.at(state.inner) * z
         for b in self.uneven:
             s, lam, mu = state.local[b]
             if b.alpha or b.gamma:
@@ -638,15 +649,12 @@ class Predictor:
                 for depth, slot in enumerate(b.slots):
                     values = lam @ change[:, slot] if change.ndim == 2 else (lam * change[:, :, slot]).sum(axis=1)
                     out.append((number, 1 + depth, values))
-        family = b.source.response.family
-        if family.own == 1 and b.own[0] is not None and b.own[0].is_free and not b.whitened:
-            cell = b.own[0]
-            slope = 1.0 if self.working.kind[cell.number] == LOG_VARIANCE else 1.0 / cell.at(inner)
-            out.append((cell.number, self.P + 1, np.array([slope])))
-        elif family.own == 2:
+        if not b.whitened:
             for k, cell in enumerate(b.own):
                 if cell is not None and cell.is_free:
-                    out.append((cell.number, self.P + 1 + k, np.ones(1)))
+                    natural = b.own_kind == VARIANCE and self.working.kind[cell.number] != LOG_VARIANCE
+                    out.append((cell.number, self.P + 1 + k, np.array([1.0 / cell.at(inner) if natural else 1.0])))
+        out += [(c.number, self.P + 1 + k, z) for k, c, z in b.own_slopes if c.is_free]
         return [(number, feature, np.atleast_1d(values)) for number, feature, values in out]
 
     def _pattern(self):
@@ -697,6 +705,10 @@ class Predictor:
         np.add.at(gradient, number, sums[row, 0])
         for b in self.sloped:
             np.add.at(gradient, b.beta, R[b.cells, 0] @ b.X)
+        for b in self.dispersed:
+            for which, cell, z in b.own_slopes:
+                if cell.is_free:
+                    gradient[cell.number] += R[b.cells, self.P + 1 + which] @ z
         return gradient + self._pull_back_latent(state, R, sums)
 
     def _sums(self, R: np.ndarray) -> np.ndarray:
@@ -990,7 +1002,7 @@ class Predictor:
             group = self.model.groups[block.group]
             name = block.response.name
             reach = self._reach(block.group, {c.column for c in group.Lambda if c.row == name})
-            names = {c.column for c in group.beta if c.row == name and c.column != "1"}
+            names = {c.column for c in (*group.beta, *group.alpha, *group.rho) if c.row == name and c.column != "1"}
             names |= {c.times for c in group.Lambda if c.row == name and c.times}
             names |= {c.times for c in group.B if c.row in reach and c.times}
             names |= {c.column for c in group.Gamma if c.row in reach and c.column != "1"}

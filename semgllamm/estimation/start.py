@@ -1,6 +1,7 @@
 """Start values computed from the data.
 
-Fixed part by the generalized linear model without latent variables (Newton on its log-likelihood), scaled up by
+Fixed part by the generalized linear model without latent variables (Newton on its log-likelihood, from the means of the
+responses where the family says so), own parameters by moments; the fixed part scaled up by
 (1 + .35 Σσ²)^½ where the response is not Gaussian, because marginal effects are attenuated; loadings 1 on the scale
 of the response with the sign of the item-rest covariance; standard deviations 1 at the lowest level and ½ above.
 """
@@ -10,14 +11,17 @@ from __future__ import annotations
 import numpy as np
 
 from semgllamm.diagram.diagram import PathDiagram
+from semgllamm.estimation.measurement import VARIANCE
 from semgllamm.estimation.predictor import Predictor
 from semgllamm.integration.independence import working_quantities
 from semgllamm.model.transforms import CELL, CHOLESKY, LOG_VARIANCE
+from semgllamm.responses import registry
 
 __all__ = ["start_values"]
 
 ATTENUATION = 0.35
 NEWTON_STEPS = 12
+HALVINGS = 30
 ENOUGH = 1e-2  # twice the rise of log L that a last step promises
 
 
@@ -25,14 +29,14 @@ def start_values(predictor: Predictor, diagram: PathDiagram) -> np.ndarray:
     """Free parameters to start from, (n_free,)."""
     model, working = predictor.model, predictor.working
     spread = _response_spread(predictor)
-    scale = _latent_scale(predictor, spread)
+    begin = _beginnings(predictor)
+    scale = _latent_scale(predictor, spread, begin)
     cells = np.zeros(model.n_parameters)
     for group in model.groups:
         signs = _signs(predictor, group)
         for cell in group.Lambda:
             if cell.is_free:
-                gaussian = model.response(cell.row).family.name == "gaussian"
-                size = 0.7 * spread[cell.row] if gaussian else 1.0
+                size = _size(model.response(cell.row).family, spread[cell.row], begin.get(cell.row), 0.7, 1.0)
                 cells[cell.number] = signs.get((cell.row, cell.column), 1.0) * size / scale[cell.column]
         for cell in group.Theta:
             if cell.is_free:
@@ -46,8 +50,9 @@ def start_values(predictor: Predictor, diagram: PathDiagram) -> np.ndarray:
             if cell.is_free and cell.column not in measured:
                 cells[cell.number] = 0.7 * scale[cell.row] / scale[cell.column]
     _thresholds(predictor, cells)
+    _own_parameters(predictor, begin, cells)
     inner = working.inner_from_cells(cells)
-    inner = _fixed_part(predictor, inner)
+    inner = _fixed_part(predictor, inner, begin)
     cells = working.cells(inner)
     for row, number in zip(diagram.parameters, model.rows):
         if number >= 0 and row.start is not None:
@@ -73,7 +78,42 @@ def _response_spread(predictor) -> dict[str, float]:
     return {name: float(np.std(np.concatenate(parts))) or 1.0 for name, parts in values.items()}
 
 
-def _latent_scale(predictor, spread) -> dict[str, float]:
+def _beginnings(predictor) -> dict[str, tuple[float, tuple[float, ...]]]:
+    """ν and own parameters to start from, of responses whose family says so."""
+    answers: dict[str, list] = {}
+    for block in predictor.design.blocks:
+        if block.response.family.start is not None:
+            answers.setdefault(block.response.name, []).append((block.response.family, block.y, block.trials))
+    return {
+        name: found[0][0].start(np.concatenate([y for _, y, _ in found]), np.concatenate([n for *_, n in found]))
+        for name, found in answers.items()
+    }
+
+
+def _size(family, spread: float, begin: tuple | None, gaussian: float, other: float) -> float:
+    """An effect of moderate size on ν: of the spread of the response, of ν itself, or a number on a log or logit."""
+    if family.has_residual:
+        return gaussian * spread
+    if family.link in ("identity", "reciprocal", "inverse_square"):
+        return 0.1 * abs(begin[0]) if begin else other
+    return other
+
+
+def _own_parameters(predictor, begin, cells: np.ndarray) -> None:
+    for group in predictor.model.groups:
+        for response in predictor.model.responses:
+            if response.name in begin:
+                for kind, value in zip(response.family.predictors, begin[response.name][1]):
+                    for cell in group.own(kind):
+                        if cell.row == response.name and cell.column == "1" and cell.is_free:
+                            cells[cell.number] = value
+            elif response.family.has_residual:
+                for cell in group.alpha:
+                    if cell.row == response.name and cell.column == "1" and cell.is_free:
+                        cells[cell.number] = np.log(0.5) + 2 * np.log(_response_spread(predictor)[response.name])
+
+
+def _latent_scale(predictor, spread, begin) -> dict[str, float]:
     """A first guess of each latent variable's standard deviation."""
     model, design = predictor.model, predictor.design
     lowest = min(model.eta_level, default=0)
@@ -85,9 +125,9 @@ def _latent_scale(predictor, spread) -> dict[str, float]:
     for group in model.groups:
         for cell in group.Lambda:
             if not cell.is_free and cell.value != 0.0 and cell.column not in scale:
-                gaussian = model.response(cell.row).family.name == "gaussian"
                 level = model.eta_level[model.eta.index(cell.column)]
-                unit = 0.6 * spread[cell.row] if gaussian else (1.0 if level == lowest else 0.5)
+                family, other = model.response(cell.row).family, 1.0 if level == lowest else 0.5
+                unit = _size(family, spread[cell.row], begin.get(cell.row), 0.6, other)
                 scale[cell.column] = unit / (abs(cell.value) * rms(cell.times))
         for _ in range(len(model.eta)):
             for cell in group.B:
@@ -138,6 +178,7 @@ def _thresholds(predictor, cells: np.ndarray) -> None:
         "logit": lambda p: np.log(p / (1 - p)),
         "probit": ndtri,
         "cloglog": lambda p: np.log(-np.log1p(-p)),
+        "loglog": lambda p: -np.log(-np.log(p)),
     }
     counts: dict[tuple[int, str], dict[int, int]] = {}
     for block in predictor.design.blocks:
@@ -155,7 +196,7 @@ def _thresholds(predictor, cells: np.ndarray) -> None:
                 cells[cell.number] = 1.25 * inverse[link](p)
 
 
-def _fixed_part(predictor: Predictor, inner: np.ndarray) -> np.ndarray:
+def _fixed_part(predictor: Predictor, inner: np.ndarray, begin) -> np.ndarray:
     """Newton's steps of the model without latent variables in the parameters that are linear in f."""
     from scipy.sparse import csr_matrix
 
@@ -174,6 +215,7 @@ def _fixed_part(predictor: Predictor, inner: np.ndarray) -> np.ndarray:
         cell = program.cell.copy()
         cell[:, 0] = y
         gaussian = program.code == 0
+        _, terms = registry.addresses(np.unique(program.code))
         out = np.zeros((len(program.code), 3))
         if moving:
             ptr, par, feature, value = predictor.jacobian(state)
@@ -184,9 +226,20 @@ def _fixed_part(predictor: Predictor, inner: np.ndarray) -> np.ndarray:
             X = csr_matrix((value[keep], (row[keep], column[par[keep]])), shape=(len(program.code), len(moving)))
             transposed, entries = X.T.tocsr(), np.diff(X.indptr)
             share = predictor.share_of_cells
+            if begin:
+                inner[moving] += _to_the_means(predictor, state, X, begin)
+            step = np.zeros(len(moving))
             for _ in range(NEWTON_STEPS):
                 state = predictor.at(inner)
-                working_quantities(program.code, cell, state.lin, out)
+                working_quantities(program.code, terms, cell, state.lin, out)
+                for _ in range(HALVINGS):
+                    if np.isfinite(out).all():
+                        break
+                    # a mean that the link does not have
+                    step *= 0.5
+                    inner[moving] -= step
+                    state = predictor.at(inner)
+                    working_quantities(program.code, terms, cell, state.lin, out)
                 if not np.isfinite(out).all():
                     break
                 w = share * np.maximum(out[:, 2], 1e-6)
@@ -197,9 +250,11 @@ def _fixed_part(predictor: Predictor, inner: np.ndarray) -> np.ndarray:
                 step = np.linalg.solve(H, score)
                 size = np.abs(X @ step)
                 limit = np.max(size[~gaussian], initial=0.0)
-                inner[moving] += step * min(1.0, 3.0 / limit if limit > 0 else 1.0)
+                promised = step @ score
+                step *= min(1.0, 3.0 / limit if limit > 0 else 1.0)
+                inner[moving] += step
                 # to go on would hide from the optimiser that a maximum lies at infinity
-                if step @ score < ENOUGH:
+                if promised < ENOUGH:
                     break
             state = predictor.at(inner)
         _scale_up(predictor, state, inner)
@@ -208,6 +263,17 @@ def _fixed_part(predictor: Predictor, inner: np.ndarray) -> np.ndarray:
     finally:
         predictor.whitening = whitening
     return inner
+
+
+def _to_the_means(predictor, state, X, begin) -> np.ndarray:
+    """The step after which responses with a start have it as their linear predictor, as far as the terms allow."""
+    goal, weight = np.zeros(X.shape[0]), np.zeros(X.shape[0])
+    for b in predictor.blocks:
+        if b.source.response.name in begin:
+            goal[b.at], weight[b.at] = begin[b.source.response.name][0] - state.lin[b.at, 0], 1.0
+    H = (X.T @ X.multiply(weight[:, None])).toarray()
+    H[np.diag_indices_from(H)] += 1e-8 * (1.0 + np.diag(H))
+    return np.linalg.solve(H, X.T @ (weight * goal))
 
 
 def _scale_up(predictor, state, inner) -> None:
@@ -228,7 +294,7 @@ def _scale_up(predictor, state, inner) -> None:
 def _residual_variances(predictor, state, cell, inner) -> None:
     residual: dict[int, list[float]] = {}
     for b in predictor.blocks:
-        theta = b.own[0] if b.source.response.family.own == 1 else None
+        theta = b.own[0] if b.own_kind == VARIANCE and b.source.response.family.name == "gaussian" else None
         if theta is not None and theta.is_free and b.n:
             r = cell[b.at, 0] - state.lin[b.at, 0]
             residual.setdefault(theta.number, []).append(float(np.mean(r * r)))

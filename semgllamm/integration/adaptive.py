@@ -8,6 +8,9 @@ For the joint log density of the cells and coordinates of a tree, M_n is the fro
 
 leaves first. The same factors solve Newton's step for the joint mode m. The points of node n are then placed at
 u_n = m_n + G_n (u_anc − m_anc) + T_n z: with one point everywhere this is exactly the joint Laplace approximation.
+
+Where log f is not concave the Hessian need not be definite on the way to the mode. A step from such a place leaves
+negative ω out, which makes it one uphill; at the mode itself the Hessian is definite, and is taken as it is.
 """
 
 from __future__ import annotations
@@ -16,8 +19,9 @@ import math
 
 from semgllamm.integration.arrays import DEPTH, END, FIRST, LAST, PARENT, TRIALS, WEIGHT, Y
 from semgllamm.integration.recursion import FACTORS, bernoulli_logit
-from semgllamm.responses import binomial, registry
+from semgllamm.responses import dispatch
 from semgllamm.responses.jit import kernel
+from semgllamm.responses.registry import BINOMIAL_LOGIT
 
 __all__ = ["place_units"]
 
@@ -27,10 +31,14 @@ ITERATIONS = 200
 
 
 @kernel
-def fronts(n0, n1, cells, trees, places, path):
-    """Fill G, T and the fronts M of a tree at m, and its gradient g eliminated; returns the joint log density."""
+def fronts(n0, n1, cells, trees, places, path, uphill):
+    """Fill G, T and the fronts M of a tree at m, and its gradient g eliminated, with negative ω left out if `uphill`.
+
+    Returns the joint log density, and whether M is positive definite.
+    """
     m, M, g = places.m, places.M, places.g
     density = 0.0
+    definite = True
     for n in range(n0, n1):
         for a in range(trees.node[n, DEPTH] + 1):
             g[n, a] = 0.0
@@ -52,7 +60,7 @@ def fronts(n0, n1, cells, trees, places, path):
             for b in range(o + 1):
                 nu += cells.D[i, b] * path[b]
             w = cells.data[i, WEIGHT]
-            if cells.code[i] == binomial.LOGIT and cells.data[i, TRIALS] == 1.0:
+            if cells.code[i] == BINOMIAL_LOGIT and cells.data[i, TRIALS] == 1.0:
                 x, e, s, curvature, _ = bernoulli_logit(cells.data[i, Y], nu)
                 if w == 1.0:
                     own -= x
@@ -65,12 +73,15 @@ def fronts(n0, n1, cells, trees, places, path):
                 else:
                     own -= w * (x + math.log1p(e))
             else:
-                t = registry.terms(
-                    cells.code[i], cells.data[i, Y], cells.data[i, TRIALS], nu, cells.lin[i, 1], cells.lin[i, 2]
+                t = dispatch.terms(
+                    cells.terms[cells.code[i]], cells.data[i, Y], cells.data[i, TRIALS], nu,
+                    cells.lin[i, 1], cells.lin[i, 2]
                 )
                 own += w * t[0]
                 s = t[1]
                 curvature = t[2]
+                if uphill and curvature < 0.0:
+                    curvature = 0.0
             for a in range(o + 1):
                 g[n, a] += w * s * cells.D[i, a]
                 x = w * curvature * cells.D[i, a]
@@ -82,6 +93,9 @@ def fronts(n0, n1, cells, trees, places, path):
             for b in range(a):
                 M[n, b, a] = M[n, a, b]
         H = M[n, o, o]
+        if not H > 0.0:
+            definite = False
+            H = 1.0
         places.T[n] = 1.0 / math.sqrt(H)
         p = trees.node[n, PARENT]
         w = trees.weight[n]
@@ -91,7 +105,7 @@ def fronts(n0, n1, cells, trees, places, path):
             # the lower triangle only: the parent mirrors it
             for b in range(a + 1):
                 M[p, a, b] += w * (M[n, a, b] + places.G[n, a] * M[n, o, b])
-    return density
+    return density, definite
 
 
 @kernel
@@ -105,7 +119,7 @@ def find_mode(n0, n1, cells, trees, places, path):
     moved = False
     before = -math.inf
     for _ in range(ITERATIONS):
-        density = fronts(n0, n1, cells, trees, places, path)
+        density, definite = fronts(n0, n1, cells, trees, places, path, False)
         if moved and not density >= before - 1e-9 * (1.0 + abs(before)):
             # overshot: halve the last step (the joint log density of log-concave responses has one mode)
             for n in range(n0, n1):
@@ -114,7 +128,9 @@ def find_mode(n0, n1, cells, trees, places, path):
             continue
         before = density
         if last:
-            return True
+            return definite
+        if not definite:
+            fronts(n0, n1, cells, trees, places, path, True)
         longest = 0.0
         for n in range(n0, n1):
             o = trees.node[n, DEPTH]

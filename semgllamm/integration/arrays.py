@@ -21,6 +21,8 @@ class Cells(NamedTuple):
 
     code: np.ndarray  # (Nc,) family
     own: np.ndarray  # (codes,) number of own parameters of each family
+    value: np.ndarray  # (codes,) address of its kernel `value`
+    terms: np.ndarray  # (codes,) address of its kernel `terms`
     data: np.ndarray  # (Nc, 3) y, trials, weight
     lin: np.ndarray  # (Nc, 3) f, τ1, τ2
     D: np.ndarray  # (Nc, P)
@@ -67,6 +69,6 @@ def examples() -> tuple:
     f1, f2, f3 = (np.zeros((0,) * k) for k in (1, 2, 3))
     i1, i2 = (np.zeros((0,) * k, dtype=np.int64) for k in (1, 2))
     return (
-        Cells(i1, i1, f2, f2, f2), Trees(i2, f1, f1), Places(f1, f1, f2, f3, f2, f1), Rules(i1, f2, f2),
+        Cells(i1, i1, i1, i1, f2, f2, f2), Trees(i2, f1, f1), Places(f1, f1, f2, f3, f2, f1), Rules(i1, f2, f2),
         Jacobian(i1, i1, i1, f1),
     )  # fmt: skip

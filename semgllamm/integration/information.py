@@ -46,7 +46,7 @@ from semgllamm.integration.arrays import (
     examples,
 )  # fmt: skip
 from semgllamm.integration.recursion import SECOND_DERIVATIVES, SLACK, leaf_cells, leaf_points, to_probabilities
-from semgllamm.responses import registry
+from semgllamm.responses import dispatch
 from semgllamm.responses.jit import kernel
 
 __all__ = ["louis_units"]
@@ -246,7 +246,9 @@ def own_cells(n, cells, trees, jacobian, sums):
         nu = cells.lin[i, 0]
         for b in range(o + 1):
             nu += cells.D[i, b] * sums.u[b]
-        c = registry.terms(cells.code[i], cells.data[i, Y], cells.data[i, TRIALS], nu, cells.lin[i, 1], cells.lin[i, 2])
+        c = dispatch.terms(
+            cells.terms[cells.code[i]], cells.data[i, Y], cells.data[i, TRIALS], nu, cells.lin[i, 1], cells.lin[i, 2]
+        )
         w = cells.data[i, WEIGHT]
         total += w * c[0]
         terms = sums.own[o, i - first]

@@ -13,7 +13,7 @@ import numba
 import numpy as np
 
 from semgllamm.integration.arrays import DEPTH, END, FIRST, LAST, RULE, TRIALS, WEIGHT, Y, examples
-from semgllamm.responses import registry
+from semgllamm.responses import dispatch
 from semgllamm.responses.jit import kernel
 
 __all__ = ["posterior_units"]
@@ -64,8 +64,9 @@ def node(n, n0, cells, trees, places, rules, moments):
             nu = cells.lin[i, 0]
             for b in range(o + 1):
                 nu += cells.D[i, b] * moments.u[b]
-            value, _ = registry.value(
-                cells.code[i], cells.data[i, Y], cells.data[i, TRIALS], nu, cells.lin[i, 1], cells.lin[i, 2]
+            value, _ = dispatch.value(
+                cells.value[cells.code[i]], cells.data[i, Y], cells.data[i, TRIALS], nu,
+                cells.lin[i, 1], cells.lin[i, 2]
             )
             total += cells.data[i, WEIGHT] * value
         child = n + 1

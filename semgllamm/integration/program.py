@@ -20,6 +20,7 @@ import numpy as np
 from semgllamm.integration.arrays import DEPTH, END, FIRST, LAST, PARENT, RULE, Cells, Jacobian, Places, Rules, Trees
 from semgllamm.integration.collapse import collapse, depths
 from semgllamm.integration.gauss_hermite import rules
+from semgllamm.responses import registry
 
 __all__ = ["Evaluation", "Program", "Workspace", "build", "threads_of"]
 
@@ -88,8 +89,6 @@ class Program:
         Family code of each kept cell.
     cell : (Nc, 3) float
         Its response, number of trials and weight.
-    own : (codes,) int64
-        Number of own parameters of the family with each code.
     tree : (N, 6) int64
         Of each kept node, in preorder: depth, parent, first own cell, end of own cells, end of its subtree, rule.
     weight, share : (N,) float
@@ -110,7 +109,6 @@ class Program:
 
     code: np.ndarray
     cell: np.ndarray
-    own: np.ndarray
     tree: np.ndarray
     weight: np.ndarray
     share: np.ndarray
@@ -278,7 +276,8 @@ class Program:
 
     def _cells(self, lin, D) -> Cells:
         lin, D = self._checked(lin, D)
-        return Cells(self.code, self.own, self.cell, lin, D)
+        value, terms = registry.addresses(np.unique(self.code))
+        return Cells(self.code, registry.own_parameters(), value, terms, self.cell, lin, D)
 
     def _checked(self, lin, D):
         lin = np.ascontiguousarray(lin, dtype=np.float64)
@@ -378,7 +377,7 @@ def build(parent, rule, kind, cell_node, code, y, trials, constant, signature) -
     ends = tree[roots, END]
     largest = (ends - roots, tree[ends - 1, LAST] - tree[roots, FIRST], tree[:, LAST] - tree[:, FIRST])
     return Program(
-        code=code[cells], cell=np.ascontiguousarray(cell), own=_own_parameters(), tree=tree, weight=weight, share=share,
+        code=code[cells], cell=np.ascontiguousarray(cell), tree=tree, weight=weight, share=share,
         roots=roots, depth=int(depth.max(initial=0)) + 1,
         constant=float(np.asarray(constant, dtype=np.float64).sum()), cells=cells, representative=place[kept.node],
         n_rules=int(rule.max(initial=0)) + 1, largest=tuple(int(sizes.max(initial=1)) for sizes in largest),
@@ -404,12 +403,3 @@ def preorder(parent, depth, lives) -> tuple[np.ndarray, np.ndarray]:
             before += above + 1
         place[level] = before
     return place, place + size
-
-
-def _own_parameters() -> np.ndarray:
-    from semgllamm.responses.registry import FAMILIES
-
-    own = np.zeros(1 + max(family.code for family in FAMILIES), dtype=np.int64)
-    for family in FAMILIES:
-        own[family.code] = family.own
-    return own

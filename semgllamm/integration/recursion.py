@@ -44,8 +44,9 @@ from semgllamm.integration.arrays import (
     Y,
     examples,
 )  # fmt: skip
-from semgllamm.responses import binomial, registry
+from semgllamm.responses import dispatch
 from semgllamm.responses.jit import kernel
+from semgllamm.responses.registry import BINOMIAL_LOGIT
 
 __all__ = ["bernoulli_logit", "integrate_units"]
 
@@ -124,7 +125,7 @@ def leaf_cells(n, cells, trees, rules, up, points, kept, moments):
         w = cells.data[i, WEIGHT]
         y = cells.data[i, Y]
         terms = kept[i - first]
-        if cells.code[i] == binomial.LOGIT and cells.data[i, TRIALS] == 1.0:
+        if cells.code[i] == BINOMIAL_LOGIT and cells.data[i, TRIALS] == 1.0:
             for k in range(K):
                 x, e, terms[S, k], curvature, _ = bernoulli_logit(y, nu + d * u[k])
                 if w == 1.0:
@@ -142,8 +143,9 @@ def leaf_cells(n, cells, trees, rules, up, points, kept, moments):
                     factor[k] = 1.0
         elif moments == SECOND_DERIVATIVES or (moments > VALUE and cells.own[cells.code[i]] > 0):
             for k in range(K):
-                t = registry.terms(
-                    cells.code[i], y, cells.data[i, TRIALS], nu + d * u[k], cells.lin[i, 1], cells.lin[i, 2]
+                t = dispatch.terms(
+                    cells.terms[cells.code[i]], y, cells.data[i, TRIALS], nu + d * u[k],
+                    cells.lin[i, 1], cells.lin[i, 2]
                 )
                 log[k] += w * t[0]
                 terms[S, k], terms[G1, k], terms[G2, k] = t[1], t[4], t[5]
@@ -152,8 +154,9 @@ def leaf_cells(n, cells, trees, rules, up, points, kept, moments):
                     terms[H11, k], terms[H12, k], terms[H22, k] = t[10], t[11], t[12]
         else:
             for k in range(K):
-                v, terms[S, k] = registry.value(
-                    cells.code[i], y, cells.data[i, TRIALS], nu + d * u[k], cells.lin[i, 1], cells.lin[i, 2]
+                v, terms[S, k] = dispatch.value(
+                    cells.value[cells.code[i]], y, cells.data[i, TRIALS], nu + d * u[k],
+                    cells.lin[i, 1], cells.lin[i, 2]
                 )
                 log[k] += w * v
     for k in range(K):
@@ -266,7 +269,9 @@ def own_cells(n, cells, trees, sums):
         nu = cells.lin[i, 0]
         for b in range(o + 1):
             nu += cells.D[i, b] * sums.u[b]
-        t = registry.terms(cells.code[i], cells.data[i, Y], cells.data[i, TRIALS], nu, cells.lin[i, 1], cells.lin[i, 2])
+        t = dispatch.terms(
+            cells.terms[cells.code[i]], cells.data[i, Y], cells.data[i, TRIALS], nu, cells.lin[i, 1], cells.lin[i, 2]
+        )
         w = cells.data[i, WEIGHT]
         total += w * t[0]
         kept = sums.own[o, i - first]

@@ -16,8 +16,9 @@ import math
 
 from semgllamm.integration.arrays import DEPTH, END, FIRST, LAST, PARENT, TRIALS, WEIGHT, Y
 from semgllamm.integration.recursion import bernoulli_logit
-from semgllamm.responses import binomial, registry
+from semgllamm.responses import dispatch
 from semgllamm.responses.jit import kernel
+from semgllamm.responses.registry import BINOMIAL_LOGIT
 
 __all__ = ["follow_units"]
 
@@ -71,12 +72,13 @@ def follow_curvature(n0, n1, cells, trees, places, N, R, path, at_mode):
             kept = at_mode[i - r0]
             dw1 = 0.0
             dw2 = 0.0
-            if cells.code[i] == binomial.LOGIT and cells.data[i, TRIALS] == 1.0:
+            if cells.code[i] == BINOMIAL_LOGIT and cells.data[i, TRIALS] == 1.0:
                 _, _, kept[S], kept[W], dw = bernoulli_logit(cells.data[i, Y], nu)
                 kept[S1], kept[S2] = 0.0, 0.0
             else:
-                t = registry.terms(
-                    cells.code[i], cells.data[i, Y], cells.data[i, TRIALS], nu, cells.lin[i, 1], cells.lin[i, 2]
+                t = dispatch.terms(
+                    cells.terms[cells.code[i]], cells.data[i, Y], cells.data[i, TRIALS], nu,
+                    cells.lin[i, 1], cells.lin[i, 2]
                 )
                 kept[S], kept[W], kept[S1], kept[S2] = t[1], t[2], t[6], t[7]
                 dw, dw1, dw2 = t[3], t[8], t[9]

@@ -6,6 +6,7 @@ y ~ f:x       Λ[y, f] times x         y ~ 1, g ~ 1       β[y, 1], Γ[g, 1]
 y ~~ y        Θ[y, y] at y's own level; at a higher level a random intercept of y with this variance in Ψ
 f ~~ g        Ψ[f, g]                 f ~~ y             Ω[y, f]
 u | t1        κ[u, t1]
+@dispersion(y ~ z)     α[y, z], a logarithm        @inflation(y ~ z)      ϱ[y, z], a logit
 
 Under lavaan's headers a response of both levels is the sum of a part within and a part between clusters. Where it is a
 cause at a level, its part of that level is a latent variable, to which the paths of that level run: y = y@row +
@@ -159,6 +160,12 @@ class _Lowering:
     def _threshold(self, row):
         return "kappa", row.lhs, row.rhs, None
 
+    def _dispersion(self, row):
+        return "alpha", row.lhs, row.rhs or "1", None
+
+    def _inflation(self, row):
+        return "rho", row.lhs, row.rhs or "1", None
+
     def _regression(self, row):
         effect, cause = self._node(row.lhs, row), self._node(row.rhs, row)
         factors = [cause] if cause in self.level else cause.split(":")
@@ -218,5 +225,6 @@ class _Lowering:
 
 _PLACE = {
     "=~": "_measurement", "<~": "_regression", "~": "_regression", "~1": "_intercept", "~~": "_covariance",
-    "|": "_threshold",
+    "|": "_threshold", "@dispersion~1": "_dispersion", "@dispersion~": "_dispersion", "@inflation~1": "_inflation",
+    "@inflation~": "_inflation",
 }  # fmt: skip

@@ -2,7 +2,7 @@
 
     ν_i = x_i'β + o_i + Σ_m λ_m z_mi η_m,        η = Bη + Γw + α + ζ,   ζ^(l) ~ N(0, Ψ^(l)),
     Gaussian responses have residual covariances Θ, and covariances Ω of their residuals with ζ; ordinal ones have
-    thresholds κ.
+    thresholds κ; other parameters of a family's own, log dispersions and logits of inflation, are τ = z'α.
 
 (Skrondal & Rabe-Hesketh 2004, equations 4.1 to 4.3, with Muthén's intercepts written out.)
 """
@@ -43,7 +43,8 @@ class Cell:
 class Matrices:
     """The matrices of one group. ``beta`` holds intercepts in column "1", ``Gamma`` latent intercepts likewise;
     ``kappa`` has one row a response and columns t1, t2, …; ``Psi`` and ``Theta`` hold their lower triangles; ``Omega``
-    has the covariance of a response's residual (row) with the disturbance of a latent variable (column)."""
+    has the covariance of a response's residual (row) with the disturbance of a latent variable (column); ``alpha``
+    holds the linear predictors of dispersions and ``rho`` those of inflations, by response and covariate."""
 
     beta: tuple[Cell, ...] = ()
     Lambda: tuple[Cell, ...] = ()
@@ -53,6 +54,12 @@ class Matrices:
     Theta: tuple[Cell, ...] = ()
     Omega: tuple[Cell, ...] = ()
     kappa: tuple[Cell, ...] = ()
+    alpha: tuple[Cell, ...] = ()
+    rho: tuple[Cell, ...] = ()
+
+    def own(self, kind: str) -> tuple[Cell, ...]:
+        """The linear predictors of one kind, "dispersion" or "inflation"."""
+        return self.alpha if kind == "dispersion" else self.rho
 
     def items(self):
         """(name, cells) of every matrix."""

@@ -27,5 +27,6 @@ def log_constant(y, n):
 
 
 FAMILIES = tuple(
-    replace(family, name="bernoulli", check=check, log_constant=log_constant) for family in binomial.FAMILIES
+    replace(family, name="bernoulli", beside=None, check=check, log_constant=log_constant)
+    for family in binomial.FAMILIES
 )

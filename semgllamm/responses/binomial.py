@@ -18,11 +18,11 @@ from semgllamm.responses.links import (
     log_normal_cdf,
     logistic,
     normal_cdf_terms,
+    predictor_at,
 )
+from semgllamm.responses.mean_links import IMPOSSIBLE
 
-__all__ = ["CLOGLOG", "FAMILIES", "LOGIT", "PROBIT"]
-
-LOGIT, PROBIT, CLOGLOG = 1, 2, 3
+__all__ = ["FAMILIES"]
 
 
 @kernel
@@ -86,10 +86,69 @@ def terms_cloglog(y, n, nu, tau1, tau2):
     return (y * log_p - m, y * g - m, y * v + m, y * dv + m) + NO_OWN  # noqa: RUF005
 
 
+# loglog, F(ν) = exp(−e^−ν): failures of the complementary log-log link at −ν
+
+
+@kernel
+def value_loglog(y, n, nu, tau1, tau2):
+    logf, s = value_cloglog(n - y, n, -nu, tau1, tau2)
+    return logf, -s
+
+
+@kernel
+def terms_loglog(y, n, nu, tau1, tau2):
+    t = terms_cloglog(n - y, n, -nu, tau1, tau2)
+    return (t[0], -t[1], t[2], -t[3]) + NO_OWN  # noqa: RUF005
+
+
+# log, F(ν) = e^ν for ν < 0, whose effects are log relative risks
+
+
+@kernel
+def value_log(y, n, nu, tau1, tau2):
+    if not nu < 0.0:
+        return -math.inf, 0.0
+    rest = -math.expm1(nu)
+    return y * nu + (n - y) * math.log(rest), y - (n - y) * math.exp(nu) / rest
+
+
+@kernel
+def terms_log(y, n, nu, tau1, tau2):
+    if not nu < 0.0:
+        return IMPOSSIBLE
+    rest = -math.expm1(nu)
+    k = math.exp(nu) / rest
+    w = (n - y) * k * (1.0 + k)
+    return (y * nu + (n - y) * math.log(rest), y - (n - y) * k, w, w * (1.0 + 2.0 * k)) + NO_OWN  # noqa: RUF005
+
+
+# identity, F(ν) = ν for 0 < ν < 1, whose effects are risk differences
+
+
+@kernel
+def value_identity(y, n, nu, tau1, tau2):
+    if not (nu > 0.0 and nu < 1.0):
+        return -math.inf, 0.0
+    return y * math.log(nu) + (n - y) * math.log1p(-nu), y / nu - (n - y) / (1.0 - nu)
+
+
+@kernel
+def terms_identity(y, n, nu, tau1, tau2):
+    if not (nu > 0.0 and nu < 1.0):
+        return IMPOSSIBLE
+    a, b = 1.0 / nu, 1.0 / (1.0 - nu)
+    u, v = y * a * a, (n - y) * b * b
+    logf, s = value_identity(y, n, nu, tau1, tau2)
+    return (logf, s, u + v, 2.0 * (v * b - u * a)) + NO_OWN  # noqa: RUF005
+
+
 KERNELS = {
-    "logit": (LOGIT, value_logit, terms_logit),
-    "probit": (PROBIT, value_probit, terms_probit),
-    "cloglog": (CLOGLOG, value_cloglog, terms_cloglog),
+    "logit": (value_logit, terms_logit),
+    "probit": (value_probit, terms_probit),
+    "cloglog": (value_cloglog, terms_cloglog),
+    "loglog": (value_loglog, terms_loglog),
+    "log": (value_log, terms_log),
+    "identity": (value_identity, terms_identity),
 }
 
 
@@ -121,11 +180,16 @@ def simulate(nu, own, n, rng, link):
     return rng.binomial(np.asarray(n, dtype=int), inverse(link, nu)).astype(float)
 
 
+def start(y, n, link):
+    return predictor_at(link, (float(np.sum(y)) + 0.5) / (float(np.sum(n)) + 1.0)), ()
+
+
 FAMILIES = tuple(
     Family(
-        name="binomial", link=link, default_link="logit", code=code, own=0, has_residual=False,
-        residual_variance=LATENT_VARIANCE[link], value=value, terms=terms, check=check, log_constant=log_constant,
+        name="binomial", link=link, default_link="logit", beside="trials",
+        residual_variance=LATENT_VARIANCE.get(link), value=value, terms=terms, check=check, log_constant=log_constant,
         mean=partial(mean, link=link), simulate=partial(simulate, link=link),
+        start=None if link in LATENT_VARIANCE else partial(start, link=link),
     )
-    for link, (code, value, terms) in KERNELS.items()
+    for link, (value, terms) in KERNELS.items()
 )

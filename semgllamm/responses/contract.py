@@ -11,9 +11,10 @@ scalar kernels
     w  = −∂² log f / ∂ν²      s_k  = ∂² log f / ∂ν ∂τ_k
     dw =  ∂w / ∂ν             w_k  = ∂w / ∂τ_k           h_kl = ∂² log f / ∂τ_k ∂τ_l
 
-that hold one response, have no loops, and stay finite for ν in both tails. `n` is the number of trials, 1 where a
-family has none; a family ignores the arguments it does not use, and ends its terms with `NO_OWN` if it has no own
-parameters.
+that hold one response, have no loops over data, and stay finite for ν in both tails; where a link has no mean,
+log f = −∞ and the rest is 0. `n` is a second column of the data where a family needs one: the number of trials, whether
+an event was seen, the other end of an interval. A family ignores the arguments it does not use, and ends its terms with
+`NO_OWN` if it has no own parameters.
 """
 
 from __future__ import annotations
@@ -40,9 +41,15 @@ class Family:
     default_link : str
         The link of the family when none is written.
     code : int
-        What the engine's kernels know it by; families with the same kernels share it.
+        What the engine knows its kernels by; the registry gives it, and families with the same kernels share it.
     own : int
         Number of own parameters per response: 0, 1 (τ1) or 2 (τ1 and τ2).
+    predictors : tuple of str
+        What each own parameter is, if it has a linear predictor: "dispersion" (a logarithm), "inflation" (a logit).
+    dispersion : str
+        What is called so: ``@dispersion(y ~ 1)`` is the logarithm of this.
+    beside : str or None
+        The directive that names the second column: "trials", "event" or "interval".
     has_residual : bool
         Whether the response has a residual variance (and may have residual covariances).
     residual_variance : float or None
@@ -57,19 +64,25 @@ class Family:
     log_constant : callable (y, n) -> array
         The terms of log f that are free of parameters.
     mean : callable (nu, own) -> array
-        E(y | ν), per trial where there are trials. `own` is the log variance (gaussian), all thresholds along the
-        last axis (ordinal), else None.
+        E(y | ν), per trial where there are trials; NaN where the link has none. `own` is τ1 of families with one own
+        parameter, (τ1, τ2) along the last axis of those with two, all thresholds of ordinal ones, else None.
     simulate : callable (nu, own, n, rng) -> array
-        Draws of y, one for each element of `nu`; `own` as in `mean`.
+        Draws of y, one for each element of `nu`; `own` as in `mean`. Events are seen, and nothing is censored.
+    start : callable (y, n) -> (ν, own), optional
+        Where to start: a predictor at which the responses have their mean, and the own parameters by their moments, a
+        tuple. Without one, at 0.
     """
 
     name: str
     link: str
     default_link: str
-    code: int
-    own: int
-    has_residual: bool
-    residual_variance: float | None
+    code: int = -1
+    own: int = 0
+    predictors: tuple[str, ...] = ()
+    dispersion: str = ""
+    beside: str | None = None
+    has_residual: bool = False
+    residual_variance: float | None = None
     log_concave: bool = True
     value: Callable
     terms: Callable
@@ -77,3 +90,4 @@ class Family:
     log_constant: Callable[[np.ndarray, np.ndarray], np.ndarray]
     mean: Callable[[np.ndarray, np.ndarray | None], np.ndarray]
     simulate: Callable[[np.ndarray, np.ndarray | None, np.ndarray, np.random.Generator], np.ndarray]
+    start: Callable[[np.ndarray, np.ndarray], tuple[float, tuple[float, ...]]] | None = None

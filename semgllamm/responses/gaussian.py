@@ -9,9 +9,7 @@ from semgllamm.responses.contract import Family
 from semgllamm.responses.jit import kernel
 from semgllamm.responses.links import LOG_SQRT_2PI, capped_exp
 
-__all__ = ["CODE", "FAMILIES"]
-
-CODE = 0
+__all__ = ["FAMILIES"]
 
 
 @kernel
@@ -49,8 +47,8 @@ def simulate(nu, own, n, rng):
 
 FAMILIES = (
     Family(
-        name="gaussian", link="identity", default_link="identity", code=CODE, own=1, has_residual=True,
-        residual_variance=None, value=value, terms=terms, check=check, log_constant=log_constant, mean=mean,
-        simulate=simulate,
+        name="gaussian", link="identity", default_link="identity", own=1, predictors=("dispersion",),
+        dispersion="residual variance", has_residual=True, value=value, terms=terms, check=check,
+        log_constant=log_constant, mean=mean, simulate=simulate,
     ),
 )

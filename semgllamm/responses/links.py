@@ -1,7 +1,7 @@
 """Inverse links and their derivatives, shared by the families.
 
-Every link is a distribution function F of the latent response's residual. What binary responses need is log F(ν) and
-log(1 − F(ν)) with three derivatives each, relative accuracy kept in both tails.
+All but log and identity are a distribution function F of the latent response's residual. What binary responses need is
+log F(ν) and log(1 − F(ν)) with three derivatives each, relative accuracy kept in both tails.
 """
 
 from __future__ import annotations
@@ -21,17 +21,23 @@ __all__ = [
     "log_normal_cdf",
     "logistic",
     "normal_cdf_terms",
+    "predictor_at",
+    "softplus",
+    "success_terms_cloglog",
+    "success_terms_logit",
+    "success_terms_loglog",
+    "success_terms_probit",
 ]
 
 # variance of the latent response's residual
-LATENT_VARIANCE = {"logit": math.pi**2 / 3, "probit": 1.0, "cloglog": math.pi**2 / 6}
+LATENT_VARIANCE = {"logit": math.pi**2 / 3, "probit": 1.0, "cloglog": math.pi**2 / 6, "loglog": math.pi**2 / 6}
 
 LOG_SQRT_2PI = 0.5 * math.log(2 * math.pi)
 SQRT_HALF = math.sqrt(0.5)
 
 
 def inverse(link: str, nu: np.ndarray) -> np.ndarray:
-    """F(ν), elementwise on arrays."""
+    """F(ν), elementwise on arrays; NaN where it is no probability."""
     from scipy.special import expit, ndtr
 
     nu = np.asarray(nu, dtype=float)
@@ -39,7 +45,28 @@ def inverse(link: str, nu: np.ndarray) -> np.ndarray:
         return expit(nu)
     if link == "probit":
         return ndtr(nu)
+    if link == "loglog":
+        return np.exp(-np.exp(np.minimum(-nu, 300.0)))
+    if link == "log":
+        return np.where(nu < 0, np.exp(np.minimum(nu, 0.0)), np.nan)
+    if link == "identity":
+        return np.where((nu > 0) & (nu < 1), nu, np.nan)
     return -np.expm1(-np.exp(np.minimum(nu, 300.0)))
+
+
+def predictor_at(link: str, p: float) -> float:
+    """ν at a probability."""
+    from scipy.special import ndtri
+
+    inverses = {
+        "logit": lambda: math.log(p / (1 - p)),
+        "probit": lambda: float(ndtri(p)),
+        "cloglog": lambda: math.log(-math.log1p(-p)),
+        "loglog": lambda: -math.log(-math.log(p)),
+        "log": lambda: math.log(p),
+        "identity": lambda: p,
+    }
+    return inverses[link]()
 
 
 @kernel
@@ -56,6 +83,12 @@ def logistic(x):
     if x > 0.0:
         return large, small
     return small, large
+
+
+@kernel
+def softplus(x):
+    """log(1 + eˣ)."""
+    return max(x, 0.0) + math.log1p(math.exp(-abs(x)))
 
 
 # below this the normal distribution function is taken from its continued fraction
@@ -120,3 +153,34 @@ def cloglog_success(x):
         c = g + m - 1.0
         logf = math.log1p(-e)
     return logf, g, g * c, g * (m - c * (c + g))
+
+
+# log F(ν) and log(1 − F(ν)), each with its first derivative, minus its second, and the derivative of that
+
+
+@kernel
+def success_terms_logit(nu):
+    p, q = logistic(nu)
+    v = p * q
+    return -softplus(-nu), q, v, v * (q - p), -softplus(nu), -p, v, v * (q - p)
+
+
+@kernel
+def success_terms_probit(nu):
+    log_p, h, v, dv = normal_cdf_terms(nu)
+    log_q, k, u, du = normal_cdf_terms(-nu)
+    return log_p, h, v, dv, log_q, -k, u, -du
+
+
+@kernel
+def success_terms_cloglog(nu):
+    log_p, g, v, dv = cloglog_success(nu)
+    m = capped_exp(nu)
+    return log_p, g, v, dv, -m, -m, m, m
+
+
+@kernel
+def success_terms_loglog(nu):
+    log_q, g, v, dv = cloglog_success(-nu)
+    m = capped_exp(-nu)
+    return -m, m, m, -m, log_q, -g, v, -dv

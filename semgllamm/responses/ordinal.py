@@ -26,9 +26,8 @@ from semgllamm.responses.links import (
     normal_cdf_terms,
 )
 
-__all__ = ["CLOGLOG", "FAMILIES", "LARGEST_NUMBER_OF_CATEGORIES", "LOGIT", "PROBIT", "probabilities"]
+__all__ = ["FAMILIES", "LARGEST_NUMBER_OF_CATEGORIES", "probabilities"]
 
-LOGIT, PROBIT, CLOGLOG = 5, 6, 7
 LARGEST_NUMBER_OF_CATEGORIES = 200
 IMPOSSIBLE = (-math.inf, 0.0, 0.0, 0.0) + NO_OWN  # noqa: RUF005
 
@@ -182,10 +181,26 @@ def terms_cloglog(y, n, nu, tau1, tau2):
             -ea - alpha * alpha * v - ab * g, ab * (v + g), -beta * beta * v - ab * g)
 
 
+# loglog: the complementary log-log link, turned round
+
+
+@kernel
+def value_loglog(y, n, nu, tau1, tau2):
+    logf, s = value_cloglog(y, n, -nu, -tau2, -tau1)
+    return logf, -s
+
+
+@kernel
+def terms_loglog(y, n, nu, tau1, tau2):
+    logf, s, w, dw, g1, g2, s1, s2, w1, w2, h11, h12, h22 = terms_cloglog(y, n, -nu, -tau2, -tau1)
+    return logf, -s, w, -dw, -g2, -g1, s2, s1, -w2, -w1, h22, h12, h11
+
+
 KERNELS = {
-    "logit": (LOGIT, value_logit, terms_logit),
-    "probit": (PROBIT, value_probit, terms_probit),
-    "cloglog": (CLOGLOG, value_cloglog, terms_cloglog),
+    "logit": (value_logit, terms_logit),
+    "probit": (value_probit, terms_probit),
+    "cloglog": (value_cloglog, terms_cloglog),
+    "loglog": (value_loglog, terms_loglog),
 }
 
 
@@ -226,9 +241,9 @@ def simulate(nu, own, n, rng, link):
 
 FAMILIES = tuple(
     Family(
-        name="ordinal", link=link, default_link="logit", code=code, own=2, has_residual=False,
+        name="ordinal", link=link, default_link="logit", own=2,
         residual_variance=LATENT_VARIANCE[link], value=value, terms=terms, check=check, log_constant=log_constant,
         mean=partial(mean, link=link), simulate=partial(simulate, link=link),
     )
-    for link, (code, value, terms) in KERNELS.items()
+    for link, (value, terms) in KERNELS.items()
 )

@@ -1,6 +1,9 @@
-"""Poisson counts, log link: log f = yν − μ − log y!, with μ = exp(ν)."""
+"""Poisson counts: log f = yθ − μ − log y!, with θ = log μ; under the log link θ = ν."""
 
 from __future__ import annotations
+
+import math
+from functools import partial
 
 import numpy as np
 
@@ -8,29 +11,53 @@ from semgllamm.responses.checks import as_numbers, refuse, require_finite, requi
 from semgllamm.responses.contract import NO_OWN, Family
 from semgllamm.responses.jit import kernel
 from semgllamm.responses.links import capped_exp
+from semgllamm.responses.mean_links import IMPOSSIBLE, by_identity, mean_of, predictor_of, through
 
-__all__ = ["CODE", "FAMILIES"]
-
-CODE = 4
+__all__ = ["FAMILIES", "check_counts"]
 
 
 @kernel
-def value(y, n, nu, tau1, tau2):
+def value_log(y, n, nu, tau1, tau2):
     mu = capped_exp(nu)
     return y * nu - mu, y - mu
 
 
 @kernel
-def terms(y, n, nu, tau1, tau2):
+def terms_log(y, n, nu, tau1, tau2):
     mu = capped_exp(nu)
     return (y * nu - mu, y - mu, mu, mu) + NO_OWN  # noqa: RUF005 (numba adds tuples, it does not unpack them)
 
 
-def check(values, trials, column):
+@kernel
+def value_identity(y, n, nu, tau1, tau2):
+    if not nu > 0.0:
+        return -math.inf, 0.0
+    theta, d1, _, _ = by_identity(nu)
+    logf, s = value_log(y, n, theta, tau1, tau2)
+    return logf, s * d1
+
+
+@kernel
+def terms_identity(y, n, nu, tau1, tau2):
+    if not nu > 0.0:
+        return IMPOSSIBLE
+    theta, d1, d2, d3 = by_identity(nu)
+    return through(terms_log(y, n, theta, tau1, tau2), d1, d2, d3)
+
+
+KERNELS = {"log": (value_log, terms_log), "identity": (value_identity, terms_identity)}
+
+
+def check_counts(values, column, family):
+    """Refuse what are no counts."""
     counts = as_numbers(values, column)
     require_finite(counts, column)
-    refuse(counts < 0, counts, column, "is negative, but poisson responses are counts 0, 1, 2, ...")
-    require_whole(counts, column, "poisson")
+    refuse(counts < 0, counts, column, f"is negative, but {family} responses are counts 0, 1, 2, ...")
+    require_whole(counts, column, family)
+
+
+def check(values, trials, column):
+    check_counts(values, column, "poisson")
 
 
 def log_constant(y, n):
@@ -39,18 +66,23 @@ def log_constant(y, n):
     return -gammaln(np.asarray(y) + 1.0)
 
 
-def mean(nu, own):
-    return np.exp(nu)
+def mean(nu, own, link):
+    return mean_of(link, nu)
 
 
-def simulate(nu, own, n, rng):
-    return rng.poisson(np.exp(nu)).astype(float)
+def simulate(nu, own, n, rng, link):
+    return rng.poisson(mean_of(link, nu)).astype(float)
 
 
-FAMILIES = (
+def start(y, n, link):
+    return predictor_of(link, max(float(np.mean(y)), 0.1)), ()
+
+
+FAMILIES = tuple(
     Family(
-        name="poisson", link="log", default_link="log", code=CODE, own=0, has_residual=False,
-        residual_variance=None, value=value, terms=terms, check=check, log_constant=log_constant, mean=mean,
-        simulate=simulate,
-    ),
+        name="poisson", link=link, default_link="log", value=value, terms=terms, check=check,
+        log_constant=log_constant, mean=partial(mean, link=link), simulate=partial(simulate, link=link),
+        start=None if link == "log" else partial(start, link=link),
+    )
+    for link, (value, terms) in KERNELS.items()
 )

@@ -1,24 +1,51 @@
-"""The families that can be estimated: the only list of them, and the two kernels by which the engine reaches them."""
+"""The families that can be estimated: the only list of them, and how their kernels are reached."""
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+from dataclasses import replace
 from difflib import get_close_matches
 from functools import cache
 
+import numpy as np
+
 from semgllamm.errors import ModelError
-from semgllamm.responses import bernoulli, binomial, gaussian, ordinal, poisson
+from semgllamm.responses import (
+    bernoulli,
+    beta,
+    binomial,
+    censored,
+    gamma,
+    gaussian,
+    inversegaussian,
+    nbinom,
+    ordinal,
+    poisson,
+    survival,
+    zeros,
+)
 from semgllamm.responses.contract import Family
-from semgllamm.responses.jit import kernel
+from semgllamm.responses.dispatch import address
 
-__all__ = ["FAMILIES", "links_of", "lookup", "names", "terms", "value"]
+__all__ = ["BINOMIAL_LOGIT", "FAMILIES", "addresses", "links_of", "lookup", "names", "own_parameters", "terms", "value"]
 
-FAMILIES: tuple[Family, ...] = (
+LISTED: tuple[Family, ...] = (
     *gaussian.FAMILIES,
     *bernoulli.FAMILIES,
     *binomial.FAMILIES,
     *poisson.FAMILIES,
     *ordinal.FAMILIES,
+    *gamma.FAMILIES,
+    *inversegaussian.FAMILIES,
+    *nbinom.FAMILIES,
+    *beta.FAMILIES,
+    *survival.FAMILIES,
+    *censored.FAMILIES,
+    *zeros.FAMILIES,
 )
+# what the engine knows a family by: its place among the different pairs of kernels
+_KERNELS = tuple(dict.fromkeys((family.value, family.terms) for family in LISTED))
+FAMILIES = tuple(replace(family, code=_KERNELS.index((family.value, family.terms))) for family in LISTED)
 
 
 def names() -> tuple[str, ...]:
@@ -48,46 +75,44 @@ def lookup(name: str, link: str | None = None) -> Family:
     raise ModelError(f"family '{name}' has no link '{link}'", remedy=_suggestion(link, links_of(name), "Its links"))
 
 
+# responses of one trial under it are so frequent that the engine has their kernel built in
+BINOMIAL_LOGIT = lookup("binomial", "logit").code
+
+
 def _suggestion(word: str, known: tuple[str, ...], what: str) -> str:
     near = get_close_matches(word, known, n=1)
     return (f"Did you mean {near[0]}? " if near else "") + f"{what}: {', '.join(known)}."
 
 
-@kernel
-def value(code, y, n, nu, tau1, tau2):
+# ---------------------------------------------------------------------------------------------- their kernels
+
+
+def value(code: int, y: float, n: float, nu: float, tau1: float, tau2: float):
     """log f and its derivative in ν, of the family with this code."""
-    if code == gaussian.CODE:
-        return gaussian.value(y, n, nu, tau1, tau2)
-    if code == binomial.LOGIT:
-        return binomial.value_logit(y, n, nu, tau1, tau2)
-    if code == binomial.PROBIT:
-        return binomial.value_probit(y, n, nu, tau1, tau2)
-    if code == binomial.CLOGLOG:
-        return binomial.value_cloglog(y, n, nu, tau1, tau2)
-    if code == poisson.CODE:
-        return poisson.value(y, n, nu, tau1, tau2)
-    if code == ordinal.LOGIT:
-        return ordinal.value_logit(y, n, nu, tau1, tau2)
-    if code == ordinal.PROBIT:
-        return ordinal.value_probit(y, n, nu, tau1, tau2)
-    return ordinal.value_cloglog(y, n, nu, tau1, tau2)
+    return _KERNELS[code][0](y, n, nu, tau1, tau2)
 
 
-@kernel
-def terms(code, y, n, nu, tau1, tau2):
+def terms(code: int, y: float, n: float, nu: float, tau1: float, tau2: float):
     """log f and all derivatives of the contract, of the family with this code."""
-    if code == gaussian.CODE:
-        return gaussian.terms(y, n, nu, tau1, tau2)
-    if code == binomial.LOGIT:
-        return binomial.terms_logit(y, n, nu, tau1, tau2)
-    if code == binomial.PROBIT:
-        return binomial.terms_probit(y, n, nu, tau1, tau2)
-    if code == binomial.CLOGLOG:
-        return binomial.terms_cloglog(y, n, nu, tau1, tau2)
-    if code == poisson.CODE:
-        return poisson.terms(y, n, nu, tau1, tau2)
-    if code == ordinal.LOGIT:
-        return ordinal.terms_logit(y, n, nu, tau1, tau2)
-    if code == ordinal.PROBIT:
-        return ordinal.terms_probit(y, n, nu, tau1, tau2)
-    return ordinal.terms_cloglog(y, n, nu, tau1, tau2)
+    return _KERNELS[code][1](y, n, nu, tau1, tau2)
+
+
+def addresses(codes: Iterable[int]) -> tuple[np.ndarray, np.ndarray]:
+    """Addresses of `value` and `terms` by code, (codes,) int64 each; 0 for the codes that are not asked for."""
+    table = np.zeros((2, len(_KERNELS)), dtype=np.int64)
+    for code in codes:
+        table[:, code] = _addresses(int(code))
+    return table[0], table[1]
+
+
+@cache
+def _addresses(code: int) -> tuple[int, ...]:
+    return tuple(address(kernel) for kernel in _KERNELS[code])
+
+
+def own_parameters() -> np.ndarray:
+    """How many own parameters the family with each code has, (codes,) int64."""
+    own = np.zeros(len(_KERNELS), dtype=np.int64)
+    for family in FAMILIES:
+        own[family.code] = family.own
+    return own

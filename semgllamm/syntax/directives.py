@@ -8,13 +8,14 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 
+from semgllamm.diagram.families import FAMILIES, SYNONYMS
 from semgllamm.diagram.parts import AuxiliaryPredictor, Block, ColumnRole, FamilyChoice, FamilySpec, LatentDeclaration
 from semgllamm.errors import quote
 from semgllamm.syntax import tree
 from semgllamm.syntax.arithmetic import constant
 from semgllamm.syntax.names import fault, meant, misfit, near
 
-__all__ = ["FAMILIES", "LINKS", "USAGE", "FamilyClaim", "attach", "line", "settled", "trailing"]
+__all__ = ["LINKS", "USAGE", "FamilyClaim", "attach", "line", "settled", "trailing"]
 
 USAGE = {
     "level": "@level(school)",
@@ -30,33 +31,18 @@ USAGE = {
     "offset": "@offset(y, log_t)",
     "exposure": "@exposure(y, t)",
     "trials": "@trials(y, n)",
+    "event": "@event(time, died)",
+    "interval": "@interval(y, upper)",
     "weight": "@weight(school, w)",
     "frequency": "@frequency(row, n)",
     "alternatives": "@alternatives(choice, case=id, alternative=alt)",
 }
 BLOCKS = ("level", "group", "class")
 PREDICTORS = ("dispersion", "thresholds", "inflation", "guessing", "ceiling")
-COLUMNS = ("offset", "exposure", "trials")
+COLUMNS = ("offset", "exposure", "trials", "event", "interval")
 OF_A_RESPONSE = ("family", *PREDICTORS, *COLUMNS, "alternatives")
 
-# the options that each family takes besides its link
-FAMILIES: dict[str, tuple[str, ...]] = {
-    "gaussian": (),
-    "gamma": (),
-    "inversegaussian": (),
-    "poisson": (),
-    "binomial": (),
-    "bernoulli": (),
-    "ordinal": (),
-    "multinomial": ("reference",),
-    "ranking": (),
-    "negbinomial": (),
-    "beta": (),
-    "censored": ("lower", "upper"),
-    "exponential": ("event",),
-    "weibull": ("event",),
-}
-LINKS = ("identity", "reciprocal", "log", "logit", "probit", "cloglog", "loglog")
+LINKS = ("identity", "reciprocal", "inverse_square", "log", "logit", "probit", "cloglog", "loglog")
 # what other programs call these families
 ELSEWHERE = {
     "normal": "gaussian",
@@ -65,10 +51,18 @@ ELSEWHERE = {
     "categorical": "multinomial",
     "ordered": "ordinal",
     "count": "poisson",
-    "negativebinomial": "negbinomial",
-    "negative_binomial": "negbinomial",
-    "nbinomial": "negbinomial",
+    "negativebinomial": "nbinom2",
+    "negative_binomial": "nbinom2",
+    "nbinomial": "nbinom2",
     "tobit": "censored",
+    "inverse_gaussian": "inversegaussian",
+    "wald": "inversegaussian",
+    "zip": "zipoisson",
+    "zinb": "zinbinom2",
+    "zeroinflatedpoisson": "zipoisson",
+    "truncated_poisson": "hurdlepoisson",
+    "truncated_nbinom1": "hurdlenbinom1",
+    "truncated_nbinom2": "hurdlenbinom2",
 }
 
 
@@ -268,6 +262,7 @@ def family_spec(node) -> FamilySpec:
             pass
         case _:
             raise fault("This is no family", node, f"Known: {', '.join(FAMILIES)}.")
+    name = SYNONYMS.get(name, name)
     if name not in FAMILIES:
         if name in LINKS:
             remedy = f"A link stands in parentheses after its family: bernoulli({name})."
@@ -283,8 +278,8 @@ def family_spec(node) -> FamilySpec:
                     raise fault(f"Unknown link '{given}'", argument, meant(given, LINKS))
                 link = given
             case tree.Keyword(tree.Word(key), value):
-                if key not in FAMILIES[name]:
-                    remedy = meant(key, FAMILIES[name]) if FAMILIES[name] else f"Write {name} or {name}(link)."
+                if key not in (options_known := FAMILIES[name].options):
+                    remedy = meant(key, options_known) if options_known else f"Write {name} or {name}(link)."
                     raise fault(f"The family {name} has no option '{key}'", argument, remedy)
                 options[key] = option(value)
             case _:

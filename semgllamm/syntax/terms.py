@@ -76,7 +76,7 @@ class Terms:
         match node:
             case tree.Call(function) if function in modifiers.CALLS:
                 return fault(f"{source} modifies nothing", node, f"Join it to a term with *: {source}*x")
-            case tree.Call("offset" | "exposure" | "trials"):
+            case tree.Call("offset" | "exposure" | "trials" | "event" | "interval"):
                 return fault(message, node, f"Write the directive @{source} at the end of the line.")
             case tree.Call("factor" | "as.factor" | "ordered" | "C" as function, arguments):
                 inner = self.source(arguments[0]) if arguments else "g"

@@ -264,6 +264,10 @@ def sections(rows: list[Estimate], setting: Setting, level: str | None) -> Itera
     yield from table("Thresholds:", [row for row in rows if row.op == "|"], setting)
     own = [row for row in rows if row.op == "~~" and row.lhs == row.rhs]
     yield from table("Variances:", own, setting, extra=deviation_column(setting))
+    for title, op in {"Dispersions (log):": "@dispersion", "Zeros (logit):": "@inflation"}.items():
+        own = [row for row in rows if row.op.startswith(op)]
+        names = list(dict.fromkeys(row.lhs for row in own))
+        yield from table(title, sorted(own, key=lambda row: (names.index(row.lhs), row.rhs != "")), setting)
     yield from table("Scales y*:", [row for row in rows if row.op == "~*~"], setting)
 
 
@@ -310,6 +314,8 @@ def shown_name(row: Estimate) -> str:
     """The side of the statement that the sub-header does not name."""
     if row.op == "|":
         return f"{row.lhs}|{row.rhs}"
+    if row.op.startswith("@"):
+        return f"{row.lhs} ~ {row.rhs}" if row.rhs else row.lhs
     return row.lhs if row.op in ("~1", ":=", "~*~") else row.rhs
 
 

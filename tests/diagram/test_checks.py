@@ -151,16 +151,19 @@ def test_names_that_are_columns_too():
         ("f =~ y1 + y2\ng =~ y3 + y4\ny5 ~ f:g", "product of latent variables f:g"),
         ('efa("b")*f =~ y1 + y2 + y3', "rotated factor 'f'"),
         ('y ~ prior("normal(0,1)")*x', "prior of y ~ x"),
-        ("y ~ x\n@dispersion(y ~ z)", "@dispersion of 'y'"),
+        ("u ~ x @family(poisson)\n@dispersion(u ~ z)", "@dispersion of 'u', which is poisson"),
         ("u ~ x @family(ordinal)\n@thresholds(u ~ z)", "@thresholds of 'u'"),
-        ("u ~ x @family(poisson)\n@inflation(u ~ z)", "@inflation of 'u'"),
+        ("u ~ x @family(gamma)\n@inflation(u ~ z)", "@inflation of 'u', which is gamma"),
+        ("u ~ x @family(gamma) @event(z)", "@event of 'u', which is gamma"),
+        ("u ~ x @family(weibull) @trials(z)", "@trials of 'u', which is weibull"),
         ("u ~ x @family(bernoulli)\n@guessing(u ~ 1)", "@guessing of 'u'"),
         ("u ~ x @family(bernoulli)\n@ceiling(u ~ 1)", "@ceiling of 'u'"),
         ("y ~ x + (1 | g)\n@weight(g, w)", "sampling weights"),
         ("y ~ x\n@frequency(row, n)", "replication weights"),
-        ("y ~ x @family(gamma)", r"family gamma\(reciprocal\) of 'y'"),
+        ("y ~ x @family(gamma(probit))", r"family gamma\(probit\) of 'y'"),
+        ("y ~ x @family(multinomial)", r"family multinomial\(logit\) of 'y'"),
         ("y ~ x @family(gaussian(log))", r"family gaussian\(log\)"),
-        ("y ~ x @family(ordinal(loglog))", r"family ordinal\(loglog\)"),
+        ("y ~ x @family(ordinal(log))", r"family ordinal\(log\)"),
         ("f =~ u1 + u2\nu1 | t1\nu1 ~*~ u1", r"scale u1 ~\*~ u1"),
     ],
 )
@@ -174,16 +177,39 @@ def test_what_is_not_estimated_is_refused_by_name(text, part):
 
 def test_every_such_part_is_named():
     with pytest.raises(ModelError) as caught:
-        check_estimable(read('y ~ prior("normal(0,1)")*x @family(gamma)\nefa("b")*f =~ u1 + u2'))
-    parts = "prior of y ~ x (line 1)", "family gamma(reciprocal) of 'y' (line 1)", "factor 'f' (efa) (line 2)"
+        check_estimable(read('y ~ prior("normal(0,1)")*x @family(gamma(logit))\nefa("b")*f =~ u1 + u2'))
+    parts = "prior of y ~ x (line 1)", "family gamma(logit) of 'y' (line 1)", "factor 'f' (efa) (line 2)"
     for part in parts:
         assert part in str(caught.value)
+
+
+def test_a_link_that_does_not_fit_is_told_with_those_that_do():
+    with pytest.raises(ModelError) as caught:
+        check_estimable(read("y ~ x @family(gamma(probit))"))
+    assert "Links of gamma: log, reciprocal, identity, inverse_square." in str(caught.value)
+    assert "The link probit fits bernoulli, binomial, ordinal, beta." in str(caught.value)
+
+
+def test_the_language_knows_the_families_that_are_fitted_with_their_links():
+    from semgllamm.diagram.families import FAMILIES
+    from semgllamm.responses import registry
+
+    fitted = {name: known for name, known in FAMILIES.items() if known.is_fitted}
+    assert set(fitted) == set(registry.names())
+    for family in registry.FAMILIES:
+        known = fitted[family.name]
+        assert known.links == registry.links_of(family.name) and known.links[0] == family.default_link
+        assert (known.own, known.beside) == (family.predictors, family.beside)
 
 
 @pytest.mark.parametrize(
     "text",
     [
         "y ~ x + (1 + x | school/class)",
+        "y ~ x\n@dispersion(y ~ z)",
+        "u ~ x @family(poisson)\n@inflation(u ~ z)",
+        "u ~ x @family(weibull(event=z)) @dispersion(x)",
+        "u ~ x @family(censored(lower=0))",
         "f =~ u1 + u2 + u3 @family(bernoulli(cloglog))\nf ~ x\nu1 ~ x",
         "y ~ a*x + b*z\n2*a == b/2 + d + 1\nd := a*3",
         "f =~ u1 + u2\nu1 | t1 + t2\nu1 ~*~ 1*u1",

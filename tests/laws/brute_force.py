@@ -15,7 +15,11 @@ from scipy.special import expit, logsumexp, ndtr
 # log f of one response, given every latent variable of its unit and then those of the units above, lowest first
 Response = Callable[..., np.ndarray]
 
-INVERSE_LINK = {"logit": expit, "probit": ndtr, "cloglog": lambda nu: -np.expm1(-np.exp(nu))}
+INVERSE_LINK = {
+    "logit": expit, "probit": ndtr, "cloglog": lambda nu: -np.expm1(-np.exp(nu)),
+    "loglog": lambda nu: np.exp(-np.exp(-nu)),
+    "log": np.exp, "identity": lambda nu: nu, "reciprocal": lambda nu: 1 / nu, "inverse_square": lambda nu: nu**-0.5,
+}  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -53,16 +57,53 @@ def _shape(above, axes):
     return np.broadcast_shapes(*(eta.shape for eta in (*above, *axes)))
 
 
-def log_density(family: str, y: float, nu, trials: float = 1, theta: float = 1.0, kappa: Sequence[float] = ()):
-    """log f(y | ν) with every constant; θ the Gaussian variance, κ the thresholds of categories 0, 1, …"""
+def weibull(y, scale, shape, seen):
+    f = stats.weibull_min(shape, scale=scale)
+    return f.logpdf(y) if seen else f.logsf(y)
+
+
+# log f by the mean, or scale, and the dispersion
+DENSITY = {
+    "poisson": lambda y, mu, d, n: stats.poisson.logpmf(y, mu),
+    "gamma": lambda y, mu, d, n: stats.gamma.logpdf(y, 1 / d, scale=mu * d),
+    "inversegaussian": lambda y, mu, d, n: stats.invgauss.logpdf(y, mu * d, scale=1 / d),
+    "nbinom1": lambda y, mu, d, n: stats.nbinom.logpmf(y, mu / d, 1 / (1 + d)),
+    "nbinom2": lambda y, mu, d, n: stats.nbinom.logpmf(y, d, d / (d + mu)),
+    "beta": lambda y, mu, d, n: stats.beta.logpdf(y, mu * d, (1 - mu) * d),
+    "exponential": lambda y, mu, d, n: weibull(y, mu, 1.0, n),
+    "weibull": weibull,
+}
+
+
+def log_density(
+    family: str, y: float, nu, trials: float = 1, theta: float = 1.0, kappa: Sequence[float] = (),
+    dispersion: float = 0.0, inflation: float = 0.0,
+):  # fmt: skip
+    """log f(y | ν) with every constant; θ the Gaussian variance, κ the thresholds of categories 0, 1, …, the dispersion
+    a logarithm, the inflation a logit; `trials` also tells whether an event was seen."""
     name, _, link = family.rstrip(")").partition("(")
     if name == "gaussian":
         return stats.norm.logpdf(y, nu, np.sqrt(theta))
-    if name == "poisson":
-        return stats.poisson.logpmf(y, np.exp(nu))
-    F = INVERSE_LINK[link]
+    F = INVERSE_LINK[link.partition(",")[0] or "log"]
+    if name in DENSITY:
+        with np.errstate(all="ignore"):
+            found = DENSITY[name](y, F(nu), np.exp(dispersion), trials)
+        # there is no such mean, or it has reached an end and answers elsewhere are impossible
+        return np.where(np.isnan(found), -np.inf, found)
+    if name == "censored":
+        sd = np.sqrt(theta)
+        return stats.norm.logpdf(y, nu, sd) if y > 0 else stats.norm.logcdf((0 - nu) / sd)
+    if name.startswith(("zi", "hurdle")):
+        counts, pi = name.removeprefix("zi").removeprefix("hurdle"), expit(inflation)
+        log_f, log_none = (DENSITY[counts](k, F(nu), np.exp(dispersion), trials) for k in (y, 0))
+        if name.startswith("zi"):
+            return np.logaddexp(np.log(pi) if y == 0 else -np.inf, np.log1p(-pi) + log_f)
+        if y == 0:
+            return np.log(pi) + 0 * nu
+        return np.log1p(-pi) + log_f - np.log(-np.expm1(log_none))
     if name in ("bernoulli", "binomial"):
-        return stats.binom.logpmf(y, trials, F(nu))
+        found = stats.binom.logpmf(y, trials, F(nu))
+        return np.where(np.isnan(found), -np.inf, found)
     edges = np.array([-np.inf, *kappa, np.inf])
     with np.errstate(divide="ignore"):  # the tails of the grid underflow
         return np.log(F(edges[int(y) + 1] - nu) - F(edges[int(y)] - nu))

@@ -9,18 +9,46 @@ from walk import walk
 
 from semgllamm.responses.registry import FAMILIES
 
-FAMILY = {f"{f.name}({f.link})": f for f in FAMILIES}
+FAMILY = {f"{f.name}({f.link})" if f.name != "censored" else "censored(identity, lower=0)": f for f in FAMILIES}
+OWN = {"dispersion": 0.3, "inflation": -0.4}
+# log f of an inverse Gaussian response is level for high log means, and its rule converges slowly
+POINTS = {"inversegaussian(log)": 41, "hurdlenbinom1(log)": 41}
+# log f that falls like a double exponential needs small variances, or a finer grid than four dimensions allow
+STEEP = ("inversegaussian(log)", "beta(cloglog)", "beta(loglog)")
+# intercept, slope, and a factor on the covariances that keep ν within the domain of a link, over the whole grid
+SETTING = {"positive": (10.0, 0.4, 0.3), "negative": (-10.0, 0.4, 0.3), "unit": (0.5, 0.01, 0.001)}
+
+
+def setting(family):
+    known = FAMILY[family]
+    if known.link in ("reciprocal", "inverse_square"):
+        return SETTING["positive"]
+    if known.name in ("bernoulli", "binomial"):
+        return SETTING.get({"log": "negative", "identity": "unit"}.get(known.link), (0.2, 0.4, 1.0))
+    if known.link == "identity" and not known.has_residual:
+        return SETTING["positive"]
+    return 0.2, 0.4, 0.2 if family in STEEP else 1.0
 SCHOOL, CHILD = np.repeat([0, 1], 6), np.repeat([0, 1, 2, 3], 3)
 
 
 def long_data(family, rng, n=12):
     """Three occasions of each of four children of two schools."""
-    x = rng.normal(size=n)
+    known, x = FAMILY[family], rng.normal(size=n)
     trials = np.full(n, 3.0) if family.startswith("binomial") else np.ones(n)
-    y = {
-        "gaussian": rng.normal(size=n), "poisson": rng.poisson(1.3, n), "ordinal": np.arange(n) % 3,
+    drawn = {
+        "gaussian": rng.normal(size=n), "ordinal": np.arange(n) % 3, "censored": np.maximum(rng.normal(size=n), 0),
         "binomial": rng.integers(0, 4, n), "bernoulli": rng.integers(0, 2, n),
-    }[family.partition("(")[0]]  # fmt: skip
+    }  # fmt: skip
+    if known.link == "log" and known.residual_variance is None and known.name in ("bernoulli", "binomial"):
+        y = 1 * (np.arange(n) % 5 == 0)  # rare, as they are far from the end of the domain
+    elif known.name in drawn:
+        y = drawn[known.name]
+    else:
+        own = np.array([OWN[kind] for kind in known.predictors])
+        own = own[0] if known.own == 1 else np.broadcast_to(own, (n, len(own)))
+        y = known.simulate(np.full(n, setting(family)[0]), own, trials, rng)
+    if known.beside == "event":
+        trials = rng.integers(0, 2, n)
     return pd.DataFrame({"y": y, "x": x, "n": trials, "child": CHILD, "school": SCHOOL})
 
 
@@ -28,15 +56,16 @@ def own_parameters(family):
     """(named parameters, arguments of log f) of the response besides its slope."""
     if family.startswith("ordinal"):
         return {"y|t1": -0.5, "y|t2": 0.7}, {"kappa": (-0.5, 0.7)}
-    if family.startswith("gaussian"):
+    if FAMILY[family].has_residual:
         return {"y~1": 0.2, "y~~y": 1.6}, {"theta": 1.6}
-    return {"y~1": 0.2}, {}
+    own = {kind: OWN[kind] for kind in FAMILY[family].predictors}
+    return {"y~1": setting(family)[0]} | {f"y@{kind}~1": value for kind, value in own.items()}, own
 
 
-def covariance(dims):
+def covariance(dims, scale=1.0):
     if dims == 1:
-        return np.array([[0.5]])
-    return np.array([[0.3, 0.1], [0.1, 0.2]])
+        return np.array([[0.5]]) * scale
+    return np.array([[0.3, 0.1], [0.1, 0.2]]) * scale
 
 
 def variance_names(cluster, Psi):
@@ -66,14 +95,16 @@ def test_random_coefficients(family, levels, dims):
     rng = np.random.default_rng(levels + 10 * dims)
     data = long_data(family, rng)
     bar = ("1" if dims == 1 else "1 + x") + " | " + ("child" if levels == 2 else "school/child")
-    trials = "@trials(n)" if family.startswith("binomial") else ""
+    beside = FAMILY[family].beside
+    trials = f"@{beside}(n)" if beside in ("trials", "event") else ""
+    _, slope, scale = setting(family)
     found = walk(f"y ~ x + ({bar})  @family({family}) {trials}", data)
 
     own = own_parameters(family)
-    Psi = {"child": covariance(dims), "school": 0.7 * covariance(dims)}
-    values = own[0] | {"y~x": 0.4} | variance_names("child", Psi["child"])
+    Psi = {"child": covariance(dims, scale), "school": 0.7 * covariance(dims, scale)}
+    values = own[0] | {"y~x": slope} | variance_names("child", Psi["child"])
     children = [
-        Unit(Psi["child"], [response(family, row, own, 0.4, dims) for row in data[c == CHILD].itertuples()])
+        Unit(Psi["child"], [response(family, row, own, slope, dims) for row in data[c == CHILD].itertuples()])
         for c in range(4)
     ]
     units = children
@@ -81,7 +112,8 @@ def test_random_coefficients(family, levels, dims):
         values |= variance_names("school", Psi["school"])
         units = [Unit(Psi["school"], units=children[:2]), Unit(Psi["school"], units=children[2:])]
     expected = log_likelihood(units, size=25 if levels * dims == 6 else 41)
-    assert found.value(found.free(values), found.points(25)) == pytest.approx(expected, abs=1e-8)
+    points = found.points(POINTS.get(family, 25))
+    assert found.value(found.free(values), points) == pytest.approx(expected, abs=1e-8)
 
 
 def agrees(text, data, values, units, points=25, size=61, **arguments):

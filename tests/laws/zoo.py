@@ -34,6 +34,15 @@ def pupils(classes=12, seed=1) -> pd.DataFrame:
         data[f"k{k + 1}"] = ((1 + 0.2 * k) * at_class + 0.5 * rng.normal(size=classes))[klass]
         data[f"k{k + 4}"] = (1.0 * (rng.random(classes) < expit(1.2 * at_class)))[klass]
     data["t"] = rng.uniform(0.5, 2.0, n)
+    # positive, shares, times with events, counts with many zeros
+    for k in range(3):
+        mean = np.exp(0.3 + 0.4 * eta[:, k])
+        data[f"p{k + 1}"] = rng.gamma(2.0, mean / 2)
+        data[f"q{k + 1}"] = rng.beta(4 * expit(eta[:, k]), 4 * expit(-eta[:, k]))
+        data[f"n{k + 1}"] = rng.poisson(rng.gamma(1.5, mean / 1.5)).astype(float)
+        data[f"z{k + 1}"] = np.where(rng.random(n) < 0.3, 0.0, data[f"n{k + 1}"])
+        data[f"time{k + 1}"] = mean * rng.weibull(1.3, n)
+        data[f"seen{k + 1}"] = 1.0 * (rng.random(n) < 0.7)
     return pd.DataFrame(data)
 
 
@@ -78,6 +87,24 @@ ZOO = {
         @family(c1, poisson)
         @family(o4, ordinal(cloglog))
     """.replace("o4", "o1"), lambda: with_missing_cells(pupils())),
+    "one factor, families with parameters of their own": Example("""
+        f =~ p1 + p2 + q3 + n1 + n2 + z2 + z3 + time1 + cut
+        f ~ w
+        @family(p1, gamma)
+        @family(p2, inversegaussian)
+        @family(q3, beta(loglog))
+        @family(n1, nbinom1)
+        @family(n2, negbinomial)
+        @family(z2, zinbinom2)
+        @family(z3, hurdlenbinom1)
+        @family(time1, weibull) @event(time1, seen1)
+        @family(cut, censored(lower=0, upper=1.5))
+        @dispersion(p1 + n2 ~ v)
+        @inflation(z2 ~ 1 + w)
+    """, lambda: with_missing_cells(pupils()).assign(cut=lambda d: d.g3.clip(0, 1.5))),
+    "zero-inflated counts in classes": Example("z1 ~ w + (1 | class)  @family(poisson) @inflation(1 + v)"),
+    "residual variance that depends on a covariate": Example("g1 ~ w + (1 | class)  @dispersion(1 + v)"),
+    "canonical gamma": Example("p1 ~ 1 + (1 | class)  @family(gamma(reciprocal))"),
     "binomial with trials": Example(
         "s ~ w + (1 | class)  @family(binomial(probit)) @trials(m)",
         lambda: pupils().assign(s=lambda d: d.b1 + d.b2 + d.b3, m=3),

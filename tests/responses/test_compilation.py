@@ -22,14 +22,17 @@ PACKAGE = Path(errors.__file__).parent
 EVERY_FAMILY = """
 import json, math
 from semgllamm.responses import jit, registry
-cold = jit.is_cold("registry.terms")
+cold = jit.is_cold("poisson.terms_log")
 edges = [-math.inf, -0.5, 0.4, math.inf]
+families = {family.code: family for family in registry.FAMILIES}
 terms = [
-    registry.terms(code, float(y), 2.0, nu, *((edges[y], edges[y + 1]) if code >= 5 else (0.3, 0.0)))
-    for code in sorted({family.code for family in registry.FAMILIES})
-    for y in range(3)
+    registry.terms(code, 0.3 if family.name == "beta" else float(y), 2.0, nu,
+                   *((edges[y], edges[y + 1]) if family.name == "ordinal" else (0.3, 0.1)))
+    for code, family in families.items()
+    for y in range(family.name in ("gamma", "inversegaussian", "exponential", "weibull", "beta"), 3)
     for nu in (-800.0, -40.0, -7.0, -0.2, 1.5, 9.0, 40.0, 800.0)
 ]
+terms = [[x if math.isfinite(x) else -1e999 for x in row] for row in terms]
 print(json.dumps({"cold": cold, "folder": str(jit.cache_folder()), "terms": terms}))
 """
 
