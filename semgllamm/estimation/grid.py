@@ -38,6 +38,7 @@ from semgllamm.integration.grid import AXES, Answers, Axes, Prior, Supports, Tab
 from semgllamm.integration.program import threads_of
 from semgllamm.model.matrices import Model
 from semgllamm.model.transforms import LOG_VARIANCE, Working
+from semgllamm.responses import registry
 
 __all__ = ["GridLikelihood", "shared_grid"]
 
@@ -58,14 +59,16 @@ def shared_grid(model: Model, working: Working, design: Design, threads: int | N
 
     There is one for one to three latent variables that all responses load on, at the level of the rows, with answers
     that are few: at most one in four cells may differ from all others of its item and group, covariates of the item
-    included. Residual covariances, effects of latent variables that depend on covariates, and densities with feedback
-    are left to the recursion.
+    included. Residual covariances, predictors of dispersions and inflations, effects of latent variables that depend on
+    covariates, and densities with feedback are left to the recursion.
     """
     axes = axes_of(model)
     rows_only = not any(model.eta_level) and all(r.level == 0 for r in model.responses)
     if not 1 <= len(axes) <= AXES or not rows_only or not all(r.family.own <= 2 for r in model.responses):
         return None
     for group in model.groups:
+        if group.alpha or group.rho:
+            return None
         crossed = any(c.row != c.column and (c.is_free or c.value != 0.0) for c in group.Theta)
         if crossed or group.Omega or any(c.times for c in group.B):
             return None
@@ -310,7 +313,8 @@ class GridLikelihood(Likelihood):
         length = cells[bound.support]
         width = (bound.kind >= 0).sum(axis=1)
         at, slot = np.cumsum(length) - length, np.cumsum(length * width) - length * width
-        answers = Answers(bound.code, bound.data, bound.support, at, slot, self.first_column[bound.support]
+        terms = registry.addresses(np.unique(bound.code))[1][bound.code]
+        answers = Answers(terms, bound.data, bound.support, at, slot, self.first_column[bound.support]
                           + bound.column, bound.kind, bound.factor, bound.axis)  # fmt: skip
         T = int(length.sum())
         tables = Tables(

@@ -33,7 +33,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from semgllamm.responses import registry
+from semgllamm.responses import dispatch
 from semgllamm.responses.jit import kernel
 
 __all__ = ["AXES", "Answers", "Axes", "Prior", "Supports", "Tables", "Units", "add_rows", "cross_units", "mean_columns",
@@ -65,7 +65,7 @@ class Supports(NamedTuple):
 class Answers(NamedTuple):
     """The rows of the tables: the different answers."""
 
-    code: np.ndarray  # (R,) family
+    terms: np.ndarray  # (R,) address of the family's kernel
     data: np.ndarray  # (R, 2) y, trials
     support: np.ndarray  # (R,)
     at: np.ndarray  # (R,) where its table begins
@@ -145,7 +145,7 @@ def room(axes: Axes, supports: Supports, columns: bool) -> Room:
 @kernel
 def tabulate(axes, supports, answers, predictor, tables):
     """Fill the tables; `predictor` (R, 6) holds f, the three d and τ1, τ2 of each answer."""
-    for r in range(len(answers.code)):
+    for r in range(len(answers.terms)):
         s = answers.support[r]
         n0 = axes.size[0] if supports.has[s, 0] else 1
         n1 = axes.size[1] if supports.has[s, 1] else 1
@@ -160,7 +160,7 @@ def tabulate(axes, supports, answers, predictor, tables):
                 nu1 = nu0 + predictor[r, 2] * axes.eta[1, q1] if supports.has[s, 1] else nu0
                 for q2 in range(n2):
                     nu = nu1 + predictor[r, 3] * axes.eta[2, q2] if supports.has[s, 2] else nu1
-                    t = registry.terms(answers.code[r], answers.data[r, 0], answers.data[r, 1], nu, tau1, tau2)
+                    t = dispatch.terms(answers.terms[r], answers.data[r, 0], answers.data[r, 1], nu, tau1, tau2)
                     tables.log[k] = t[0]
                     tables.slope[k] = t[1]
                     second = tables.second[k]
@@ -188,7 +188,7 @@ def tabulate(axes, supports, answers, predictor, tables):
 @kernel
 def top_of_rows(axes, supports, answers, tables):
     """The largest value of each table at each node of each of its axes."""
-    for r in range(len(answers.code)):
+    for r in range(len(answers.terms)):
         s = answers.support[r]
         n0 = axes.size[0] if supports.has[s, 0] else 1
         n1 = axes.size[1] if supports.has[s, 1] else 1
@@ -212,7 +212,7 @@ def top_of_rows(axes, supports, answers, tables):
 def add_rows(axes, supports, answers, tables, counts, gradient, hessian):
     """gradient (R, L) and hessian (R, L, L): Σ_q counts × derivatives of log f in the columns of each answer."""
     L = answers.kind.shape[1]
-    for r in range(len(answers.code)):
+    for r in range(len(answers.terms)):
         s = answers.support[r]
         n0 = axes.size[0] if supports.has[s, 0] else 1
         n1 = axes.size[1] if supports.has[s, 1] else 1
