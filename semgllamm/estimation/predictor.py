@@ -14,6 +14,7 @@ is what is left (`shares`).
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from functools import cached_property
 
 import numpy as np
 
@@ -188,7 +189,7 @@ class Predictor:
     """
 
     def __init__(self, model: Model, working: Working, tree: Tree, design: Design, collapse: bool = True):
-        self.collapse = collapse
+        self.collapse, self._whole = collapse, model
         self.model, self.share_causes = with_shares(model)
         self.working, self.tree, self.design = working, tree, design
         model = self.model
@@ -783,10 +784,15 @@ class Predictor:
                 value[start + k + j] = values
         return ptr, par, feature, value
 
-    def unit_scores(self, state: State, R: np.ndarray) -> np.ndarray:
-        """The gradient's parts in the inner parameters by independent units, (units, q).
+    @cached_property
+    def apart(self) -> Predictor:
+        """The same with identical units kept apart."""
+        return Predictor(self._whole, self.working, self.tree, self.design, False) if self.collapse else self
 
-        The units are the roots of the integration trees, and then the rows of responses without latent variables.
+    def unit_scores(self, state: State, R: np.ndarray) -> np.ndarray:
+        """The gradient's parts in the inner parameters by independent units, (units, q), where these are kept apart.
+
+        The units are those of the highest level with latent variables, and rows if there are none.
         """
         unit = self._unit_of_cells()
         q = self.model.n_parameters
@@ -804,18 +810,11 @@ class Predictor:
         return scores
 
     def _unit_of_cells(self) -> np.ndarray:
-        tree, roots = self.program.tree, self.program.roots
-        unit = np.searchsorted(tree[roots, FIRST], np.arange(len(self.program.code)), side="right") - 1
-        row = np.full(len(unit), -1)
+        highest = max((self.model.eta_level[k] for k in self.tree.order), default=0)
+        row = np.zeros(len(self.program.code), dtype=np.int64)
         for b in self.blocks:
-            if not b.path:
-                row[b.at] = b.source.rows[b.keep]
-        alone = row >= 0
-        if alone.any():
-            # the node that all of these hang on is no unit
-            unit[~alone] = np.unique(unit[~alone], return_inverse=True)[1]
-            unit[alone] = unit[~alone].max(initial=-1) + 1 + np.unique(row[alone], return_inverse=True)[1]
-        return unit
+            row[b.at] = b.source.rows[b.keep]
+        return self.design.codes[highest][row]
 
     # ---- latent variables ----------------------------------------------------------------------------------------
 
