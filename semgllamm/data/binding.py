@@ -119,7 +119,7 @@ def bind(
         if "dispersion" in own_predictors(diagram, name):
             notes.append(f"{name}@dispersion is the logarithm of the {found.dispersion} of {name}")
         count = 0
-        if found.name == "ordinal":
+        if found.thresholds:
             count = len(labels) if labels is not None else int(np.nanmax(array)) + 1
             categories[name] = count
         level = _level_of_response(diagram, name, array, units, levels, named_at)

@@ -39,7 +39,8 @@ __all__ = [
 ]
 
 # families whose answers are the numbers of categories
-CATEGORICAL = ("ordinal", "multinomial")
+ORDERED = ("ordinal", "sequential", "adjacent")
+CATEGORICAL = (*ORDERED, "multinomial")
 MOST_LEVELS = 1000  # of a categorical covariate: more are an identifier, or numbers that were read as text
 
 
@@ -285,9 +286,9 @@ def _categories(frame: pd.DataFrame, values: pd.Series, name: str, family: str):
     import pandas as pd
 
     if isinstance(values.dtype, pd.CategoricalDtype):
-        if not values.cat.ordered and len(values.cat.categories) > 2 and family == "ordinal":
+        if not values.cat.ordered and len(values.cat.categories) > 2 and family in ORDERED:
             raise DataError(
-                f"response '{name}' is ordinal, but its categories have no order",
+                f"response '{name}' is {family}, but its categories have no order",
                 remedy=f"Order them: data['{name}'] = data['{name}'].cat.set_categories([...], ordered=True).",
             )
         labels, codes = _occurring_levels(values, name)

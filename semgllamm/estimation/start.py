@@ -180,20 +180,20 @@ def _thresholds(predictor, cells: np.ndarray) -> None:
         "cloglog": lambda p: np.log(-np.log1p(-p)),
         "loglog": lambda p: -np.log(-np.log(p)),
     }
-    counts: dict[tuple[int, str], dict[int, int]] = {}
+    answers: dict[tuple[int, str], list[np.ndarray]] = {}
     for block in predictor.design.blocks:
-        if block.response.categories:
-            counts.setdefault((block.group, block.response.name), {})[block.category] = len(block.rows)
-    for (g, name), found in counts.items():
-        kappa = sorted((c for c in predictor.model.groups[g].kappa if c.row == name), key=lambda c: int(c.column[1:]))
-        total = sum(found.values())
-        below = 0
-        for k, cell in enumerate(kappa):
-            below += found.get(k, 0)
+        if block.response.categories and not block.repeats:
+            answers.setdefault((block.group, block.response.name), []).append(block.y)
+    for (g, name), found in answers.items():
+        family, y = predictor.model.response(name).family, np.concatenate(found)
+        for k, cell in enumerate(predictor.model.groups[g].thresholds(name)):
+            if not cell.is_free:
+                continue
+            some = np.ones(len(y), dtype=bool) if family.thresholds == "around" else y >= k
+            total = max(int(some.sum()), 1)
+            below = float(np.sum(y[some] <= k))
             p = min(max(below / total, 0.5 / total), 1 - 0.5 / total)
-            if cell.is_free:
-                link = predictor.model.response(name).family.link
-                cells[cell.number] = 1.25 * inverse[link](p)
+            cells[cell.number] = 1.25 * inverse[family.link](p)
 
 
 def _fixed_part(predictor: Predictor, inner: np.ndarray, begin) -> np.ndarray:

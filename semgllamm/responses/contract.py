@@ -48,6 +48,9 @@ class Family:
         What each own parameter is, if it has a linear predictor: "dispersion" (a logarithm), "inflation" (a logit).
     dispersion : str
         What is called so: ``@dispersion(y ~ 1)`` is the logarithm of this.
+    thresholds : str
+        How the thresholds κ of an ordered answer enter: "around" (τ1 and τ2 are those below and above it), "steps" (each
+        step that could be taken is a response of its own, with the step's threshold above or below), "" (there are none).
     beside : str or None
         The directive that names the second column: "trials", "event" or "interval".
     has_residual : bool
@@ -80,6 +83,7 @@ class Family:
     own: int = 0
     predictors: tuple[str, ...] = ()
     dispersion: str = ""
+    thresholds: str = ""
     beside: str | None = None
     has_residual: bool = False
     residual_variance: float | None = None

@@ -11,6 +11,7 @@ import numpy as np
 
 from semgllamm.errors import ModelError
 from semgllamm.responses import (
+    asymptotes,
     bernoulli,
     beta,
     binomial,
@@ -21,6 +22,7 @@ from semgllamm.responses import (
     nbinom,
     ordinal,
     poisson,
+    sequential,
     survival,
     zeros,
 )
@@ -32,9 +34,11 @@ __all__ = ["BINOMIAL_LOGIT", "FAMILIES", "addresses", "links_of", "lookup", "nam
 LISTED: tuple[Family, ...] = (
     *gaussian.FAMILIES,
     *bernoulli.FAMILIES,
+    *asymptotes.FAMILIES,
     *binomial.FAMILIES,
     *poisson.FAMILIES,
     *ordinal.FAMILIES,
+    *sequential.FAMILIES,
     *gamma.FAMILIES,
     *inversegaussian.FAMILIES,
     *nbinom.FAMILIES,

@@ -139,7 +139,9 @@ CONTINUOUS = {
     "gaussian": (-math.inf, math.inf), "censored": (-math.inf, math.inf), "gamma": (0, math.inf),
     "inversegaussian": (0, math.inf), "beta": (0, 1), "exponential": (0, math.inf), "weibull": (0, math.inf),
 }  # fmt: skip
-ANSWERS = {"ordinal": len(THRESHOLDS), "binomial": 5, "bernoulli": 1}
+ANSWERS = {
+    "ordinal": len(THRESHOLDS), "binomial": 5, "bernoulli": 1, "bernoulli3pl": 1, "bernoulli3plu": 1, "bernoulli4pl": 1,
+}  # fmt: skip
 
 
 @pytest.mark.parametrize("nu", [-2.0, 0.4, 1.7])
@@ -166,6 +168,9 @@ SCIPY = {
     "gaussian": lambda y, n, nu, mean: stats.norm.logpdf(y, nu, math.exp(0.2)),
     "bernoulli": lambda y, n, nu, mean: stats.bernoulli.logpmf(y, mean),
     "binomial": lambda y, n, nu, mean: stats.binom.logpmf(y, n, mean),
+    "bernoulli3pl": lambda y, n, nu, mean: stats.bernoulli.logpmf(y, mean),
+    "bernoulli3plu": lambda y, n, nu, mean: stats.bernoulli.logpmf(y, mean),
+    "bernoulli4pl": lambda y, n, nu, mean: stats.bernoulli.logpmf(y, mean),
     "poisson": lambda y, n, nu, mean: stats.poisson.logpmf(y, mean),
     "gamma": lambda y, n, nu, mean: stats.gamma.logpdf(y, 1 / D, scale=mean * D),
     "inversegaussian": lambda y, n, nu, mean: stats.invgauss.logpdf(y, mean * D, scale=1 / D),
