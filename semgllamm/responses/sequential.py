@@ -21,11 +21,16 @@ from semgllamm.responses.links import LATENT_VARIANCE, inverse
 __all__ = ["FAMILIES", "probabilities"]
 
 
+# 1 − F(x) is that of the other link at −x
+REVERSED = {"cloglog": "loglog", "loglog": "cloglog"}
+
+
 def probabilities(nu, thresholds, link):
     """P(y = k | ν) for k = 0, ..., K − 1 along the last axis; `thresholds` holds K − 1 along its last axis."""
-    stops = inverse(link, np.asarray(thresholds) - np.asarray(nu, dtype=float)[..., None])
+    x = np.asarray(thresholds) - np.asarray(nu, dtype=float)[..., None]
+    stops, goes_on = inverse(link, x), inverse(REVERSED.get(link, link), -x)
     edge = np.ones((*stops.shape[:-1], 1))
-    comes = np.concatenate([edge, np.cumprod(1.0 - stops, axis=-1)], axis=-1)
+    comes = np.concatenate([edge, np.cumprod(goes_on, axis=-1)], axis=-1)
     return comes * np.concatenate([stops, edge], axis=-1)
 
 
