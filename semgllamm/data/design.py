@@ -204,6 +204,8 @@ def design(
             if response.name in beside:
                 trials = beside[response.name][keep]
                 rows = rows[~np.isnan(trials[rows])]
+            if response.family.thresholds == "all":
+                trials = np.full(kept.size, response.categories - 1.0)
             if response.level > 0:
                 _, first = np.unique(kept_codes[response.level][rows], return_index=True)
                 rows = rows[first]

@@ -72,6 +72,7 @@ FAMILIES: dict[str, Known] = {
     "poisson": Known(("log", "identity")),
     "ordinal": Known(SHARES, written=("dispersion", "thresholds")),
     "sequential": Known(SHARES, written=("dispersion", "thresholds")),
+    "adjacent": Known(("logit",), written=("thresholds",)),
     "gamma": Known(("log", "reciprocal", "identity", "inverse_square"), ("dispersion",)),
     "inversegaussian": Known(("log", "reciprocal", "identity", "inverse_square"), ("dispersion",)),
     "nbinom2": Known(("log", "identity"), ("dispersion",)),

@@ -467,13 +467,14 @@ class Predictor:
 
     def _bind_tables(self):
         """What the blocks without covariates in their latent part share: a table of f, d and τ by block."""
-        shape = (len(self.blocks), 1 + self.P + 2)
+        self.T = max([2, *(len(b.own) for b in self.blocks)])
+        shape = (len(self.blocks), 1 + self.P + self.T)
         own = [
             (row, which, cell, b.own_kind)
             for row, b in enumerate(self.blocks)
             for which, cell in enumerate(b.own)
         ]
-        self.own = OwnParameters(own, self.working.kind, shape)
+        self.own = OwnParameters(own, self.working.kind, shape, self.T)
         whitened = np.array([b.whitened for b in self.blocks], dtype=bool)
         self.unwhitened = ~whitened[:, None] if whitened.any() else None
         ones = [(row, number) for row, b in enumerate(self.blocks) if b.is_constant for number in b.beta]
@@ -549,6 +550,8 @@ class Predictor:
             b.own_kind = THRESHOLD
             kappa = group.thresholds(name)
             b.own = [kappa[k] if k >= 0 else None for k in b.source.around]
+            if family.thresholds == "all":
+                b.own = kappa
             moved = [c for c in group.kappa if c.row == name and c.times]
             b.own_slopes = [
                 (which, c, column(c.times)[rows])
@@ -590,9 +593,9 @@ class Predictor:
 
     def _fill(self, state: State) -> None:
         """f, d and τ of every cell."""
-        state.lin = np.take(state.table[:, [0, -2, -1]], self.owner, axis=0)
+        state.lin = np.take(state.table[:, [0, *range(-self.T, 0)]], self.owner, axis=0)
         state.lin[:, 0] += self.base
-        state.D = np.take(state.table[:, 1:-2], self.owner, axis=0)
+        state.D = np.take(state.table[:, 1 : -self.T], self.owner, axis=0)
         for b in self.sloped:
             state.lin[b.cells, 0] += b.X @ state.inner[b.beta]
         for b in self.dispersed:
@@ -618,7 +621,7 @@ class Predictor:
             state.D[b.cells] *= over[:, None]
 
     def _features(self, b: _Block, state: State) -> np.ndarray:
-        """f, d and τ of a block's cells, (n, P + 3), with zeros for thresholds that are not there."""
+        """f, d and τ of a block's cells, (n, P + 1 + T), with zeros for thresholds that are not there."""
         x = np.concatenate([state.lin[b.cells, :1], state.D[b.cells], state.lin[b.cells, 1:]], axis=1)
         return np.where(np.isfinite(x), x, 0.0)
 
@@ -832,7 +835,7 @@ class Predictor:
         out = [(number, feature, values * over) for number, feature, values in entries]
         for cell, z in b.scale:
             if cell.is_free:
-                used = [0, *range(1, 1 + len(b.slots)), self.P + 1, self.P + 2]
+                used = [0, *range(1, 1 + len(b.slots)), *range(self.P + 1, self.P + 1 + self.T)]
                 out += [(cell.number, feature, -z * features[:, feature]) for feature in used]
         return out
 

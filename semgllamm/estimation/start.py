@@ -231,7 +231,7 @@ def _fixed_part(predictor: Predictor, inner: np.ndarray, begin) -> np.ndarray:
             step = np.zeros(len(moving))
             for _ in range(NEWTON_STEPS):
                 state = predictor.at(inner)
-                working_quantities(program.code, terms, cell, state.lin, out)
+                working_quantities(program.code, registry.own_parameters(), terms, cell, state.lin, out)
                 for _ in range(HALVINGS):
                     if np.isfinite(out).all():
                         break
@@ -239,7 +239,7 @@ def _fixed_part(predictor: Predictor, inner: np.ndarray, begin) -> np.ndarray:
                     step *= 0.5
                     inner[moving] -= step
                     state = predictor.at(inner)
-                    working_quantities(program.code, terms, cell, state.lin, out)
+                    working_quantities(program.code, registry.own_parameters(), terms, cell, state.lin, out)
                 if not np.isfinite(out).all():
                     break
                 w = share * np.maximum(out[:, 2], 1e-6)

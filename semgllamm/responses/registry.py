@@ -11,6 +11,7 @@ import numpy as np
 
 from semgllamm.errors import ModelError
 from semgllamm.responses import (
+    adjacent,
     asymptotes,
     bernoulli,
     beta,
@@ -39,6 +40,7 @@ LISTED: tuple[Family, ...] = (
     *poisson.FAMILIES,
     *ordinal.FAMILIES,
     *sequential.FAMILIES,
+    *adjacent.FAMILIES,
     *gamma.FAMILIES,
     *inversegaussian.FAMILIES,
     *nbinom.FAMILIES,

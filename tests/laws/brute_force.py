@@ -111,6 +111,9 @@ def log_density(
         there = kappa[: int(y) + 1]
         with np.errstate(divide="ignore"):
             return sum(np.log(F(k - nu) if place == y else 1 - F(k - nu)) for place, k in enumerate(there))
+    if name == "adjacent":
+        logs = [k * nu - np.sum(kappa[:k]) for k in range(len(kappa) + 1)]
+        return logs[int(y)] - logsumexp(np.stack(np.broadcast_arrays(*logs)), axis=0)
     edges = np.array([-np.inf, *kappa, np.inf])
     with np.errstate(divide="ignore"):  # the tails of the grid underflow
         return np.log(F(edges[int(y) + 1] - nu) - F(edges[int(y)] - nu))

@@ -12,7 +12,9 @@ from semgllamm.responses.registry import FAMILIES
 FAMILY = {f"{f.name}({f.link})" if f.name != "censored" else "censored(identity, lower=0)": f for f in FAMILIES}
 OWN = {"dispersion": 0.3, "inflation": -0.4, "guessing": -1.2, "ceiling": 2.0}
 # log f of an inverse Gaussian response is level for high log means, and its rule converges slowly
-POINTS = {"inversegaussian(log)": 41, "hurdlenbinom1(log)": 41}
+POINTS = {
+    "inversegaussian(log)": 41, "hurdlenbinom1(log)": 41, "bernoulli3plu(cloglog)": 51, "bernoulli4pl(cloglog)": 51,
+}  # fmt: skip
 # log f that falls like a double exponential needs small variances, or a finer grid than four dimensions allow
 STEEP = ("inversegaussian(log)", "beta(cloglog)", "beta(loglog)")
 # intercept, slope, and a factor on the covariances that keep ν within the domain of a link, over the whole grid
@@ -36,7 +38,7 @@ def long_data(family, rng, n=12):
     known, x = FAMILY[family], rng.normal(size=n)
     trials = np.full(n, 3.0) if family.startswith("binomial") else np.ones(n)
     drawn = {
-        "gaussian": rng.normal(size=n), "ordinal": np.arange(n) % 3, "sequential": np.arange(n) % 3, "censored": np.maximum(rng.normal(size=n), 0),
+        "gaussian": rng.normal(size=n), "ordinal": np.arange(n) % 3, "sequential": np.arange(n) % 3, "adjacent": np.arange(n) % 3, "censored": np.maximum(rng.normal(size=n), 0),
         "binomial": rng.integers(0, 4, n), "bernoulli": rng.integers(0, 2, n),
     }  # fmt: skip
     if known.link == "log" and known.residual_variance is None and known.name in ("bernoulli", "binomial"):
@@ -324,4 +326,4 @@ def test_items_of_every_ordered_family_on_one_factor():
             lambda f: log_density("bernoulli4pl(logit)", row.c, -0.3 - 0.7 * f, guessing=-1.1, ceiling=3.0),
         ])  # fmt: skip
 
-    agrees(text, data, values, [unit(row) for row in data.itertuples()])
+    agrees(text, data, values, [unit(row) for row in data.itertuples()], points=51)

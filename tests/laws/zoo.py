@@ -122,6 +122,17 @@ ZOO = {
         @thresholds(o1 + o2 ~ x)
         @dispersion(b1 ~ x)
     """, lambda: with_missing_cells(pupils())),
+    "adjacent categories": Example("""
+        f =~ a5 + o1 + a2 + b1 + o2
+        f ~ w
+        a4 ~ v + (1 | class)
+        @family(a5 + a4 + o1 + a2, adjacent)
+        @family(b1, bernoulli)
+        @family(o2, ordinal(probit))
+        @thresholds(a5 ~ v)
+    """, lambda: with_missing_cells(pupils().assign(
+        a5=lambda d: (d.o1 + d.o2) % 5, a4=lambda d: (d.o1 + d.b3 + 1) % 4, a2=lambda d: d.b2,
+    ))),
     "asymptotes": Example("""
         f =~ b1 + b2 + b3 + b4
         f ~ w + (1 | class)
