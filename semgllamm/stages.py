@@ -19,8 +19,8 @@ TITLES = {
     "Psi": ("Ψ: covariances of ζ", r"\boldsymbol\Psi"), "Theta": ("Θ: residual covariances", r"\boldsymbol\Theta"),
     "Omega": ("Ω: covariances of residuals with ζ", r"\boldsymbol\Omega"),
     "kappa": ("κ: thresholds", r"\boldsymbol\kappa"), "alpha": ("α: log dispersions", r"\boldsymbol\alpha"),
-    "rho": ("ϱ: logits of inflation", r"\boldsymbol\varrho"), "guessing": ("c: logits of lower asymptotes", r"\mathbf{c}"),
-    "ceiling": ("d: logits of upper asymptotes", r"\mathbf{d}"),
+    "rho": ("ϱ: logits of inflation", r"\boldsymbol\varrho"), "guessing": ("c: logits of guessing", r"\mathbf{c}"),
+    "ceiling": ("d: logits of ceilings", r"\mathbf{d}"),
 }  # fmt: skip
 
 

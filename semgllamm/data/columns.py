@@ -303,7 +303,18 @@ def _categories(frame: pd.DataFrame, values: pd.Series, name: str, family: str):
     seen = ~np.isnan(numbers)
     found, codes = np.unique(numbers[seen], return_inverse=True)
     numbers[seen] = codes
-    return numbers, [], tuple(f"{value:.0f}" for value in found)
+    steps = np.diff(found).astype(int)
+    if len(steps) and (steps > np.gcd.reduce(steps)).any():
+        known = set(found)
+        between = [x for x in np.arange(found[0], found[-1], np.gcd.reduce(steps)) if x not in known]
+        shown = ", ".join(f"{x:.0f}" for x in between[:5]) + (", ..." if len(between) > 5 else "")
+        warnings = [
+            f"response '{name}' has no answer {shown} between {found[0]:.0f} and {found[-1]:.0f}: its categories are "
+            f"the {len(found)} that occur"
+        ]
+    else:
+        warnings = []
+    return numbers, warnings, tuple(f"{value:.0f}" for value in found)
 
 
 def _two_level_or_numeric(frame: pd.DataFrame, values: pd.Series, name: str):

@@ -13,7 +13,7 @@ from semgllamm.diagram.diagram import PathDiagram
 from semgllamm.errors import DataError
 from semgllamm.model.matrices import Model, Response
 
-__all__ = ["CellBlock", "Design", "design"]
+__all__ = ["CellBlock", "Design", "answers", "design"]
 
 
 @dataclass(frozen=True)
@@ -21,8 +21,8 @@ class CellBlock:
     """The cells of one response in one group (and, for an ordered response, one answer, or one outcome of a step).
 
     `rows` holds a row of the design for each cell, by which covariates and units are looked up; `around` are the
-    numbers of the thresholds below and above, −1 where there is none; a block that `repeats` holds further cells of rows
-    that have one in an earlier block.
+    numbers of the thresholds below and above, −1 where there is none; a block that `repeats` holds further cells of
+    rows that have one in an earlier block.
     """
 
     response: Response
@@ -209,7 +209,8 @@ def design(
             if response.level > 0:
                 _, first = np.unique(kept_codes[response.level][rows], return_index=True)
                 rows = rows[first]
-            for category, around, mine, repeats in _answers(response, y, rows):
+            _refuse_unobserved(model, response, group, y[rows], binding)
+            for category, around, mine, repeats in answers(response, y, rows):
                 if mine.size == 0:
                     continue
                 at = mine if mine.size < kept.size else slice(None)
@@ -221,7 +222,29 @@ def design(
     )  # fmt: skip
 
 
-def _answers(response: Response, y: np.ndarray, rows: np.ndarray):
+def _refuse_unobserved(model: Model, response: Response, group: int, y: np.ndarray, binding: Binding) -> None:
+    """A category that nobody in a group chose leaves thresholds around it without a maximum, unless others share them."""
+    unobserved = [k for k in range(response.categories) if not (y == k).any()]
+    if not unobserved:
+        return
+    thresholds = model.groups[group].thresholds(response.name)
+    elsewhere = {c.number for g, other in enumerate(model.groups) for c in other.kappa
+                 if (g, c.row) != (group, response.name)}  # fmt: skip
+    for k in unobserved:
+        alone = [c for c in thresholds[max(k - 1, 0) : k + 1] if c.is_free and c.number not in elsewhere]
+        if alone:
+            label = binding.labels[response.name][k]
+            where, remedy = "in the rows that are used", "Join it with a neighbour"
+            if len(model.groups) > 1:
+                where = f"in group '{binding.group_labels[group]}'"
+                remedy += ", or let the groups share thresholds: group_equal='thresholds'"
+            raise DataError(
+                f"category {label} of response '{response.name}' does not occur {where}, and its threshold "
+                f"{alone[0].column} has no estimate there", remedy=remedy + ".",
+            )  # fmt: skip
+
+
+def answers(response: Response, y: np.ndarray, rows: np.ndarray):
     """(category, thresholds around it, rows, whether they have cells already) of each block of a response's cells.
 
     An answer in steps has a cell for each step k that could be taken, y ≥ k: it stops there, below threshold k, or goes

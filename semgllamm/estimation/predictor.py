@@ -5,8 +5,8 @@ With A = (I − B)⁻¹ and Ψ = CC', the latent variables in the coordinates of
 
     f_i = o_i + x_i'β + λ_i'μ_i,      d_i = λ_i'M_i,      λ_i = Σ_m λ_m z_mi,
 
-and a response's d_i vanishes off its path. Where the latent response behind thresholds has a scale of its own, the engine
-sees f, d and τ over exp(z'α). Where the tree's order is causal, A C is triangular already and Q = I.
+and a response's d_i vanishes off its path. Where the latent response behind thresholds has a scale of its own, the
+engine sees f, d and τ over exp(z'α). Where the tree's order is causal, A C is triangular already and Q = I.
 Residual covariances are whitened away within a unit, for each pattern of missing responses: f, d → L⁻¹(f − y), L⁻¹d
 with Θ = LL'. A residual that covaries with disturbances has a share in these, which is one more latent variable, and Θ
 is what is left (`shares`).
@@ -624,6 +624,22 @@ class Predictor:
         """f, d and τ of a block's cells, (n, P + 1 + T), with zeros for thresholds that are not there."""
         x = np.concatenate([state.lin[b.cells, :1], state.D[b.cells], state.lin[b.cells, 1:]], axis=1)
         return np.where(np.isfinite(x), x, 0.0)
+
+    def own_of(self, b: _Block, state: State) -> np.ndarray:
+        """The own parameters of a block's cells as its family takes them: all thresholds, (n, K − 1), or τ."""
+        family = b.source.response.family
+        if not family.thresholds:
+            tau = state.lin[b.cells, 1:3]
+            return tau if family.own == 2 else tau[:, 0]
+        group, name = self.model.groups[b.source.group], b.source.response.name
+        rows, out = b.source.rows[b.keep], []
+        for kappa in group.thresholds(name):
+            out.append(np.full(b.n, kappa.at(state.inner)))
+            for cell in group.kappa:
+                if cell.row == name and cell.times and cell.column == kappa.column:
+                    out[-1] += cell.at(state.inner) * self.design.column(cell.times)[rows]
+        thresholds = np.stack(out, axis=1)
+        return thresholds * state.over[b][:, None] if b.scale else thresholds
 
     def _unscale(self, state: State, R: np.ndarray, gradient: np.ndarray) -> np.ndarray:
         """The adjoints of f, d and τ before they are divided by a scale, whose own parameters are added to."""

@@ -12,8 +12,8 @@ __all__ = ["Cells", "Jacobian", "Places", "Rules", "Trees", "examples"]
 DEPTH, PARENT, FIRST, LAST, END, RULE = range(6)
 # columns of the table of responses
 Y, TRIALS, WEIGHT = range(3)
-# what is kept of a cell with T own parameters at a point: s and the T first derivatives in τ; then ω, the T of s in τ, and
-# the lower triangle of the second ones in τ
+# what is kept of a cell with T own parameters at a point: s and the T first derivatives in τ; then ω, the T of s in τ,
+# and the lower triangle of the second ones in τ
 S, G = 0, 1
 
 
@@ -57,7 +57,7 @@ class Rules(NamedTuple):
 
 
 class Jacobian(NamedTuple):
-    """Derivatives of each cell's (f, d_0, ..., d_{P−1}, τ1, ..., τT), features 0, ..., P + T, in the parameters, by rows."""
+    """Derivatives of each cell's (f, d_0, ..., d_{P−1}, τ1, ..., τT), features 0, ..., P + T, in the parameters."""
 
     ptr: np.ndarray  # (Nc + 1,)
     par: np.ndarray  # (nnz,)

@@ -11,7 +11,7 @@ from semgllamm.responses.jit import kernel
 
 @kernel
 def working_quantities(code, own, terms, cell, lin, out):
-    """Fill out (cells, 3) with log f, s and ω; `own` and `terms` hold numbers of own parameters and addresses by code."""
+    """Fill out (cells, 3) with log f, s and ω; `own` and `terms` hold what the engine knows of families, by code."""
     for i in range(len(code)):
         if lin.shape[1] > 3 and own[code[i]] == MANY:
             out[i, 0], out[i, 1], out[i, 2], _ = curvature_of_any(cell[i, Y], cell[i, TRIALS], lin[i, 0], lin[i])

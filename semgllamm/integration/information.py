@@ -47,7 +47,7 @@ class Sums(NamedTuple):
 
     u: np.ndarray  # (P,) the path
     du: np.ndarray  # (P,) u − m
-    H: np.ndarray  # (P, cells, ·) E[H_i]: lower triangle of ω (1,u)(1,u)', then s_1 (1,u), s_2 (1,u), ..., h_11, h_21, ...
+    H: np.ndarray  # (P, cells, ·) E[H_i]: lower triangle of ω (1,u)(1,u)', then s_1 (1,u), ..., h_11, h_21, ...
     t: np.ndarray  # (P, p) t_k
     W: np.ndarray  # (P, p, p) Σ w_c VS_c at a point
     ES: np.ndarray  # (P, p)

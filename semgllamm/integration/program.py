@@ -2,8 +2,8 @@
 
     log L = Σ_cells w · constant + Σ_roots w log F,      F by the recursion over each root's tree (recursion.py),
 
-as a function of the cells' predictors ν_i = f_i + Σ_a d_ia u_a and own parameters τ1, τ2, ...: `lin` holds (f, τ1, τ2, ...) and
-`D` the d_ia of each cell, a = 0 at the root of its tree. The order of nodes and cells is the engine's own: trees are in
+as a function of the cells' predictors ν_i = f_i + Σ_a d_ia u_a and own parameters τ1, τ2, ...: `lin` holds (f, τ1,
+τ2, ...) and `D` the d_ia of each cell, a = 0 at the root of its tree. The order of nodes and cells is the engine's own: trees are in
 preorder, the cells of a node are together, and units that are identical are kept once, with a weight.
 """
 
@@ -168,7 +168,8 @@ class Program:
             sums = layers(self.depth, *self.largest, max(points), T)
             integrate_units(lo, hi, self.roots, cells, trees, places, chosen, sums, moments, placed, F, R, N)
             if moments > 1:
-                path, vpath, at_mode = np.zeros(self.depth), np.zeros(self.depth), np.zeros((self.largest[1], 2 + 3 * T))
+                path, vpath = np.zeros(self.depth), np.zeros(self.depth)
+                at_mode = np.zeros((self.largest[1], 2 + 3 * T))
                 follow_units(lo, hi, self.roots, cells, trees, places, path, vpath, at_mode, N, F, R)
 
         self._run(sweep, points, workspace)

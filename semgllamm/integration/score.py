@@ -24,7 +24,7 @@ from semgllamm.responses.registry import BINOMIAL_LOGIT
 
 __all__ = ["follow_units"]
 
-# columns of what is kept of a cell at the mode: s and room for the first derivatives in τ, then those of s and of ω, and ω
+# columns of what is kept of a cell at the mode: s and the first derivatives in τ, then those of s and of ω, and ω
 S = 0
 
 

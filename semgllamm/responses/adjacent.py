@@ -1,5 +1,5 @@
-"""Ordered answers by adjacent categories, logit link: the partial credit models (Masters 1982; Muraki 1992, with loadings
-in ν),
+"""Ordered answers by adjacent categories, logit link: the partial credit models (Masters 1982; Muraki 1992, with
+loadings in ν),
 
     log P(y = k)/P(y = k − 1) = ν − κ_k,      f(y) = exp(yν − κ_1 − ... − κ_y) / Σ_j exp(jν − κ_1 − ... − κ_j).
 
@@ -183,6 +183,7 @@ FAMILIES = (
     Family(
         name="adjacent", link="logit", default_link="logit", own=MANY, thresholds="all",
         residual_variance=LATENT_VARIANCE["logit"], value=value_logit, terms=terms_logit,
-        check=partial(ordinal.check, family="adjacent"), log_constant=ordinal.log_constant, mean=mean, simulate=simulate,
+        check=partial(ordinal.check, family="adjacent"), log_constant=ordinal.log_constant, mean=mean,
+        simulate=simulate,
     ),
 )

@@ -1,4 +1,4 @@
-"""Two answers with asymptotes (Birnbaum 1968; Barton & Lord 1981): P(y = 1) = c + (d − c) F(ν), logit c and logit d own.
+"""Two answers with asymptotes (Birnbaum 1968; Barton & Lord 1981): P(y = 1) = c + (d − c) F(ν), τ = logit c, logit d.
 
 `bernoulli3pl` has the lower asymptote c alone, which guessing explains, `bernoulli3plu` the upper one d, slips, and
 `bernoulli4pl` both. Either answer is a mixture: with a and b the probabilities of it where F is 0 and where it is 1,

@@ -38,7 +38,8 @@ def long_data(family, rng, n=12):
     known, x = FAMILY[family], rng.normal(size=n)
     trials = np.full(n, 3.0) if family.startswith("binomial") else np.ones(n)
     drawn = {
-        "gaussian": rng.normal(size=n), "ordinal": np.arange(n) % 3, "sequential": np.arange(n) % 3, "adjacent": np.arange(n) % 3, "censored": np.maximum(rng.normal(size=n), 0),
+        "gaussian": rng.normal(size=n), "ordinal": np.arange(n) % 3,
+        "sequential": np.arange(n) % 3, "adjacent": np.arange(n) % 3, "censored": np.maximum(rng.normal(size=n), 0),
         "binomial": rng.integers(0, 4, n), "bernoulli": rng.integers(0, 2, n),
     }  # fmt: skip
     if known.link == "log" and known.residual_variance is None and known.name in ("bernoulli", "binomial"):
@@ -298,7 +299,7 @@ def test_scales_of_latent_responses_and_effects_on_thresholds(family, levels):
 
 
 def test_items_of_every_ordered_family_on_one_factor():
-    """Loadings with thresholds, equal by labels, a fixed and a free asymptote, and a scale that depends on a covariate."""
+    """Thresholds equal by labels, a fixed and a free asymptote, and a scale that depends on a covariate."""
     rng = np.random.default_rng(8)
     data = pd.DataFrame({"o": np.arange(12) % 3, "s": rng.permutation(np.arange(12) % 4), "b": rng.integers(0, 2, 12),
                          "c": rng.integers(0, 2, 12), "w": rng.normal(size=12)})  # fmt: skip

@@ -21,7 +21,7 @@ def data(name):
 @pytest.mark.parametrize("name", CASES)
 def test_ordered(name):
     case = CASES[name]
-    quadrature = {"points": case["points"]} if case.get("points") else {}
+    quadrature = {"quadrature": semgllamm.Adaptive(case["points"])} if case.get("points") else {}
     fit = semgllamm.fit(case["text"], data(case["data"]), **quadrature)
     assert fit.converged
     assert fit.loglik == pytest.approx(case["loglik"], abs=case["loglik_tolerance"], rel=0)
