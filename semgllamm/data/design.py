@@ -223,7 +223,7 @@ def design(
 
 
 def _refuse_unobserved(model: Model, response: Response, group: int, y: np.ndarray, binding: Binding) -> None:
-    """A category that nobody in a group chose leaves thresholds around it without a maximum, unless others share them."""
+    """A category that nobody in a group chose leaves its thresholds without a maximum, unless others share them."""
     unobserved = [k for k in range(response.categories) if not (y == k).any()]
     if not unobserved:
         return

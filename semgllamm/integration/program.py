@@ -3,8 +3,9 @@
     log L = Σ_cells w · constant + Σ_roots w log F,      F by the recursion over each root's tree (recursion.py),
 
 as a function of the cells' predictors ν_i = f_i + Σ_a d_ia u_a and own parameters τ1, τ2, ...: `lin` holds (f, τ1,
-τ2, ...) and `D` the d_ia of each cell, a = 0 at the root of its tree. The order of nodes and cells is the engine's own: trees are in
-preorder, the cells of a node are together, and units that are identical are kept once, with a weight.
+τ2, ...) and `D` the d_ia of each cell, a = 0 at the root of its tree. The order of nodes and cells is the engine's
+own: trees are in preorder, the cells of a node are together, and units that are identical are kept once, with a
+weight.
 """
 
 from __future__ import annotations

@@ -44,10 +44,10 @@ class Cell:
 @dataclass(frozen=True)
 class Matrices:
     """The matrices of one group. ``beta`` holds intercepts in column "1", ``Gamma`` latent intercepts likewise;
-    ``kappa`` has one row a response and columns t1, t2, …, the effects of covariates on them with `times`;
-    ``Psi`` and ``Theta`` hold their lower triangles; ``Omega`` has the covariance of a response's residual (row) with the disturbance of a latent variable (column); ``alpha``
-    holds the linear predictors of dispersions, ``rho`` those of inflations, ``guessing`` and ``ceiling`` those of
-    asymptotes, by response and covariate."""
+    ``kappa`` has one row a response and columns t1, t2, …, the effects of covariates on them with `times`; ``Psi``
+    and ``Theta`` hold their lower triangles; ``Omega`` has the covariance of a response's residual (row) with the
+    disturbance of a latent variable (column); ``alpha`` holds the linear predictors of dispersions, ``rho`` those
+    of inflations, ``guessing`` and ``ceiling`` those of asymptotes, by response and covariate."""
 
     beta: tuple[Cell, ...] = ()
     Lambda: tuple[Cell, ...] = ()

@@ -54,8 +54,8 @@ class Family:
         What is called so: ``@dispersion(y ~ 1)`` is the logarithm of this.
     thresholds : str
         How the thresholds κ of an ordered answer enter: "around" (τ1 and τ2 are those below and above it), "steps"
-        (each step that could be taken is a response of its own, with the step's threshold above or below), "all" (each is in
-        every answer's density), "" (there are none).
+        (each step that could be taken is a response of its own, with the step's threshold above or below), "all"
+        (each is in every answer's density), "" (there are none).
     beside : str or None
         The directive that names the second column: "trials", "event" or "interval".
     has_residual : bool
