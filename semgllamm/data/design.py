@@ -13,7 +13,7 @@ from semgllamm.diagram.diagram import PathDiagram
 from semgllamm.errors import DataError
 from semgllamm.model.matrices import Model, Response
 
-__all__ = ["CellBlock", "Design", "answers", "design"]
+__all__ = ["CellBlock", "Design", "design", "parted"]
 
 
 @dataclass(frozen=True)
@@ -210,7 +210,7 @@ def design(
                 _, first = np.unique(kept_codes[response.level][rows], return_index=True)
                 rows = rows[first]
             _refuse_unobserved(model, response, group, y[rows], binding)
-            for category, around, mine, repeats in answers(response, y, rows):
+            for category, around, mine, repeats in parted(response, y, rows):
                 if mine.size == 0:
                     continue
                 at = mine if mine.size < kept.size else slice(None)
@@ -244,7 +244,7 @@ def _refuse_unobserved(model: Model, response: Response, group: int, y: np.ndarr
             )  # fmt: skip
 
 
-def answers(response: Response, y: np.ndarray, rows: np.ndarray):
+def parted(response: Response, y: np.ndarray, rows: np.ndarray):
     """(category, thresholds around it, rows, whether they have cells already) of each block of a response's cells.
 
     An answer in steps has a cell for each step k that could be taken, y ≥ k: it stops there, below threshold k, or goes

@@ -11,7 +11,7 @@ from dataclasses import replace
 
 import numpy as np
 
-from semgllamm.data.design import CellBlock, Design, answers
+from semgllamm.data.design import CellBlock, Design, parted
 from semgllamm.errors import EstimationError
 from semgllamm.estimation.gaussian import GaussianLikelihood
 from semgllamm.estimation.likelihood import Likelihood
@@ -156,7 +156,7 @@ def _drawn_blocks(likelihood: Likelihood, free: np.ndarray, rng: np.random.Gener
         family = whole.response.family
         y = family.simulate(nu[order], own[order], whole.trials, rng)
         whole = replace(whole, y=y, constant=np.asarray(family.log_constant(y, whole.trials), dtype=float))
-        for category, around, mine, repeats in answers(whole.response, y, np.arange(len(y))):
+        for category, around, mine, repeats in parted(whole.response, y, np.arange(len(y))):
             if len(mine):
                 drawn = _picked(whole, mine, whole.rows[mine])
                 yield replace(drawn, category=category, around=around, repeats=repeats)

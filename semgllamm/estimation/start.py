@@ -184,6 +184,7 @@ def _thresholds(predictor, cells: np.ndarray) -> None:
     for block in predictor.design.blocks:
         if block.response.categories and not block.repeats:
             answers.setdefault((block.group, block.response.name), []).append(block.y)
+    shared: dict[int, list[float]] = {}
     for (g, name), found in answers.items():
         family, y = predictor.model.response(name).family, np.concatenate(found)
         for k, cell in enumerate(predictor.model.groups[g].thresholds(name)):
@@ -193,7 +194,18 @@ def _thresholds(predictor, cells: np.ndarray) -> None:
             total = max(int(some.sum()), 1)
             below = float(np.sum(y[some] <= k))
             p = min(max(below / total, 0.5 / total), 1 - 0.5 / total)
-            cells[cell.number] = 1.25 * inverse[family.link](p)
+            shared.setdefault(cell.number, []).append(1.25 * inverse[family.link](p))
+    for number, found in shared.items():
+        cells[number] = np.mean(found)
+    for g, name in answers:
+        # means of responses that share some of their thresholds may be out of order, where nothing is possible
+        if predictor.model.response(name).family.thresholds != "around":
+            continue
+        last = -np.inf
+        for cell in predictor.model.groups[g].thresholds(name):
+            if cell.is_free and cells[cell.number] <= last:
+                cells[cell.number] = last + 0.1
+            last = cell.at(cells)
 
 
 def _fixed_part(predictor: Predictor, inner: np.ndarray, begin) -> np.ndarray:
