@@ -4,10 +4,13 @@ import json
 from functools import cache
 from pathlib import Path
 
+import numpy as np
 import pandas as pd
 import pytest
 
 import semgllamm
+from semgllamm.responses import registry
+from semgllamm.responses.adjacent import probabilities
 
 HERE = Path(__file__).parent / "ordered"
 CASES = json.loads((HERE / "values.json").read_text(encoding="utf-8"))
@@ -52,3 +55,40 @@ def test_a_fixed_scale_and_fixed_asymptotes():
     plain = semgllamm.fit("u ~ x  @family(bernoulli)", data("psychometric"))
     fixed = semgllamm.fit("u ~ x  @family(bernoulli) @guessing(-40*1) @ceiling(40*1)", data("psychometric"))
     assert fixed.loglik == pytest.approx(plain.loglik, abs=1e-9)
+
+
+def test_adjacent_categories_of_two_answers_are_bernoulli():
+    fits = [
+        semgllamm.fit(f"f =~ y1 + y2 + y3 + y4 + y5  @family({family})", semgllamm.load_dataset("lsat6"),
+                      quadrature=semgllamm.Adaptive(9))
+        for family in ("adjacent", "bernoulli")
+    ]
+    assert fits[0].loglik == pytest.approx(fits[1].loglik, abs=1e-7)
+
+
+def test_a_rating_scale_has_thresholds_that_differ_by_a_shift():
+    """Labels and an intercept: the partial credit model with equal steps, log odds of neighbours written out."""
+    rng = np.random.default_rng(4)
+    theta = rng.normal(size=150)
+    steps = np.array([-0.8, 0.1, 0.9])
+    adjacent = registry.lookup("adjacent")
+    items = pd.DataFrame({
+        f"u{k}": adjacent.simulate(theta + shift, steps, None, rng) for k, shift in enumerate((0.0, 0.5, -0.4), 1)
+    })  # fmt: skip
+    text = "f =~ 1*u1 + 1*u2 + 1*u3  @family(adjacent)"
+    rating = semgllamm.fit(
+        text + "".join(f"\nu{k} | a*t1 + b*t2 + c*t3" for k in (1, 2, 3)) + "\nu2 ~ 1\nu3 ~ 1", items,
+        quadrature=semgllamm.Adaptive(15),
+    )  # fmt: skip
+    partial = semgllamm.fit(text, items, quadrature=semgllamm.Adaptive(15))
+    assert (rating.npar, partial.npar) == (6, 10)
+    assert rating.loglik < partial.loglik
+    found = rating.coef
+    x, w = np.polynomial.hermite_e.hermegauss(61)
+    at = np.sqrt(found["f~~f"]) * x
+    p = np.ones((150, len(x)))
+    for name in items:
+        nu = at + (found[f"{name}~1"] if name != "u1" else 0.0)
+        p *= probabilities(nu, found[["a", "b", "c"]].to_numpy())[:, items[name].astype(int)].T
+    expected = np.log(p @ (w / w.sum())).sum()
+    assert rating.loglik == pytest.approx(expected, abs=1e-6)
