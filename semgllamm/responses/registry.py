@@ -35,12 +35,9 @@ __all__ = ["BINOMIAL_LOGIT", "FAMILIES", "addresses", "links_of", "lookup", "nam
 LISTED: tuple[Family, ...] = (
     *gaussian.FAMILIES,
     *bernoulli.FAMILIES,
-    *asymptotes.FAMILIES,
     *binomial.FAMILIES,
     *poisson.FAMILIES,
     *ordinal.FAMILIES,
-    *sequential.FAMILIES,
-    *adjacent.FAMILIES,
     *gamma.FAMILIES,
     *inversegaussian.FAMILIES,
     *nbinom.FAMILIES,
@@ -48,6 +45,9 @@ LISTED: tuple[Family, ...] = (
     *survival.FAMILIES,
     *censored.FAMILIES,
     *zeros.FAMILIES,
+    *asymptotes.FAMILIES,
+    *sequential.FAMILIES,
+    *adjacent.FAMILIES,
 )
 # what the engine knows a family by: its place among the different pairs of kernels
 _KERNELS = tuple(dict.fromkeys((family.value, family.terms) for family in LISTED))
