@@ -23,7 +23,6 @@ import numpy as np
 from semgllamm.responses import ordinal
 from semgllamm.responses.contract import MANY, Family
 from semgllamm.responses.jit import kernel
-from semgllamm.responses.links import LATENT_VARIANCE
 
 __all__ = ["FAMILIES", "curvature_of_any", "probabilities", "terms_of_any", "value_of_any"]
 
@@ -182,7 +181,7 @@ def simulate(nu, own, n, rng):
 FAMILIES = (
     Family(
         name="adjacent", link="logit", default_link="logit", own=MANY, thresholds="all",
-        residual_variance=LATENT_VARIANCE["logit"], value=value_logit, terms=terms_logit,
+        value=value_logit, terms=terms_logit,
         check=partial(ordinal.check, family="adjacent"), log_constant=ordinal.log_constant, mean=mean,
         simulate=simulate,
     ),

@@ -21,7 +21,6 @@ from semgllamm.responses import bernoulli
 from semgllamm.responses.contract import Family
 from semgllamm.responses.jit import kernel
 from semgllamm.responses.links import (
-    LATENT_VARIANCE,
     inverse,
     logistic,
     predictor_at,
@@ -246,7 +245,7 @@ def start(y, n, name, link):
 FAMILIES = tuple(
     Family(
         name=name, link=link, default_link="logit", own=len(ASYMPTOTES[name]), predictors=ASYMPTOTES[name],
-        residual_variance=LATENT_VARIANCE[link], log_concave=False, value=value, terms=terms, check=bernoulli.check,
+        log_concave=False, value=value, terms=terms, check=bernoulli.check,
         log_constant=bernoulli.log_constant, mean=partial(mean, name=name, link=link),
         simulate=partial(simulate, name=name, link=link), start=partial(start, name=name, link=link),
     )

@@ -16,7 +16,7 @@ import numpy as np
 
 from semgllamm.responses import ordinal
 from semgllamm.responses.contract import Family
-from semgllamm.responses.links import LATENT_VARIANCE, inverse
+from semgllamm.responses.links import inverse
 
 __all__ = ["FAMILIES", "probabilities"]
 
@@ -48,7 +48,7 @@ def simulate(nu, own, n, rng, link):
 FAMILIES = tuple(
     Family(
         name="sequential", link=link, default_link="logit", own=2, thresholds="steps",
-        residual_variance=LATENT_VARIANCE[link], value=value, terms=terms,
+        value=value, terms=terms,
         check=partial(ordinal.check, family="sequential"), log_constant=ordinal.log_constant,
         mean=partial(mean, link=link), simulate=partial(simulate, link=link),
     )

@@ -52,7 +52,7 @@ def test_unknown_names_suggest_the_nearest():
 def test_latent_residuals_have_the_variance_of_their_link():
     variances = {"logit": math.pi**2 / 3, "probit": 1.0, "cloglog": math.pi**2 / 6, "loglog": math.pi**2 / 6}
     for family in registry.FAMILIES:
-        threshold = family.name.startswith(("bernoulli", "binomial")) or bool(family.thresholds)
+        threshold = family.name in ("bernoulli", "binomial", "ordinal")
         assert family.residual_variance == (variances.get(family.link) if threshold else None)
 
 
