@@ -120,7 +120,8 @@ def bind(
         else:
             found.check(array, None, name)
         if "dispersion" in own_predictors(diagram, name):
-            notes.append(f"{name}@dispersion is the logarithm of the {found.dispersion} of {name}")
+            what = found.dispersion or "scale of the latent response"
+            notes.append(f"{name}@dispersion is the logarithm of the {what} of {name}")
         count = 0
         if found.thresholds:
             count = len(labels) if labels is not None else int(np.nanmax(array)) + 1
