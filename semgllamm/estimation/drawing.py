@@ -78,8 +78,7 @@ def units_drawn(design: Design, level: int, rng: np.random.Generator) -> Design:
 
 def _picked(block: CellBlock, cells: np.ndarray, rows: np.ndarray) -> CellBlock:
     return replace(
-        block, rows=rows, y=block.y[cells], trials=block.trials[cells], constant=block.constant[cells],
-        offset=block.offset[cells],
+        block, rows=rows, y=block.y[cells], trials=block.trials[cells], offset=block.offset[cells],
     )  # fmt: skip
 
 
@@ -148,14 +147,14 @@ def _drawn_blocks(likelihood: Likelihood, free: np.ndarray, rng: np.random.Gener
     for found in parts.values():
         joined = {
             field: np.concatenate([getattr(block, field) for block, *_ in found])
-            for field in ("rows", "y", "trials", "constant", "offset")
+            for field in ("rows", "y", "trials", "offset")
         }
         nu, own = (np.concatenate([part[k] for part in found]) for k in (1, 2))
         order = np.argsort(joined["rows"], kind="stable")
         whole = replace(found[0][0], **{field: array[order] for field, array in joined.items()})
         family = whole.response.family
         y = family.simulate(nu[order], own[order], whole.trials, rng)
-        whole = replace(whole, y=y, constant=np.asarray(family.log_constant(y, whole.trials), dtype=float))
+        whole = replace(whole, y=y)
         for category, around, mine, repeats in parted(whole.response, y, np.arange(len(y))):
             if len(mine):
                 drawn = _picked(whole, mine, whole.rows[mine])
