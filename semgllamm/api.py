@@ -506,7 +506,7 @@ def lowered(model, data=None, *, family=None, cluster=None, group=None, ordered=
         ]
         named += [0 for term in diagram.random_terms if term.lhs == name]
         thresholds = sum(row.op == "|" and row.lhs == name for row in completed.parameters)
-        responses.append(Response(name, found, min(named, default=0), thresholds + 1 if found.name == "ordinal" else 0))
+        responses.append(Response(name, found, min(named, default=0), thresholds + 1 if found.thresholds else 0))
     return completed, lower(completed, levels, responses), None
 
 

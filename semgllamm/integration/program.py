@@ -2,9 +2,10 @@
 
     log L = Σ_cells w · constant + Σ_roots w log F,      F by the recursion over each root's tree (recursion.py),
 
-as a function of the cells' predictors ν_i = f_i + Σ_a d_ia u_a and own parameters τ1, τ2: `lin` holds (f, τ1, τ2) and
-`D` the d_ia of each cell, a = 0 at the root of its tree. The order of nodes and cells is the engine's own: trees are in
-preorder, the cells of a node are together, and units that are identical are kept once, with a weight.
+as a function of the cells' predictors ν_i = f_i + Σ_a d_ia u_a and own parameters τ1, τ2, ...: `lin` holds (f, τ1,
+τ2, ...) and `D` the d_ia of each cell, a = 0 at the root of its tree. The order of nodes and cells is the engine's
+own: trees are in preorder, the cells of a node are together, and units that are identical are kept once, with a
+weight.
 """
 
 from __future__ import annotations
@@ -39,8 +40,8 @@ class Evaluation:
         −∞ where a unit has no joint mode or a value is not finite.
     roots_loglik : (roots,) float
         log F of each kept root, without its weight and without the constants.
-    R : (cells, P + 3) float or None
-        Derivatives of `loglik` in f, d_0, ..., d_{P−1}, τ1 and τ2 of each cell; None if they were not asked for, or
+    R : (cells, P + 1 + T) float or None
+        Derivatives of `loglik` in f, d_0, ..., d_{P−1}, τ1, ..., τT of each cell; None if they were not asked for, or
         the value is −∞.
     """
 
@@ -138,8 +139,8 @@ class Program:
 
         Parameters
         ----------
-        lin : (cells, 3) float
-            f, τ1 and τ2 of each kept cell.
+        lin : (cells, 1 + T) float
+            f and τ1, ..., τT of each kept cell; T is 2 unless a response has more thresholds in its density.
         D : (cells, P) float
             Its coefficients of the coordinates on its path.
         points : tuple of int
@@ -159,15 +160,17 @@ class Program:
         moments = min(moments, 1) if ordinary else moments
         chosen = Rules(*rules(points))
         F = np.empty(len(self.roots))
-        R = np.zeros((len(self.cells) if moments > 0 else 1, self.depth + 3))
+        T = lin.shape[1] - 1
+        R = np.zeros((len(self.cells) if moments > 0 else 1, self.depth + lin.shape[1]))
         N = np.zeros((len(self.tree) if moments > 1 else 1, self.depth + 2))
 
         def sweep(lo, hi, part):
             placed = place(lo, hi)
-            sums = layers(self.depth, *self.largest, max(points))
+            sums = layers(self.depth, *self.largest, max(points), T)
             integrate_units(lo, hi, self.roots, cells, trees, places, chosen, sums, moments, placed, F, R, N)
             if moments > 1:
-                path, vpath, at_mode = np.zeros(self.depth), np.zeros(self.depth), np.zeros((self.largest[1], 4))
+                path, vpath = np.zeros(self.depth), np.zeros(self.depth)
+                at_mode = np.zeros((self.largest[1], 2 + 3 * T))
                 follow_units(lo, hi, self.roots, cells, trees, places, path, vpath, at_mode, N, F, R)
 
         self._run(sweep, points, workspace)
@@ -195,7 +198,7 @@ class Program:
             As in `evaluate`.
         J : tuple of four arrays
             Derivatives of the cells' features in the parameters, by rows: ptr (cells + 1,), par (nnz,),
-            feature (nnz,), value (nnz,). Feature 0 is f, 1 + a is d_a, P + 1 and P + 2 are τ1 and τ2.
+            feature (nnz,), value (nnz,). Feature 0 is f, 1 + a is d_a, P + 1, P + 2, ... are τ1, τ2, ...
         p : int
             Number of parameters.
 
@@ -220,7 +223,7 @@ class Program:
 
         def sweep(lo, hi, part):
             placed = place(lo, hi)
-            sums = layers(self.depth, *self.largest[1:], max(points), p)
+            sums = layers(self.depth, *self.largest[1:], max(points), p, lin.shape[1] - 1)
             louis_units(lo, hi, self.roots, cells, trees, places, chosen, jacobian, sums, placed, F, score[part],
                         information[part])
 
@@ -282,7 +285,7 @@ class Program:
     def _checked(self, lin, D):
         lin = np.ascontiguousarray(lin, dtype=np.float64)
         D = np.ascontiguousarray(D, dtype=np.float64)
-        if lin.shape != (len(self.cells), 3) or D.shape != (len(self.cells), self.depth):
+        if lin.ndim != 2 or lin.shape[1] < 3 or len(lin) != len(self.cells) or D.shape != (len(self.cells), self.depth):
             raise ValueError(f"{len(self.cells)} cells at depth {self.depth}, but lin is {lin.shape}, D {D.shape}")
         return lin, D
 

@@ -11,6 +11,8 @@ import numpy as np
 
 from semgllamm.errors import ModelError
 from semgllamm.responses import (
+    adjacent,
+    asymptotes,
     bernoulli,
     beta,
     binomial,
@@ -21,6 +23,7 @@ from semgllamm.responses import (
     nbinom,
     ordinal,
     poisson,
+    sequential,
     survival,
     zeros,
 )
@@ -42,6 +45,9 @@ LISTED: tuple[Family, ...] = (
     *survival.FAMILIES,
     *censored.FAMILIES,
     *zeros.FAMILIES,
+    *asymptotes.FAMILIES,
+    *sequential.FAMILIES,
+    *adjacent.FAMILIES,
 )
 # what the engine knows a family by: its place among the different pairs of kernels
 _KERNELS = tuple(dict.fromkeys((family.value, family.terms) for family in LISTED))

@@ -4,7 +4,16 @@ import numpy as np
 from scipy import stats
 from scipy.special import expit, gammaln, logsumexp, ndtr
 
-GAUSSIAN, LOGIT, PROBIT, CLOGLOG, POISSON, ORDINAL_LOGIT, ORDINAL_PROBIT, ORDINAL_CLOGLOG = range(8)
+from semgllamm.responses import registry
+
+CODES = tuple(
+    registry.lookup(name, link).code
+    for name, link in (
+        ("gaussian", "identity"), ("binomial", "logit"), ("binomial", "probit"), ("binomial", "cloglog"),
+        ("poisson", "log"), ("ordinal", "logit"), ("ordinal", "probit"), ("ordinal", "cloglog"),
+    )
+)  # fmt: skip
+GAUSSIAN, LOGIT, PROBIT, CLOGLOG, POISSON, ORDINAL_LOGIT, ORDINAL_PROBIT, ORDINAL_CLOGLOG = CODES
 
 
 def distribution(code, x):

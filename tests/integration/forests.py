@@ -3,11 +3,9 @@
 from dataclasses import dataclass, replace
 
 import numpy as np
-from dense_grid import CLOGLOG, GAUSSIAN, LOGIT, POISSON, PROBIT, log_constant
+from dense_grid import CLOGLOG, CODES, GAUSSIAN, LOGIT, POISSON, PROBIT, log_constant
 
 from semgllamm.integration.program import build
-
-CODES = range(8)
 
 # parents of the nodes; -1 starts a new tree
 SHAPES = {
