@@ -28,15 +28,16 @@ _LAZY = {
     "load_dataset": "semgllamm.data.datasets",
     "Settings": "semgllamm.estimation.settings",
     "Adaptive": "semgllamm.estimation.settings",
+    "Grid": "semgllamm.estimation.settings",
     "Ordinary": "semgllamm.estimation.settings",
     "Fit": "semgllamm.results.fit",
     "PathDiagram": "semgllamm.diagram.diagram",
 }
 
 __all__ = [
-    "Adaptive", "DataError", "EstimationError", "Fit", "ModelError", "ModelSyntaxError", "Ordinary", "PathDiagram",
-    "SemgllammError", "SemgllammWarning", "Settings", "cfa", "compare", "covariance_matrix", "explain", "fit", "growth",
-    "lavaan", "load_dataset", "parameter_table", "parse", "sem",
+    "Adaptive", "DataError", "EstimationError", "Fit", "Grid", "ModelError", "ModelSyntaxError", "Ordinary",
+    "PathDiagram", "SemgllammError", "SemgllammWarning", "Settings", "cfa", "compare", "covariance_matrix", "explain",
+    "fit", "growth", "lavaan", "load_dataset", "parameter_table", "parse", "sem",
 ]  # fmt: skip
 
 

@@ -108,7 +108,9 @@ def fit(
     sample_mean : Series, array, or list or dict of them, optional
     sample_nobs : int, or list or dict of them
         The number of rows that the covariances are of.
-    quadrature : "auto", "laplace", Adaptive or Ordinary
+    quadrature : "auto", "laplace", Adaptive, Grid or Ordinary
+        "auto" takes a closed form where there is one, else a grid that all rows share where the model has one (up to
+        three latent variables of wide items with few different answers), else adaptive quadrature.
     start : mapping of label or automatic name to value, optional
     settings : Settings, optional
     progress : "auto", True or False
@@ -219,7 +221,7 @@ def _fitted(
 ):  # fmt: skip
     """The walk from a text to a fit."""
     from semgllamm.estimation.maximum import maximum_likelihood
-    from semgllamm.estimation.settings import Request, Settings
+    from semgllamm.estimation.settings import Adaptive, Request, Settings
     from semgllamm.model.constraints import constraints_of_cells, equality_map
     from semgllamm.results.fit import Fit
 
@@ -251,12 +253,17 @@ def _fitted(
     request = replace(request, clustered=clustered, weights=sampling_weights)
     numbers = {name: number for name, number in _names(diagram, lowered_model).items() if number >= 0}
     affine = equality_map(diagram, numbers, lowered_model.n_parameters)
-    bound, tree, rule = _likelihood(diagram, lowered_model, design, affine, quadrature, settings, request, weight)
+    walked = diagram, lowered_model, design, affine
+    bound, tree, rule = _likelihood(*walked, quadrature, settings, request, weight)
     working = bound.working
     restricting = constraints_of_cells(
         diagram, numbers, lowered_model.rows, (working.K, working.c), working.positive()
     )
     found = maximum_likelihood(bound, diagram, rule, settings, request, _progress(progress), restricting)
+    if _left_the_grid(bound, quadrature, found):
+        # a distribution too narrow for any grid, of variance zero perhaps, is no trouble to points of each unit's own
+        bound, tree, rule = _likelihood(*walked, Adaptive(), settings, request, weight)
+        found = maximum_likelihood(bound, diagram, rule, settings, request, _progress(progress), restricting)
     used_as_they_are = "used as they are (maximum likelihood, missing at random)"
     result = Fit(
         diagram=diagram, model=lowered_model, binding=binding, design=design, likelihood=bound, tree=tree,
@@ -294,6 +301,13 @@ def _check_moments(request, sampling_weights) -> None:
             "robust standard errors and tests, WLS and sampling weights need rows of data, not sample moments",
             remedy="Use estimator='ML', 'GLS' or 'ULS'.",
         )
+
+
+def _left_the_grid(likelihood, quadrature, found) -> bool:
+    """Whether a fit on a shared grid that nobody asked for has failed, other than by being interrupted."""
+    convergence = found["convergence"]
+    stopped = convergence.converged or convergence.message.startswith("interrupted")
+    return getattr(likelihood, "shared", False) and _is_auto(quadrature) and not stopped
 
 
 def _is_auto(quadrature) -> bool:
@@ -355,14 +369,30 @@ def _likelihood(diagram, model, design, constraint, quadrature, settings, reques
         raise ModelError("a model without means is fitted in closed form only", remedy="Use meanstructure=True.")
     if request.likelihood != "normal":
         raise ModelError("likelihood='wishart' is for Gaussian models of one level")
-    _announce_compilation()
     from semgllamm.estimation.likelihood import Likelihood
     from semgllamm.estimation.predictor import Predictor, plan_tree
-    from semgllamm.estimation.settings import Ordinary, parse_quadrature
+    from semgllamm.estimation.settings import Grid, Ordinary, parse_quadrature
     from semgllamm.model.transforms import working_parameters
 
     tree = plan_tree(model, design)
     working = working_parameters(model, tuple(model.eta[k] for k in tree.order), constraint)
+    rule = Grid() if _is_auto(quadrature) else quadrature
+    if isinstance(rule, Grid):
+        from semgllamm.estimation.grid import shared_grid
+
+        rule = parse_quadrature(rule, model.levels[:1])
+        found = shared_grid(model, working, design, settings.threads)
+        if found is not None:
+            _announce_compilation("grid.sweep_units")
+        if found is not None and (rule.points is not None or found.reaches(found.start_values(diagram))):
+            return found, tree, rule
+        if not _is_auto(quadrature):
+            raise ModelError(
+                "this model has no shared grid",
+                remedy="A grid is for one to three latent variables, at the level of the rows, of items with few "
+                "different answers. Use quadrature='auto'.",
+            )
+    _announce_compilation()
     predictor = Predictor(model, working, tree, design)
     rule = parse_quadrature(quadrature, predictor.rule_levels)
     return Likelihood(predictor, ordinary=isinstance(rule, Ordinary), threads=settings.threads), tree, rule
@@ -481,7 +511,7 @@ def lowered(model, data=None, *, family=None, cluster=None, group=None, ordered=
         named += [0 for term in diagram.random_terms if term.lhs == name]
         thresholds = sum(row.op == "|" and row.lhs == name for row in completed.parameters)
         answer = name if name in in_long_form(completed) else ""
-        count = thresholds + 1 if found.name == "ordinal" else 0
+        count = thresholds + 1 if found.thresholds else 0
         responses.append(Response(name, found, min(named, default=0), count, answer))
     return completed, lower(completed, levels, responses), None
 
@@ -657,10 +687,10 @@ def _names(diagram: PathDiagram, model) -> dict[str, int]:
     return out
 
 
-def _announce_compilation() -> None:
+def _announce_compilation(kernel: str = "recursion.node") -> None:
     from semgllamm.responses import jit
 
-    if jit.is_cold("recursion.node") and sys.stderr is not None:
+    if jit.is_cold(kernel) and sys.stderr is not None:
         print("semgllamm: compiling the integration engine (once on this machine, some 20 seconds) ...",
               file=sys.stderr, flush=True)  # fmt: skip
 

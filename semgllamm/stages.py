@@ -11,7 +11,7 @@ STAGES = ("diagram", "matrices", "tree")
 SYMBOLS = {
     "beta": ("β", r"\beta"), "Lambda": ("λ", r"\lambda"), "B": ("b", "b"), "Gamma": ("γ", r"\gamma"),
     "Psi": ("ψ", r"\psi"), "Theta": ("θ", r"\theta"), "Omega": ("ω", r"\omega"), "kappa": ("κ", r"\kappa"),
-    "alpha": ("α", r"\alpha"), "rho": ("ϱ", r"\varrho"),
+    "alpha": ("α", r"\alpha"), "rho": ("ϱ", r"\varrho"), "guessing": ("c", "c"), "ceiling": ("d", "d"),
 }  # fmt: skip
 TITLES = {
     "beta": ("β: fixed part of ν", r"\boldsymbol\beta"), "Lambda": ("Λ: ν on η", r"\boldsymbol\Lambda"),
@@ -19,7 +19,8 @@ TITLES = {
     "Psi": ("Ψ: covariances of ζ", r"\boldsymbol\Psi"), "Theta": ("Θ: residual covariances", r"\boldsymbol\Theta"),
     "Omega": ("Ω: covariances of residuals with ζ", r"\boldsymbol\Omega"),
     "kappa": ("κ: thresholds", r"\boldsymbol\kappa"), "alpha": ("α: log dispersions", r"\boldsymbol\alpha"),
-    "rho": ("ϱ: logits of inflation", r"\boldsymbol\varrho"),
+    "rho": ("ϱ: logits of inflation", r"\boldsymbol\varrho"), "guessing": ("c: logits of guessing", r"\mathbf{c}"),
+    "ceiling": ("d: logits of ceilings", r"\mathbf{d}"),
 }  # fmt: skip
 
 

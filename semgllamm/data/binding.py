@@ -41,6 +41,8 @@ class Binding:
     beside : dict of str to (n_rows,) array
         The second column of responses that have one: trials, events, other ends of intervals.
     categories : dict of str to int
+    labels : dict of str to tuple of str
+        What the categories of a response are called in the data.
     dummies : dict of str to tuple of str
         The levels of each categorical covariate, without the first.
     from_moments : bool
@@ -68,6 +70,7 @@ class Binding:
     beside: Mapping[str, np.ndarray] = field(default_factory=dict)
     choices: Choices | None = None
     nominal: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    labels: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
 
     def need_rows(self, what: str) -> None:
         """Refuse what sample moments do not tell.
@@ -109,7 +112,7 @@ def bind(
     named_at = _levels_of_names(diagram, levels)
     frame, choices = _choices(diagram, frame, units)
     wide, nominal = in_wide_form(diagram), {}
-    responses, values, beside, categories, chosen = [], {}, {}, {}, {}
+    responses, values, beside, categories, called, chosen = [], {}, {}, {}, {}, {}
     for name in (*diagram.responses, *also):
         if answer_of(name, wide) is not None:
             continue
@@ -134,11 +137,13 @@ def bind(
         else:
             found.check(array, None, name)
         if "dispersion" in own_predictors(diagram, name):
-            notes.append(f"{name}@dispersion is the logarithm of the {found.dispersion} of {name}")
+            what = found.dispersion or "scale of the latent response"
+            notes.append(f"{name}@dispersion is the logarithm of the {what} of {name}")
         count = 0
-        if found.name == "ordinal":
+        if found.thresholds:
             count = len(labels) if labels is not None else int(np.nanmax(array)) + 1
             categories[name] = count
+            called[name] = tuple(labels) if labels is not None else tuple(map(str, range(count)))
         level = _level_of_response(diagram, name, array, units, levels, named_at)
         if name in wide:
             nominal[name] = _reference_first(diagram, spec, name, labels)
@@ -165,7 +170,7 @@ def bind(
         labels_of_groups, group_codes = _groups(frame, group, group_labels)
     return Binding(
         frame, levels, units, tuple(responses), values, categories, dummies, group, labels_of_groups, group_codes,
-        chosen, tuple(notes), tuple(warnings), beside=beside, choices=choices, nominal=nominal,
+        chosen, tuple(notes), tuple(warnings), beside=beside, choices=choices, nominal=nominal, labels=called,
     )  # fmt: skip
 
 

@@ -39,7 +39,8 @@ __all__ = [
 ]
 
 # families whose answers are the numbers of categories
-CATEGORICAL = ("ordinal", "multinomial")
+ORDERED = ("ordinal", "sequential", "adjacent")
+CATEGORICAL = (*ORDERED, "multinomial")
 MOST_LEVELS = 1000  # of a categorical covariate: more are an identifier, or numbers that were read as text
 
 
@@ -287,9 +288,9 @@ def _categories(frame: pd.DataFrame, values: pd.Series, name: str, family: str):
     if family == "multinomial" and _is_categorical(values):
         values = values.astype("category")
     if isinstance(values.dtype, pd.CategoricalDtype):
-        if not values.cat.ordered and len(values.cat.categories) > 2 and family == "ordinal":
+        if not values.cat.ordered and len(values.cat.categories) > 2 and family in ORDERED:
             raise DataError(
-                f"response '{name}' is ordinal, but its categories have no order",
+                f"response '{name}' is {family}, but its categories have no order",
                 remedy=f"Order them: data['{name}'] = data['{name}'].cat.set_categories([...], ordered=True).",
             )
         labels, codes = _occurring_levels(values, name)
@@ -304,7 +305,18 @@ def _categories(frame: pd.DataFrame, values: pd.Series, name: str, family: str):
     seen = ~np.isnan(numbers)
     found, codes = np.unique(numbers[seen], return_inverse=True)
     numbers[seen] = codes
-    return numbers, [], tuple(f"{value:.0f}" for value in found)
+    steps = np.diff(found).astype(int)
+    if len(steps) and (steps > np.gcd.reduce(steps)).any():
+        known = set(found)
+        between = [x for x in np.arange(found[0], found[-1], np.gcd.reduce(steps)) if x not in known]
+        shown = ", ".join(f"{x:.0f}" for x in between[:5]) + (", ..." if len(between) > 5 else "")
+        warnings = [
+            f"response '{name}' has no answer {shown} between {found[0]:.0f} and {found[-1]:.0f}: its categories are "
+            f"the {len(found)} that occur"
+        ]
+    else:
+        warnings = []
+    return numbers, warnings, tuple(f"{value:.0f}" for value in found)
 
 
 def _two_level_or_numeric(frame: pd.DataFrame, values: pd.Series, name: str):

@@ -14,23 +14,27 @@ from semgllamm.diagram.diagram import PathDiagram
 from semgllamm.errors import DataError, ModelError
 from semgllamm.model.matrices import Model, Response
 
-__all__ = ["CellBlock", "Design", "design"]
+__all__ = ["CellBlock", "Design", "design", "parted"]
 
 
 @dataclass(frozen=True)
 class CellBlock:
-    """The cells of one response in one group (and, for an ordinal response, one answer).
+    """The cells of one response in one group (and, for an ordered response, one answer, or one outcome of a step).
 
-    `rows` holds a row of the design for each cell, by which covariates and units are looked up.
+    `rows` holds a row of the design for each cell, by which covariates and units are looked up; `around` are the
+    numbers of the thresholds below and above, −1 where there is none; a block that `repeats` holds further cells of
+    rows that have one in an earlier block.
     """
 
     response: Response
     group: int
     category: int
+    around: tuple[int, int]
     rows: np.ndarray
     y: np.ndarray
     trials: np.ndarray
     offset: np.ndarray
+    repeats: bool = False
     # of alternatives: which choice each belongs to, unique within the answer, and a row of the case that made it
     choice: np.ndarray | None = None
     case: np.ndarray | None = None
@@ -98,8 +102,9 @@ class Design:
     def response_counts(self) -> dict[str, int]:
         counts: dict[str, int] = {}
         for block in self.blocks:
-            count = len(block.rows) if block.case is None else len(np.unique(block.case))
-            counts[block.response.name] = counts.get(block.response.name, 0) + count
+            if not block.repeats:
+                count = len(block.rows) if block.case is None else len(np.unique(block.case))
+                counts[block.response.name] = counts.get(block.response.name, 0) + count
         return counts
 
     @property
@@ -224,17 +229,22 @@ def design(
             if response.answer == response.name:
                 blocks.append(_alternatives(response, group, rows, y, case[keep], offset))
                 continue
+            if response.family.thresholds == "all":
+                trials = np.full(kept.size, response.categories - 1.0)
             if response.level > 0:
                 _, first = np.unique(kept_codes[response.level][rows], return_index=True)
                 rows = rows[first]
-            answers_here = [0] if not response.categories else range(response.categories)
-            for category in answers_here:
-                mine = rows if not response.categories else rows[y[rows] == category]
+            _refuse_unobserved(model, response, group, y[rows], binding)
+            for category, around, mine, repeats in parted(response, y, rows):
                 if mine.size == 0:
                     continue
                 at = mine if mine.size < kept.size else slice(None)
                 answer = mine if response.answer else None
-                blocks.append(CellBlock(response, group, category, mine, y[at], trials[at], offset[at], answer, answer))
+                blocks.append(
+                    CellBlock(
+                        response, group, category, around, mine, y[at], trials[at], offset[at], repeats, answer, answer
+                    )
+                )
     return Design(
         kept.size, n, kept, tuple(kept_codes), tuple(first_row), tuple(blocks), values, tuple(left_out), group_of,
     )  # fmt: skip
@@ -288,7 +298,49 @@ def _alternatives(response: Response, group: int, rows, y, case, offset) -> Cell
         chosen, choice = y[rows], case[rows]
     first = np.full(case.max(initial=-1) + 1, -1, dtype=np.int64)
     first[case[rows][::-1]] = rows[::-1]
-    return CellBlock(response, group, 0, rows, chosen, np.ones(len(rows)), offset[rows], choice, first[case[rows]])
+    return CellBlock(
+        response, group, 0, (-1, -1), rows, chosen, np.ones(len(rows)), offset[rows], False, choice, first[case[rows]]
+    )
+
+
+def _refuse_unobserved(model: Model, response: Response, group: int, y: np.ndarray, binding: Binding) -> None:
+    """A category that nobody in a group chose leaves its thresholds without a maximum, unless others share them."""
+    unobserved = [k for k in range(response.categories) if not (y == k).any()]
+    if not unobserved:
+        return
+    thresholds = model.groups[group].thresholds(response.name)
+    elsewhere = {c.number for g, other in enumerate(model.groups) for c in other.kappa
+                 if (g, c.row) != (group, response.name)}  # fmt: skip
+    for k in unobserved:
+        alone = [c for c in thresholds[max(k - 1, 0) : k + 1] if c.is_free and c.number not in elsewhere]
+        if alone:
+            label = binding.labels[response.name][k]
+            where, remedy = "in the rows that are used", "Join it with a neighbour"
+            if len(model.groups) > 1:
+                where = f"in group '{binding.group_labels[group]}'"
+                remedy += ", or let the groups share thresholds: group_equal='thresholds'"
+            raise DataError(
+                f"category {label} of response '{response.name}' does not occur {where}, and its threshold "
+                f"{alone[0].column} has no estimate there", remedy=remedy + ".",
+            )  # fmt: skip
+
+
+def parted(response: Response, y: np.ndarray, rows: np.ndarray):
+    """(category, thresholds around it, rows, whether they have cells already) of each block of a response's cells.
+
+    An answer in steps has a cell for each step k that could be taken, y ≥ k: it stops there, below threshold k, or goes
+    on, above it.
+    """
+    if not response.categories:
+        yield 0, (-1, -1), rows, False
+    elif response.family.thresholds == "steps":
+        for k in range(response.categories - 1):
+            yield k, (-1, k), rows[y[rows] == k], k > 0
+            yield k, (k, -1), rows[y[rows] > k], k > 0
+    else:
+        top = response.categories - 1
+        for k in range(response.categories):
+            yield k, (k - 1, k if k < top else -1), rows[y[rows] == k], False
 
 
 def _parts(name: str) -> list[str]:
@@ -301,8 +353,9 @@ def _covariates_by_level(model: Model) -> dict[int, set[str]]:
     latent_level = dict(zip(model.eta, model.eta_level))
     used: dict[int, set[str]] = {}
     for group in model.groups:
-        for cell in (*group.beta, *group.Lambda, *group.alpha, *group.rho):
-            name = cell.times if cell in group.Lambda else cell.column
+        named = [(cell, cell.column) for cell in (*group.beta, *group.auxiliary())]
+        named += [(cell, cell.times) for cell in (*group.Lambda, *group.kappa)]
+        for cell, name in named:
             if name and name != "1":
                 used.setdefault(response_level[cell.row], set()).add(name)
         for cell in (*group.Gamma, *group.B):

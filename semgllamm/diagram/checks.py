@@ -9,7 +9,7 @@ from difflib import get_close_matches
 from semgllamm.diagram.diagram import PathDiagram
 from semgllamm.diagram.equalities import automatic_name
 from semgllamm.diagram.expressions import Binary, Call, Expression, Name, Negative
-from semgllamm.diagram.families import FAMILIES, INFLATED, family_in, has_residual, may_covary, with_link
+from semgllamm.diagram.families import EXTENDED, FAMILIES, family_in, has_residual, may_covary, with_link
 from semgllamm.diagram.nominal import answer_of, in_wide_form
 from semgllamm.diagram.parts import ColumnRole, FamilySpec, Parameter, Path
 from semgllamm.errors import DataError, ModelError, Span
@@ -481,10 +481,13 @@ def _not_estimated(diagram: PathDiagram) -> Iterator[Refusal]:
         yield from _path_not_estimated(diagram, path)
     for predictor in diagram.predictors:
         family = family_in(diagram, predictor.response)
-        own = FAMILIES[family.name].own if family.name in FAMILIES else ()
-        inflates = predictor.kind == "inflation" and family.name in INFLATED
-        if predictor.kind not in own and not inflates:
-            able = [name for name, known in FAMILIES.items() if known.is_fitted and predictor.kind in known.own]
+        known = FAMILIES.get(family.name)
+        own = (*known.own, *known.written) if known else ()
+        if predictor.kind not in own and (family.name, predictor.kind) not in EXTENDED:
+            able = [
+                name for name, known in FAMILIES.items()
+                if known.is_fitted and predictor.kind in (*known.own, *known.written)
+            ]  # fmt: skip
             remedy = f"Families with one: {', '.join(able)}." if able else None
             yield f"@{predictor.kind} of '{predictor.response}', which is {_family(family)},", predictor.span, remedy
     for role in diagram.columns:

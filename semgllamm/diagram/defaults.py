@@ -15,9 +15,17 @@ from functools import lru_cache
 from semgllamm.diagram.blocks import call_levels_by_cluster, labels_of_groups, told_apart
 from semgllamm.diagram.diagram import PathDiagram
 from semgllamm.diagram.equalities import effect_constraints, one_parameter_per_label
-from semgllamm.diagram.families import has_variance, may_covary, own_predictors, settle_families
+from semgllamm.diagram.families import (
+    FAMILIES,
+    has_residual,
+    has_thresholds,
+    has_variance,
+    may_covary,
+    own_predictors,
+    settle_families,
+)
 from semgllamm.diagram.nominal import in_long_form
-from semgllamm.diagram.parts import FamilySpec, Parameter, Path
+from semgllamm.diagram.parts import AuxiliaryPredictor, FamilySpec, Parameter, Path
 from semgllamm.diagram.passes import PASSES, fixed_at, freed, is_settled
 from semgllamm.diagram.random_terms import random_rows, slopes_as_paths
 from semgllamm.diagram.roles import pairs
@@ -165,9 +173,25 @@ def _written_rows(part: Part) -> list[tuple[Parameter, Path]]:
         if part.holds(part.home(predictor.response)) and part.in_group(predictor.block):
             for path in predictor.paths:
                 for rhs in columns_of_path(path, part.setting):
-                    row = part.row(path.lhs, f"@{predictor.kind}{path.op}", rhs, source="user", span=path.span)
-                    rows.append((row, path))
+                    for op in _operators(predictor, path, part):
+                        rows.append((part.row(path.lhs, op, rhs, source="user", span=path.span), path))
     return rows
+
+
+def _operators(predictor: AuxiliaryPredictor, path: Path, part: Part) -> list[str]:
+    """``@dispersion~``; or one operator for each threshold, as in ``u|t1~x``."""
+    if predictor.kind != "thresholds":
+        return [f"@{predictor.kind}{path.op}"]
+    if path.op == "~1":
+        raise ModelError(
+            f"The thresholds of '{path.lhs}' are its intercepts already",
+            text=part.diagram.text,
+            span=path.span,
+            remedy=f"Name covariates alone, and the thresholds themselves as {path.lhs} | t1 + t2.",
+        )
+    named = [int(p.rhs.removeprefix("t")) for p in part.paths if p.op == "|" and p.lhs == path.lhs]
+    count = part.setting.categories.get(path.lhs, 1 + max(named, default=0))
+    return [f"|t{number}~" for number in range(1, count)]
 
 
 def _is_replaced(path: Path, part: Part) -> bool:
@@ -218,7 +242,10 @@ def _added_rows(part: Part) -> Iterator[Parameter]:
         yield part.row(name, "~*~", name)
     for name in roles.explained:
         if part.home(name) == part.setting.level(name):
-            for kind in own_predictors(part.diagram, name):
+            # the thresholds, or the intercept, hold the place of a latent response's scale
+            family = part.family(name)
+            always = own_predictors(part.diagram, name) if has_residual(family) else FAMILIES[family.name].own
+            for kind in always:
                 yield part.row(name, f"@{kind}~1")
     if part.setting.has_means:
         yield from _added_means(part)
@@ -263,7 +290,7 @@ def _added_means(part: Part) -> Iterator[Parameter]:
         if name in roles.exogenous:
             if not part.switches.as_fitted:
                 yield part.row(name, "~1", exogenous=part.switches.fixed_x)
-        elif name not in without and (part.family(name).name != "ordinal" or name in part.scaled):
+        elif name not in without and (not has_thresholds(part.family(name)) or name in part.scaled):
             yield part.row(name, "~1")
     for name in roles.latents:
         yield part.row(name, "~1")

@@ -104,6 +104,8 @@ def kind(row: Parameter, diagram: PathDiagram) -> str | None:
         if row.lhs == row.rhs:
             return "lv.variances" if latent[0] else "residuals"
         return of and f"{of}covariances"
+    if row.op.startswith("|t"):
+        return "thresholds"
     return {"=~": "loadings", "<~": "composite.weights", "|": "thresholds", "~": "regressions"}.get(row.op)
 
 

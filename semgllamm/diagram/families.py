@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from difflib import get_close_matches
 
 from semgllamm.diagram.diagram import PathDiagram
@@ -12,6 +12,7 @@ from semgllamm.diagram.parts import ColumnRole, FamilyChoice, FamilySpec
 from semgllamm.errors import ModelError
 
 __all__ = [
+    "EXTENDED",
     "FAMILIES",
     "GAUSSIAN",
     "PROBIT",
@@ -19,6 +20,7 @@ __all__ = [
     "Known",
     "family_in",
     "has_residual",
+    "has_thresholds",
     "has_variance",
     "may_covary",
     "own_predictors",
@@ -37,7 +39,10 @@ class Known:
     links : tuple of str
         Those it can be fitted with, the default first.
     own : tuple of str
-        Its own parameters that have linear predictors: "dispersion", "inflation".
+        Its own parameters that have linear predictors: "dispersion", "inflation", "guessing", "ceiling".
+    written : tuple of str
+        Linear predictors that are there only where they are written: a residual's dispersion, the scale of the latent
+        response behind a threshold ("dispersion"), effects on thresholds ("thresholds").
     options : tuple of str
         What may be written in its parentheses with a name.
     beside : str or None
@@ -48,19 +53,26 @@ class Known:
 
     links: tuple[str, ...]
     own: tuple[str, ...] = ()
+    written: tuple[str, ...] = field(default=(), kw_only=True)
     options: tuple[str, ...] = ()
     beside: str | None = None
     is_fitted: bool = True
 
 
+ORDERED = ("ordinal", "sequential", "adjacent")
 SHARES = ("logit", "probit", "cloglog", "loglog")
 # the only list of families and links in the language; tests hold it to the registry of the families that are fitted
 FAMILIES: dict[str, Known] = {
-    "gaussian": Known(("identity",), ("dispersion",)),
-    "bernoulli": Known((*SHARES, "log", "identity")),
-    "binomial": Known((*SHARES, "log", "identity"), beside="trials"),
+    "gaussian": Known(("identity",), written=("dispersion",)),
+    "bernoulli": Known((*SHARES, "log", "identity"), written=("dispersion",)),
+    "bernoulli3pl": Known(SHARES, ("guessing",)),
+    "bernoulli3plu": Known(SHARES, ("ceiling",)),
+    "bernoulli4pl": Known(SHARES, ("guessing", "ceiling")),
+    "binomial": Known((*SHARES, "log", "identity"), written=("dispersion",), beside="trials"),
     "poisson": Known(("log", "identity")),
-    "ordinal": Known(SHARES),
+    "ordinal": Known(SHARES, written=("dispersion", "thresholds")),
+    "sequential": Known(SHARES, written=("dispersion", "thresholds")),
+    "adjacent": Known(("logit",), written=("thresholds",)),
     "gamma": Known(("log", "reciprocal", "identity", "inverse_square"), ("dispersion",)),
     "inversegaussian": Known(("log", "reciprocal", "identity", "inverse_square"), ("dispersion",)),
     "nbinom2": Known(("log", "identity"), ("dispersion",)),
@@ -68,7 +80,7 @@ FAMILIES: dict[str, Known] = {
     "beta": Known(SHARES, ("dispersion",)),
     "exponential": Known(("log", "reciprocal", "identity"), (), ("event",), "event"),
     "weibull": Known(("log",), ("dispersion",), ("event",), "event"),
-    "censored": Known(("identity",), ("dispersion",), ("lower", "upper"), "interval"),
+    "censored": Known(("identity",), (), ("lower", "upper"), "interval", written=("dispersion",)),
     "zipoisson": Known(("log",), ("inflation",)),
     "zinbinom1": Known(("log",), ("dispersion", "inflation")),
     "zinbinom2": Known(("log",), ("dispersion", "inflation")),
@@ -80,8 +92,13 @@ FAMILIES: dict[str, Known] = {
 }
 # a second name of a family
 SYNONYMS = {"negbinomial": "nbinom2"}
-# what zeros of their own make of a family of counts
-INFLATED = {"poisson": "zipoisson", "nbinom1": "zinbinom1", "nbinom2": "zinbinom2"}
+# what zeros of their own make of a family of counts, and asymptotes of one of two answers
+EXTENDED = {
+    ("poisson", "inflation"): "zipoisson", ("nbinom1", "inflation"): "zinbinom1",
+    ("nbinom2", "inflation"): "zinbinom2", ("bernoulli", "guessing"): "bernoulli3pl",
+    ("bernoulli", "ceiling"): "bernoulli3plu", ("bernoulli3pl", "ceiling"): "bernoulli4pl",
+    ("bernoulli3plu", "guessing"): "bernoulli4pl",
+}  # fmt: skip
 
 GAUSSIAN = FamilySpec("gaussian", "identity")
 PROBIT = FamilySpec("ordinal", "probit")
@@ -109,12 +126,17 @@ def may_covary(family: FamilySpec) -> bool:
 
 
 def own_predictors(diagram: PathDiagram, response: str) -> tuple[str, ...]:
-    """The own parameters of a response that have rows of their own: all but a residual variance, ``y ~~ y``."""
-    family = family_in(diagram, response)
-    known = FAMILIES[family.name].own if family.name in FAMILIES else ()
-    if not has_residual(family):
-        return known
-    return tuple(kind for kind in known if any((p.kind, p.response) == (kind, response) for p in diagram.predictors))
+    """The linear predictors of a response beside its mean's: those of its family, and those that are written."""
+    known = FAMILIES.get(family_in(diagram, response).name)
+    if known is None:
+        return ()
+    written = {p.kind for p in diagram.predictors if p.response == response}
+    return (*known.own, *(kind for kind in known.written if kind in written))
+
+
+def has_thresholds(family: FamilySpec) -> bool:
+    """Whether the answers are ordered categories, with thresholds between them."""
+    return family.name in ORDERED
 
 
 def family_in(diagram: PathDiagram, response: str) -> FamilySpec:
@@ -164,20 +186,20 @@ def settle_families(
             chosen.setdefault(name, FamilyChoice(name, PROBIT))
     if len(chosen) > len(diagram.families):
         diagram = replace(diagram, families=tuple(chosen.values()))
-    return _with_event_columns(_with_inflation(diagram))
+    return _with_event_columns(_extended(diagram))
 
 
-def _with_inflation(diagram: PathDiagram) -> PathDiagram:
-    """``@inflation(y ~ x)`` makes zero-inflated counts of counts."""
+def _extended(diagram: PathDiagram) -> PathDiagram:
+    """``@inflation(y ~ x)`` makes zero-inflated counts of counts, ``@guessing(u ~ 1)`` a lower asymptote of answers."""
     if not diagram.predictors:
         return diagram
-    inflated = {predictor.response for predictor in diagram.predictors if predictor.kind == "inflation"}
-    changed = tuple(
-        replace(choice, family=replace(choice.family, name=INFLATED[choice.family.name]))
-        if choice.response in inflated and choice.family.name in INFLATED else choice
-        for choice in diagram.families
-    )  # fmt: skip
-    return replace(diagram, families=changed)
+    changed = {choice.response: choice for choice in diagram.families}
+    for predictor in diagram.predictors:
+        choice = changed.get(predictor.response)
+        name = choice and EXTENDED.get((choice.family.name, predictor.kind))
+        if name:
+            changed[predictor.response] = replace(choice, family=replace(choice.family, name=name))
+    return replace(diagram, families=tuple(changed.values()))
 
 
 def _with_event_columns(diagram: PathDiagram) -> PathDiagram:

@@ -8,7 +8,7 @@ from functools import cached_property
 
 from semgllamm.diagram.blocks import paths_of_group
 from semgllamm.diagram.diagram import PathDiagram
-from semgllamm.diagram.families import family_in, has_residual
+from semgllamm.diagram.families import family_in, has_residual, has_thresholds
 from semgllamm.diagram.parts import Block, FamilySpec, Parameter, Path
 from semgllamm.diagram.random_terms import random_paths, slopes
 from semgllamm.diagram.roles import Roles
@@ -171,14 +171,18 @@ class Part:
 
     @cached_property
     def ordinal(self) -> tuple[str, ...]:
-        return tuple(name for name in self.roles.explained if self.family(name).name == "ordinal")
+        return tuple(name for name in self.roles.explained if has_thresholds(self.family(name)))
 
     @cached_property
     def scaled(self) -> tuple[str, ...]:
         """Ordinal responses with the rows of lavaan's latent response: scale, variance and intercept, all fixed."""
         if self.switches.as_fitted:
             return ()
-        return tuple(name for name in self.ordinal if self.family(name).link == "probit")
+        return tuple(name for name in self.ordinal if self._is_probit(self.family(name)))
+
+    @staticmethod
+    def _is_probit(family: FamilySpec) -> bool:
+        return (family.name, family.link) == ("ordinal", "probit")
 
     def row(self, lhs: str, op: str, rhs: str = "", source: str = "default", **more) -> Parameter:
         return Parameter(lhs, op, rhs, group=self.group, level=self.home(lhs), source=source, **more)

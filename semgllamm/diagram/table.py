@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from semgllamm.diagram.diagram import PathDiagram
 from semgllamm.diagram.equalities import automatic_name, level_numbers
 from semgllamm.diagram.expressions import Binary, Call, Expression, Name, Negative, Number
-from semgllamm.diagram.families import family_in
+from semgllamm.diagram.families import family_in, has_thresholds
 from semgllamm.diagram.parts import Parameter
 
 if TYPE_CHECKING:
@@ -63,7 +63,7 @@ def _free_numbers(rows: Sequence[Parameter]) -> list[int]:
 def _conditioned(diagram: PathDiagram, conditional_x: bool | None) -> frozenset[str]:
     """Covariates on which the model is conditional, moments and all."""
     if conditional_x is None:
-        conditional_x = any(family_in(diagram, name).name == "ordinal" for name in diagram.responses)
+        conditional_x = any(has_thresholds(family_in(diagram, name)) for name in diagram.responses)
     covariates = (row.lhs for row in diagram.parameters if row.exogenous and row.lhs == row.rhs)
     return frozenset(covariates) if conditional_x else frozenset()
 

@@ -16,16 +16,17 @@ from dataclasses import dataclass
 import numpy as np
 
 from semgllamm.errors import EstimationError
-from semgllamm.estimation.ascent import Climber, Likelihood, Progress
+from semgllamm.estimation.ascent import Climber, Likelihood, Progress, nearer
 from semgllamm.estimation.constrained import Restrictions, ascend_within, tangent
 from semgllamm.estimation.information import Curvature, observed
 from semgllamm.estimation.optimise import Optimum, ascend, begin, interrupted
 from semgllamm.estimation.quadratic import Tangent
 from semgllamm.estimation.settings import Settings
 
-__all__ = ["RemainingError", "Solution", "ascend_from", "estimate", "more_points", "remaining_error"]
+__all__ = ["RemainingError", "Solution", "ascend_from", "estimate", "finer_grid", "more_points", "remaining_error"]
 
 FAR = 100  # targets by which one level misses its own
+ROUGH = 0.1  # decrement down to which a coarse grid is used
 CLOSE = 1e-2  # decrement at which the error of the points can be told
 
 
@@ -85,6 +86,11 @@ def more_points(points: int) -> int:
     return -(-3 * points // 2)
 
 
+def finer_grid(points: int) -> int:
+    """⌈1.25 K⌉: errors of equal steps fall so fast that these nearly have none where K points have little."""
+    return -(-5 * points // 4)
+
+
 def remaining_error(
     climber: Climber, optimum: Optimum, restrictions: Restrictions | None = None
 ) -> tuple[RemainingError, np.ndarray]:
@@ -104,7 +110,8 @@ def remaining_error(
     left = optimum.gradient @ curvature.solve(optimum.gradient)
     shift, rise, by_level = np.zeros(p), 0.0, []
     for level, least in enumerate(climber.settings.start_points(len(points))):
-        finer = (*points[:level], max(more_points(points[level]), least), *points[level + 1 :])
+        more = finer_grid(points[level]) if getattr(likelihood, "shared", False) else more_points(points[level])
+        finer = (*points[:level], max(more, least), *points[level + 1 :])
         there = climber.score(optimum.free, finer)
         if not there.possible:
             shift, rise = np.full(p, np.nan), np.nan
@@ -167,7 +174,9 @@ def estimate(
     if points is None and likelihood.exact:
         points = (1,) * len(likelihood.levels)
     try:
-        if points is None and likelihood.levels:
+        if points is None and getattr(likelihood, "shared", False):
+            optimum, error = _with_a_fine_grid(climber, start, restrictions)
+        elif points is None and likelihood.levels:
             optimum, error = _with_enough_points(climber, start, restrictions)
         else:
             optimum = _ascend(climber, start, tuple(points or ()), settings.tolerance, restrictions)
@@ -211,6 +220,26 @@ def _with_enough_points(
         if not optimum.convergence.converged or moved @ optimum.information @ moved < 10 * CLOSE:
             return optimum, error if optimum.convergence.converged else None
     return optimum, None
+
+
+def _with_a_fine_grid(
+    climber: Climber, free: np.ndarray, restrictions: Restrictions | None
+) -> tuple[Optimum, RemainingError | None]:
+    """Most of the way on a coarse grid, the rest on one whose step fits the posteriors found there."""
+    likelihood, settings = climber.likelihood, climber.settings
+    rough = _ascend(climber, free, likelihood.coarse_points(free), ROUGH, restrictions)
+    if not rough.convergence.converged:
+        return rough, None
+    points = likelihood.fine_points(rough.free, rough.points, settings.target)
+    while True:
+        near = rough.free if restrictions is not None else nearer(climber, rough.free, rough.information, points)
+        optimum = _ascend(climber, near, points, settings.tolerance, restrictions)
+        if not optimum.convergence.converged:
+            return optimum, None
+        error, _ = remaining_error(climber, optimum, restrictions)
+        if error.met or points[0] >= likelihood.most_points:
+            return optimum, error
+        rough, points = optimum, (min(finer_grid(points[0]), likelihood.most_points),)
 
 
 def _go_on(climber: Climber, further: np.ndarray, free: np.ndarray, points: tuple[int, ...], restrictions) -> Optimum:

@@ -11,7 +11,7 @@ from dataclasses import replace
 
 import numpy as np
 
-from semgllamm.data.design import CellBlock, Design
+from semgllamm.data.design import CellBlock, Design, parted
 from semgllamm.errors import EstimationError
 from semgllamm.estimation.gaussian import GaussianLikelihood
 from semgllamm.estimation.likelihood import Likelihood
@@ -84,8 +84,9 @@ def units_drawn(design: Design, level: int, rng: np.random.Generator) -> Design:
 
 def _picked(block: CellBlock, cells: np.ndarray, rows: np.ndarray) -> CellBlock:
     return replace(
-        block, rows=rows, y=block.y[cells], trials=block.trials[cells], constant=block.constant[cells],
-        offset=block.offset[cells],
+        block, rows=rows, y=block.y[cells], trials=block.trials[cells], offset=block.offset[cells],
+        choice=None if block.choice is None else block.choice[cells],
+        case=None if block.case is None else block.case[cells],
     )  # fmt: skip
 
 
@@ -154,34 +155,31 @@ def _drawn_blocks(likelihood: Likelihood, free: np.ndarray, rng: np.random.Gener
     predictor: Predictor = likelihood.predictor
     design, model = predictor.design, predictor.model
     inner = predictor.working.inner(np.asarray(free, dtype=float))
-    values = predictor.working.cells(inner)
     state = predictor.at(inner)
     u = {k: rng.standard_normal(len(design.first_row[model.eta_level[k]])) for k in predictor.tree.order}
-    # the categories of an ordinal response are blocks of their own: together again, drawn, and parted
-    parts: dict[tuple[int, str], list[tuple[CellBlock, np.ndarray]]] = {}
+    # the answers of an ordered response are blocks of their own: together again, drawn, and parted
+    parts: dict[tuple[int, str], list[tuple[CellBlock, np.ndarray, np.ndarray]]] = {}
     for b in predictor.blocks:
+        if b.source.repeats:
+            continue
         block = _picked(b.source, b.keep, b.source.rows[b.keep])
         nu = state.lin[b.cells, 0].copy()
         for depth, k in enumerate(b.path):
             nu += state.D[b.cells, depth] * u[k][design.codes[model.eta_level[k]][block.rows]]
-        parts.setdefault((block.group, block.response.name), []).append((block, nu, state.lin[b.cells, 1]))
-    for (group, name), found in parts.items():
+        own = predictor.own_of(b, state)
+        parts.setdefault((block.group, block.response.name), []).append((block, nu, own))
+    for found in parts.values():
         joined = {
             field: np.concatenate([getattr(block, field) for block, *_ in found])
-            for field in ("rows", "y", "trials", "constant", "offset")
+            for field in ("rows", "y", "trials", "offset")
         }
         nu, own = (np.concatenate([part[k] for part in found]) for k in (1, 2))
         order = np.argsort(joined["rows"], kind="stable")
         whole = replace(found[0][0], **{field: array[order] for field, array in joined.items()})
         family = whole.response.family
-        if family.own == 2:
-            kappa = sorted((c for c in model.groups[group].kappa if c.row == name), key=lambda c: int(c.column[1:]))
-            own_of = np.array([cell.at(values) for cell in kappa])
-        else:
-            own_of = own[order]
-        y = family.simulate(nu[order], own_of, whole.trials, rng)
-        whole = replace(whole, y=y, constant=np.asarray(family.log_constant(y, whole.trials), dtype=float))
-        for category in range(whole.response.categories) if whole.response.categories else [0]:
-            mine = np.flatnonzero(y == category) if whole.response.categories else np.arange(len(y))
+        y = family.simulate(nu[order], own[order], whole.trials, rng)
+        whole = replace(whole, y=y)
+        for category, around, mine, repeats in parted(whole.response, y, np.arange(len(y))):
             if len(mine):
-                yield replace(_picked(whole, mine, whole.rows[mine]), category=category)
+                drawn = _picked(whole, mine, whole.rows[mine])
+                yield replace(drawn, category=category, around=around, repeats=repeats)

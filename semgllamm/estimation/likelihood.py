@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import cached_property
+
 import numpy as np
 
 from semgllamm.estimation.predictor import Predictor
@@ -29,10 +31,14 @@ class Likelihood:
         Every response is Gaussian, so that one adaptive point is exact.
     signed : (n_free,) bool array
         Where the log-likelihood is even in the parameter (standard deviations of random effects).
+    shared : bool
+        All units share their points, whose number is counted otherwise (`GridLikelihood`).
     depth : int
         Most latent variables on one path of the tree.
     evaluations : int
     """
+
+    shared = False
 
     def __init__(self, predictor: Predictor, ordinary: bool = False, threads: int | None = None):
         self.predictor, self.ordinary = predictor, ordinary
@@ -116,11 +122,18 @@ class Likelihood:
         return gradient if self.identity else self.K.T @ gradient
 
     def unit_scores(self, free, points) -> np.ndarray:
-        """Total-derivative scores of the independent units, (units, n_free), identical ones added up."""
+        """Total-derivative scores of the units of the highest level with latent variables, (units, n_free)."""
+        if self.predictor.collapse:
+            return self._apart.unit_scores(free, points)
         state, result = self._evaluate(free, points, 2)
         if result is None or result.R is None:
             return np.full((1, self.n_free), np.nan)
         return self.predictor.unit_scores(state, result.R) @ self.K
+
+    @cached_property
+    def _apart(self) -> Likelihood:
+        """The same with identical units kept apart."""
+        return Likelihood(self.predictor.apart, self.ordinary)
 
     def louis(self, free, points) -> tuple[float, np.ndarray, np.ndarray]:
         """log L, its total derivative and the observed information of the likelihood with fixed points (Louis 1982)."""

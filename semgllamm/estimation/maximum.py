@@ -12,12 +12,13 @@ from semgllamm.estimation.automatic import estimate
 from semgllamm.estimation.constrained import Restrictions, restricted
 from semgllamm.estimation.covariances import Inverse, by_expectation, kind_of_errors, standard_errors
 from semgllamm.estimation.gaussian import GaussianLikelihood
+from semgllamm.estimation.grid import GridLikelihood
 from semgllamm.estimation.identification import identification
 from semgllamm.estimation.least_squares import LeastSquares
 from semgllamm.estimation.likelihood import Likelihood
 from semgllamm.estimation.moment_start import moment_start_values
 from semgllamm.estimation.samples import check_model, check_samples
-from semgllamm.estimation.settings import Adaptive, Ordinary, Request, Settings
+from semgllamm.estimation.settings import Adaptive, Grid, Ordinary, Request, Settings
 from semgllamm.estimation.start import start_values
 from semgllamm.model.constraints import Constraints
 
@@ -31,7 +32,7 @@ MOST_NODES = 10_000  # a unit, to look for what is not identified
 
 
 def maximum_likelihood(
-    likelihood: Likelihood | GaussianLikelihood, diagram: PathDiagram, rule: Adaptive | Ordinary | None,
+    likelihood: Likelihood | GaussianLikelihood, diagram: PathDiagram, rule: Adaptive | Grid | Ordinary | None,
     settings: Settings, request: Request, progress=None, constraints: Constraints | None = None,
 ) -> dict[str, Any]:  # fmt: skip
     """Maximise, choose the points if they are free, and invert the information.
@@ -40,7 +41,7 @@ def maximum_likelihood(
     ----------
     likelihood : Likelihood or GaussianLikelihood
     diagram : PathDiagram
-    rule : Adaptive or Ordinary, optional
+    rule : Adaptive, Grid or Ordinary, optional
         None for the closed form.
     settings : Settings
     request : Request
@@ -55,7 +56,7 @@ def maximum_likelihood(
     """
     closed = isinstance(likelihood, GaussianLikelihood)
     doubts = check_samples(likelihood) if closed else ()
-    start = moment_start_values(likelihood, diagram) if closed else start_values(likelihood.predictor, diagram)
+    start = _start(likelihood, diagram)
     if closed:
         check_model(likelihood, start)
     points = (1,) * len(likelihood.levels) if likelihood.exact else rule.points
@@ -109,6 +110,14 @@ def maximum_likelihood(
     }  # fmt: skip
 
 
+def _start(likelihood: Likelihood | GaussianLikelihood, diagram: PathDiagram) -> np.ndarray:
+    if isinstance(likelihood, GaussianLikelihood):
+        return moment_start_values(likelihood, diagram)
+    if isinstance(likelihood, GridLikelihood):
+        return likelihood.start_values(diagram)
+    return start_values(likelihood.predictor, diagram)
+
+
 def _closed_information(
     likelihood: GaussianLikelihood, free: np.ndarray, request: Request
 ) -> tuple[str, np.ndarray]:
@@ -120,6 +129,9 @@ def _closed_information(
 def _not_identified(likelihood: Likelihood, free: np.ndarray) -> list[str]:
     """What the scores around the estimates say of identification, where that is quickly found out."""
     points, confirm = (1, 1) if likelihood.exact else (15, 21)
+    if getattr(likelihood, "shared", False):
+        points, confirm = 31, 41  # the scores do not depend on points that resolve posteriors
+        likelihood.place(free)
     if not np.isfinite(free).all() or confirm**likelihood.depth > MOST_NODES:
         return []
     found = identification(likelihood, free, points, confirm)
@@ -177,6 +189,8 @@ def _method(likelihood: Likelihood | GaussianLikelihood, points: tuple[int, ...]
         return "closed form (no latent variables)"
     if likelihood.exact:
         return "exact (Gaussian responses)"
+    if likelihood.shared:
+        return "quadrature on a shared grid"
     if likelihood.ordinary:
         return "ordinary quadrature"
     return "Laplace approximation" if all(k == 1 for k in points) else "adaptive quadrature"
@@ -186,6 +200,8 @@ def _top_units(likelihood: Likelihood) -> int:
     """Units of the highest level with latent variables; rows if there are none."""
     if isinstance(likelihood, GaussianLikelihood):
         return likelihood.design.unit_counts[likelihood.n_levels - 1]
+    if isinstance(likelihood, GridLikelihood):
+        return likelihood.design.n_rows
     predictor = likelihood.predictor
     highest = max((predictor.model.eta_level[k] for k in predictor.tree.order), default=0)
     return predictor.design.unit_counts[highest]

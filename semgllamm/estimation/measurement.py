@@ -100,20 +100,22 @@ class OwnParameters:
 
     Parameters
     ----------
-    cells : sequence of (row, 0 or 1, Cell or None, kind)
+    cells : sequence of (row, number, Cell or None, kind)
         None is an outer threshold, or a residual variance or intercept that is not there; the kind is VARIANCE,
         THRESHOLD or INTERCEPT.
     kind : array
         The working parameters' kinds.
     shape : (rows, columns) of the table
+    T : int
+        How many own parameters there is room for.
     """
 
-    def __init__(self, cells, kind: np.ndarray, shape: tuple[int, int]):
+    def __init__(self, cells, kind: np.ndarray, shape: tuple[int, int], T: int = 2):
         self.constant = np.zeros(shape)
         self.possible = True
         free = []
         for row, which, cell, what in cells:
-            column = shape[1] - 2 + which
+            column = shape[1] - T + which
             if cell is not None and cell.is_free:
                 natural = what == VARIANCE and kind[cell.number] != LOG_VARIANCE
                 free.append((row, column, cell.number, natural))
@@ -129,7 +131,7 @@ class OwnParameters:
         self.natural = np.flatnonzero(natural)
 
     def table(self, inner: np.ndarray) -> np.ndarray:
-        """A table with τ in its last two columns, zero elsewhere.
+        """A table with τ in its last columns, zero elsewhere.
 
         Raises
         ------

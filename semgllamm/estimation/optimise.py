@@ -196,6 +196,8 @@ def interrupted(climber: Climber) -> Optimum:
 
 def _first_points(climber: Climber, free: np.ndarray, points: tuple[int, ...], until: float) -> np.ndarray:
     """Most of the way with few points, if that is much cheaper."""
+    if getattr(climber.likelihood, "shared", False):
+        return free
     few = tuple(min(k, first) for k, first in zip(points, climber.settings.start_points(len(points))))
     if not climber.trusts_louis(points) or np.prod(points, dtype=float) < 2 * np.prod(few, dtype=float):
         return free

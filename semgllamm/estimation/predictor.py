@@ -5,7 +5,8 @@ With A = (I − B)⁻¹ and Ψ = CC', the latent variables in the coordinates of
 
     f_i = o_i + x_i'β + λ_i'μ_i,      d_i = λ_i'M_i,      λ_i = Σ_m λ_m z_mi,
 
-and a response's d_i vanishes off its path. Where the tree's order is causal, A C is triangular already and Q = I.
+and a response's d_i vanishes off its path. Where the latent response behind thresholds has a scale of its own, the
+engine sees f, d and τ over exp(z'α). Where the tree's order is causal, A C is triangular already and Q = I.
 Residual covariances are whitened away within a unit, for each pattern of missing responses: f, d → L⁻¹(f − y), L⁻¹d
 with Θ = LL'. A residual that covaries with disturbances has a share in these, which is one more latent variable, and Θ
 is what is left (`shares`).
@@ -14,6 +15,7 @@ is what is left (`shares`).
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from functools import cached_property
 
 import numpy as np
 
@@ -180,6 +182,7 @@ class State:
     local: dict = field(default_factory=dict)
     possible: bool = True
     whitening: list | None = None
+    over: dict = field(default_factory=dict)
 
 
 class _Structure:
@@ -218,7 +221,7 @@ class Predictor:
     """
 
     def __init__(self, model: Model, working: Working, tree: Tree, design: Design, collapse: bool = True):
-        self.collapse = collapse
+        self.collapse, self._whole = collapse, model
         self.model, self.share_causes = with_shares(model)
         self.working, self.tree, self.design = working, tree, design
         model = self.model
@@ -475,6 +478,7 @@ class Predictor:
         self._bind_tables()
         q = model.n_parameters
         curved = np.zeros(q, dtype=bool)
+        curved[sorted({cell.number for b in self.scaled for cell, _ in b.scale if cell.is_free})] = True
         for group in model.groups:
             bent = any(c.is_free for c in (*group.Lambda, *group.B)) or bool(group.Omega)
             for name, cells in group.items():
@@ -523,13 +527,14 @@ class Predictor:
 
     def _bind_tables(self):
         """What the blocks without covariates in their latent part share: a table of f, d and τ by block."""
-        shape = (len(self.blocks), 1 + self.P + 2)
+        self.T = max([2, *(len(b.own) for b in self.blocks)])
+        shape = (len(self.blocks), 1 + self.P + self.T)
         own = [
             (row, which, cell, b.own_kind)
             for row, b in enumerate(self.blocks)
             for which, cell in enumerate(b.own)
         ]
-        self.own = OwnParameters(own, self.working.kind, shape)
+        self.own = OwnParameters(own, self.working.kind, shape, self.T)
         whitened = np.array([b.whitened for b in self.blocks], dtype=bool)
         self.unwhitened = ~whitened[:, None] if whitened.any() else None
         ones = [(row, number) for row, b in enumerate(self.blocks) if b.is_constant for number in b.beta]
@@ -537,6 +542,7 @@ class Predictor:
         self.sloped = [b for b in self.blocks if len(b.beta) and not b.is_constant]
         self.dispersed = [b for b in self.blocks if b.own_slopes]
         self.uneven = [b for b in self.blocks if b.loads and not b.is_even]
+        self.scaled = [b for b in self.blocks if b.scale]
         self.measurement = []
         for g, group in enumerate(self.model.groups):
             rows = [row for row, b in enumerate(self.blocks) if b.source.group == g and b.loads and b.is_even]
@@ -588,7 +594,9 @@ class Predictor:
         b.slots = [self.column[k] for k in b.path]
         b.own, b.own_kind, b.own_slopes = [], None, []
         family = b.source.response.family
-        written = any(c.row == name for c in (*group.alpha, *group.rho))
+        behind = not family.has_residual and "dispersion" not in family.predictors
+        b.scale = [(c, column(c.column)[rows]) for c in group.alpha if c.row == name] if behind else []
+        written = any(c.row == name for c in group.auxiliary())
         if family.has_residual and not written:
             theta = [c for c in group.Theta if c.row == name == c.column]
             b.own, b.own_kind = [theta[0] if theta else None], VARIANCE
@@ -598,11 +606,17 @@ class Predictor:
                 cells = [c for c in group.own(kind) if c.row == name]
                 b.own.append(next((c for c in cells if c.column == "1"), None))
                 b.own_slopes += [(which, c, column(c.column)[rows]) for c in cells if c.column != "1"]
-        elif family.own == 2:
+        elif family.thresholds:
             b.own_kind = THRESHOLD
-            kappa = sorted((c for c in group.kappa if c.row == name), key=lambda c: int(c.column[1:]))
-            k = b.source.category
-            b.own = [kappa[k - 1] if k > 0 else None, kappa[k] if k < len(kappa) else None]
+            kappa = group.thresholds(name)
+            b.own = [kappa[k] if k >= 0 else None for k in b.source.around]
+            if family.thresholds == "all":
+                b.own = kappa
+            moved = [c for c in group.kappa if c.row == name and c.times]
+            b.own_slopes = [
+                (which, c, column(c.times)[rows])
+                for which, at in enumerate(b.own) if at is not None for c in moved if c.column == at.column
+            ]  # fmt: skip
 
     # ---- evaluation ----------------------------------------------------------------------------------------------
 
@@ -615,6 +629,7 @@ class Predictor:
             state.possible = False
             return state
         self._fill(state)
+        self._scale(state)
         if self.feedback:
             state.constant += self.feedback.log_volume(inner)
         self._whiten(state)
@@ -638,9 +653,9 @@ class Predictor:
 
     def _fill(self, state: State) -> None:
         """f, d and τ of every cell."""
-        state.lin = np.take(state.table[:, [0, -2, -1]], self.owner, axis=0)
+        state.lin = np.take(state.table[:, [0, *range(-self.T, 0)]], self.owner, axis=0)
         state.lin[:, 0] += self.base
-        state.D = np.take(state.table[:, 1:-2], self.owner, axis=0)
+        state.D = np.take(state.table[:, 1 : -self.T], self.owner, axis=0)
         for b in self.sloped:
             state.lin[b.cells, 0] += b.X @ state.inner[b.beta]
         for b in self.dispersed:
@@ -656,6 +671,49 @@ class Predictor:
                 else:
                     d = np.einsum("ni,nij->nj", np.broadcast_to(lam, (b.n, self.n_eta)), s.M[:, :, b.slots])
                 state.D[b.cells, : len(b.slots)] = d
+
+    def _scale(self, state: State) -> None:
+        """Divide f, d and τ by the scale of the latent response."""
+        for b in self.scaled:
+            over = np.exp(-sum(cell.at(state.inner) * z for cell, z in b.scale))
+            state.over[b] = over
+            state.lin[b.cells] *= over[:, None]
+            state.D[b.cells] *= over[:, None]
+
+    def _features(self, b: _Block, state: State) -> np.ndarray:
+        """f, d and τ of a block's cells, (n, P + 1 + T), with zeros for thresholds that are not there."""
+        x = np.concatenate([state.lin[b.cells, :1], state.D[b.cells], state.lin[b.cells, 1:]], axis=1)
+        return np.where(np.isfinite(x), x, 0.0)
+
+    def own_of(self, b: _Block, state: State) -> np.ndarray:
+        """The own parameters of a block's cells as its family takes them: all thresholds, (n, K − 1), or τ."""
+        family = b.source.response.family
+        if not family.thresholds:
+            tau = state.lin[b.cells, 1:3]
+            return tau if family.own == 2 else tau[:, 0]
+        group, name = self.model.groups[b.source.group], b.source.response.name
+        rows, out = b.source.rows[b.keep], []
+        for kappa in group.thresholds(name):
+            out.append(np.full(b.n, kappa.at(state.inner)))
+            for cell in group.kappa:
+                if cell.row == name and cell.times and cell.column == kappa.column:
+                    out[-1] += cell.at(state.inner) * self.design.column(cell.times)[rows]
+        thresholds = np.stack(out, axis=1)
+        return thresholds * state.over[b][:, None] if b.scale else thresholds
+
+    def _unscale(self, state: State, R: np.ndarray, gradient: np.ndarray) -> np.ndarray:
+        """The adjoints of f, d and τ before they are divided by a scale, whose own parameters are added to."""
+        if not self.scaled:
+            return R
+        R = R.copy()
+        for b in self.scaled:
+            r = R[b.cells]
+            along = (r * self._features(b, state)).sum(axis=1)
+            for cell, z in b.scale:
+                if cell.is_free:
+                    gradient[cell.number] -= along @ z
+            R[b.cells] = r * state.over[b][:, None]
+        return R
 
     def _local(self, b: _Block, state: State):
         """The structure as the block's cells see it, with λ (1 or n, n_eta) and μ (1 or n, n_eta)."""
@@ -730,8 +788,8 @@ class Predictor:
             for cell in group.Omega:
                 if cell.is_free:
                     inner[cell.number] = 0.05
-            for name, ordered in self._thresholds(group).items():
-                for k, cell in enumerate(ordered):
+            for name in {cell.row for cell in group.kappa}:
+                for k, cell in enumerate(group.thresholds(name)):
                     if cell.is_free:
                         inner[cell.number] = -1.0 + 0.5 * k + 0.01 * (hash(name) % 7)
         for b in self.blocks:
@@ -741,13 +799,6 @@ class Predictor:
             return
         for b in self.blocks:
             b.live = [bool(np.any(np.abs(v) > 1e-13)) for _, _, v in self._entries(b, state)]
-
-    @staticmethod
-    def _thresholds(group):
-        out: dict[str, list[Cell]] = {}
-        for cell in group.kappa:
-            out.setdefault(cell.row, []).append(cell)
-        return {name: sorted(cells, key=lambda c: int(c.column[1:])) for name, cells in out.items()}
 
     def _live_entries(self, b: _Block, state: State):
         entries = self._entries(b, state)
@@ -759,6 +810,11 @@ class Predictor:
         if self.feedback:
             self.feedback.add_slope(state.inner, gradient)
         R = self._unwhiten(state, R, gradient)
+        return gradient + self._unwhitened_gradient(state, R)
+
+    def _unwhitened_gradient(self, state: State, R: np.ndarray) -> np.ndarray:
+        gradient = np.zeros(self.model.n_parameters)
+        R = self._unscale(state, R, gradient)
         sums = self._sums(R)
         row, number = self.intercepts
         np.add.at(gradient, number, sums[row, 0])
@@ -808,7 +864,12 @@ class Predictor:
                     self._evaluate(moved)
                 except np.linalg.LinAlgError:
                     break
-                sides.append(self._pull_back_latent(moved, R, sums))
+                if self.scaled:  # a scale bends what is linear without it
+                    self._fill(moved)
+                    self._scale(moved)
+                    sides.append(self._unwhitened_gradient(moved, R))
+                else:
+                    sides.append(self._pull_back_latent(moved, R, sums))
             if len(sides) == 2:
                 out[k] = (sides[0] - sides[1]) / (2 * h)
         both = np.ix_(bending, bending)
@@ -823,6 +884,8 @@ class Predictor:
         width = np.zeros(len(self.program.code), dtype=np.int64)
         for b in self.blocks:
             entries = self._live_entries(b, state)
+            if b.scale:
+                entries = self._scaled_entries(b, entries, state)
             per_block.append(entries)
             width[b.at] = len(b.beta) + len(entries)
         ptr = np.concatenate([[0], np.cumsum(width)])
@@ -835,17 +898,32 @@ class Predictor:
             if k:
                 where = start[:, None] + np.arange(k)
                 par[where] = b.beta
-                value[where] = b.X
+                value[where] = b.X * state.over[b][:, None] if b.scale else b.X
             for j, (number, what, values) in enumerate(entries):
                 par[start + k + j] = number
                 feature[start + k + j] = what
                 value[start + k + j] = values
         return ptr, par, feature, value
 
-    def unit_scores(self, state: State, R: np.ndarray) -> np.ndarray:
-        """The gradient's parts in the inner parameters by independent units, (units, q).
+    def _scaled_entries(self, b: _Block, entries, state: State):
+        """Derivatives of a block's features over its scale, and in the parameters of the scale."""
+        over, features = state.over[b], self._features(b, state)
+        out = [(number, feature, values * over) for number, feature, values in entries]
+        for cell, z in b.scale:
+            if cell.is_free:
+                used = [0, *range(1, 1 + len(b.slots)), *range(self.P + 1, self.P + 1 + self.T)]
+                out += [(cell.number, feature, -z * features[:, feature]) for feature in used]
+        return out
 
-        The units are the roots of the integration trees, and then the rows of responses without latent variables.
+    @cached_property
+    def apart(self) -> Predictor:
+        """The same with identical units kept apart."""
+        return Predictor(self._whole, self.working, self.tree, self.design, False) if self.collapse else self
+
+    def unit_scores(self, state: State, R: np.ndarray) -> np.ndarray:
+        """The gradient's parts in the inner parameters by independent units, (units, q), where these are kept apart.
+
+        The units are those of the highest level with latent variables, and rows if there are none.
         """
         unit = self._unit_of_cells()
         q = self.model.n_parameters
@@ -863,18 +941,11 @@ class Predictor:
         return scores
 
     def _unit_of_cells(self) -> np.ndarray:
-        tree, roots = self.program.tree, self.program.roots
-        unit = np.searchsorted(tree[roots, FIRST], np.arange(len(self.program.code)), side="right") - 1
-        row = np.full(len(unit), -1)
+        highest = max((self.model.eta_level[k] for k in self.tree.order), default=0)
+        row = np.zeros(len(self.program.code), dtype=np.int64)
         for b in self.blocks:
-            if not b.path:
-                row[b.at] = (b.source.rows if b.source.case is None else b.source.case)[b.keep]
-        alone = row >= 0
-        if alone.any():
-            # the node that all of these hang on is no unit
-            unit[~alone] = np.unique(unit[~alone], return_inverse=True)[1]
-            unit[alone] = unit[~alone].max(initial=-1) + 1 + np.unique(row[alone], return_inverse=True)[1]
-        return unit
+            row[b.at] = (b.source.rows if b.source.case is None else b.source.case)[b.keep]
+        return self.design.codes[highest][row]
 
     # ---- latent variables ----------------------------------------------------------------------------------------
 
@@ -1061,8 +1132,8 @@ class Predictor:
             group = self.model.groups[block.group]
             name = block.response.name
             reach = self._reach(block.group, {c.column for c in group.Lambda if c.row == name})
-            names = {c.column for c in (*group.beta, *group.alpha, *group.rho) if c.row == name and c.column != "1"}
-            names |= {c.times for c in group.Lambda if c.row == name and c.times}
+            names = {c.column for c in (*group.beta, *group.auxiliary()) if c.row == name and c.column != "1"}
+            names |= {c.times for c in (*group.Lambda, *group.kappa) if c.row == name and c.times}
             names |= {c.times for c in group.B if c.row in reach and c.times}
             names |= {c.column for c in group.Gamma if c.row in reach and c.column != "1"}
             columns = [np.full(len(block.rows), float(k)), block.y, block.trials, block.offset]

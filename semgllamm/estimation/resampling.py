@@ -31,6 +31,7 @@ from semgllamm.estimation.benchmarks import MomentModel, saturated
 from semgllamm.estimation.constrained import Restrictions
 from semgllamm.estimation.drawing import independent_level, simulated, units_drawn
 from semgllamm.estimation.gaussian import GaussianLikelihood, Sample
+from semgllamm.estimation.grid import shared_grid
 from semgllamm.estimation.least_squares import LeastSquares
 from semgllamm.estimation.likelihood import Likelihood
 from semgllamm.estimation.nested import NestedLikelihood
@@ -110,8 +111,8 @@ class Refit:
     objective : str
         "ML", "nested" for that of nested units, or the kind of least squares.
     divisor : str
-    ordinary : bool
-        Of quadrature.
+    ordinary, shared : bool
+        Of quadrature: ordinary points, and those of a shared grid.
     free : (n_free,) array
     points : tuple of int
     constraints : Constraints or None
@@ -127,6 +128,7 @@ class Refit:
     objective: str
     divisor: str
     ordinary: bool
+    shared: bool
     free: np.ndarray
     points: tuple[int, ...]
     constraints: Constraints | None
@@ -140,13 +142,18 @@ class Refit:
         return cls(
             owner.model, owner.design, likelihood.working, None if closed else owner.tree,
             "nested" if isinstance(likelihood, NestedLikelihood) else getattr(likelihood, "kind", "ML"),
-            likelihood.divisor if closed else "normal", likelihood.ordinary, np.asarray(free), tuple(points),
-            constraints, level, kind,
+            likelihood.divisor if closed else "normal", likelihood.ordinary, getattr(likelihood, "shared", False),
+            np.asarray(free), tuple(points), constraints, level, kind,
         )  # fmt: skip
 
     def likelihood(self, design: Design, collapse: bool = True) -> GaussianLikelihood | Likelihood:
         """The likelihood of a design."""
         working = self.working
+        if self.shared and collapse:
+            found = shared_grid(self.model, working, design, 1)
+            if found is None:
+                raise EstimationError("a drawn sample has no shared grid")
+            return found
         if self.tree is not None:
             predictor = Predictor(self.model, working, self.tree, design, collapse)
             return Likelihood(predictor, self.ordinary, threads=1)

@@ -9,10 +9,11 @@ from operator import index
 
 from semgllamm.errors import EstimationError
 
-__all__ = ["Adaptive", "Ordinary", "Request", "Settings", "parse_quadrature"]
+__all__ = ["Adaptive", "Grid", "Ordinary", "Request", "Settings", "parse_quadrature"]
 
 
 MOST_POINTS = 300  # beyond, the weights of the outermost points leave the range of double precision
+FEWEST_NODES, MOST_NODES = 11, 2001  # of an axis of a shared grid
 
 
 @dataclass(frozen=True, slots=True)
@@ -255,22 +256,36 @@ class Ordinary:
     points: int | Mapping[str, int] | Sequence[int] | None = None
 
 
+@dataclass(frozen=True, slots=True)
+class Grid:
+    """Equal steps on a grid that all rows share, for up to three latent variables of wide items.
+
+    Parameters
+    ----------
+    points : int, optional
+        Points of the axis that has most, over 14 prior standard deviations and the range of the means. None lets the
+        fit choose them by the sharpest posterior, until the error they leave is below ``Settings.target``.
+    """
+
+    points: int | None = None
+
+
 WORDS = ("auto", "laplace")
 
 
-def parse_quadrature(value: str | Adaptive | Ordinary, levels: Sequence[str]) -> Adaptive | Ordinary:
+def parse_quadrature(value: str | Adaptive | Grid | Ordinary, levels: Sequence[str]) -> Adaptive | Grid | Ordinary:
     """What the user asked for, with one number of points for each level.
 
     Parameters
     ----------
-    value : str, Adaptive or Ordinary
+    value : str, Adaptive, Grid or Ordinary
         The argument ``quadrature``: "auto", "laplace" or a rule.
     levels : sequence of str
         Names of the levels at which latent variables are integrated out, the lowest first.
 
     Returns
     -------
-    Adaptive or Ordinary
+    Adaptive, Grid or Ordinary
         The rule; its ``points`` are a tuple in the order of `levels`, or None where they are to be found automatically.
 
     Raises
@@ -284,6 +299,13 @@ def parse_quadrature(value: str | Adaptive | Ordinary, levels: Sequence[str]) ->
         if value == "laplace":
             return Adaptive((1,) * len(levels))
         raise EstimationError(f"quadrature '{value}' is unknown", remedy=_suggestion(value, WORDS, "Words"))
+    if isinstance(value, Grid):
+        if value.points is not None and _count(value.points, "the grid", MOST_NODES) < FEWEST_NODES:
+            raise EstimationError(
+                f"the grid has {value.points} points on an axis",
+                remedy=f"Use {FEWEST_NODES} or more; 31 to 121 are usual.",
+            )
+        return Grid(None if value.points is None else (index(value.points),))
     if not isinstance(value, Adaptive | Ordinary):
         example = f"Adaptive(points={value})" if isinstance(value, int) else "Adaptive(points=15)"
         raise EstimationError(
@@ -320,17 +342,18 @@ def _points(points, levels: tuple[str, ...]) -> tuple[int, ...] | None:
     return (_count(points, "the quadrature"),) * len(levels)
 
 
-def _count(points, place: str) -> int:
+def _count(points, place: str, most: int = MOST_POINTS) -> int:
     try:
         count = index(points)
     except TypeError:
         count = 0
     if isinstance(points, bool) or count < 1:
         raise EstimationError(f"{place} has {points!r} quadrature points", remedy="Use a whole number, 1 or more.")
-    if count > MOST_POINTS:
+    if count > most:
         raise EstimationError(
-            f"{place} has {count} quadrature points, more than the {MOST_POINTS} whose weights can be computed",
-            remedy="With adaptive quadrature, 5 to 50 are usual.",
+            f"{place} has {count} quadrature points, more than the {most} "
+            + ("whose weights can be computed" if most == MOST_POINTS else "for which there is room"),
+            remedy="With adaptive quadrature, 5 to 50 are usual." if most == MOST_POINTS else "31 to 121 are usual.",
         )
     return count
 

@@ -182,20 +182,32 @@ def _thresholds(predictor, cells: np.ndarray) -> None:
         "cloglog": lambda p: np.log(-np.log1p(-p)),
         "loglog": lambda p: -np.log(-np.log(p)),
     }
-    counts: dict[tuple[int, str], dict[int, int]] = {}
+    answers: dict[tuple[int, str], list[np.ndarray]] = {}
     for block in predictor.design.blocks:
-        if block.response.categories:
-            counts.setdefault((block.group, block.response.name), {})[block.category] = len(block.rows)
-    for (g, name), found in counts.items():
-        kappa = sorted((c for c in predictor.model.groups[g].kappa if c.row == name), key=lambda c: int(c.column[1:]))
-        total = sum(found.values())
-        below = 0
-        for k, cell in enumerate(kappa):
-            below += found.get(k, 0)
+        if block.response.categories and not block.repeats:
+            answers.setdefault((block.group, block.response.name), []).append(block.y)
+    shared: dict[int, list[float]] = {}
+    for (g, name), found in answers.items():
+        family, y = predictor.model.response(name).family, np.concatenate(found)
+        for k, cell in enumerate(predictor.model.groups[g].thresholds(name)):
+            if not cell.is_free:
+                continue
+            some = np.ones(len(y), dtype=bool) if family.thresholds == "around" else y >= k
+            total = max(int(some.sum()), 1)
+            below = float(np.sum(y[some] <= k))
             p = min(max(below / total, 0.5 / total), 1 - 0.5 / total)
-            if cell.is_free:
-                link = predictor.model.response(name).family.link
-                cells[cell.number] = 1.25 * inverse[link](p)
+            shared.setdefault(cell.number, []).append(1.25 * inverse[family.link](p))
+    for number, found in shared.items():
+        cells[number] = np.mean(found)
+    for g, name in answers:
+        # means of responses that share some of their thresholds may be out of order, where nothing is possible
+        if predictor.model.response(name).family.thresholds != "around":
+            continue
+        last = -np.inf
+        for cell in predictor.model.groups[g].thresholds(name):
+            if cell.is_free and cells[cell.number] <= last:
+                cells[cell.number] = last + 0.1
+            last = cell.at(cells)
 
 
 def _fixed_part(predictor: Predictor, inner: np.ndarray, begin) -> np.ndarray:
@@ -234,7 +246,7 @@ def _fixed_part(predictor: Predictor, inner: np.ndarray, begin) -> np.ndarray:
             for _ in range(NEWTON_STEPS):
                 state = predictor.at(inner)
                 state.lin[:, 1] += predictor.log_sums(state.lin[:, 0])
-                working_quantities(program.code, terms, cell, state.lin, out)
+                working_quantities(program.code, registry.own_parameters(), terms, cell, state.lin, out)
                 for _ in range(HALVINGS):
                     if np.isfinite(out).all():
                         break
@@ -243,7 +255,7 @@ def _fixed_part(predictor: Predictor, inner: np.ndarray, begin) -> np.ndarray:
                     inner[moving] -= step
                     state = predictor.at(inner)
                     state.lin[:, 1] += predictor.log_sums(state.lin[:, 0])
-                    working_quantities(program.code, terms, cell, state.lin, out)
+                    working_quantities(program.code, registry.own_parameters(), terms, cell, state.lin, out)
                 if not np.isfinite(out).all():
                     break
                 w = share * np.maximum(out[:, 2], 1e-6)

@@ -21,6 +21,8 @@ from semgllamm.integration.arrays import DEPTH, END, FIRST, LAST, PARENT, TRIALS
 from semgllamm.integration.choices import FRONT, choice_front
 from semgllamm.integration.recursion import FACTORS, bernoulli_logit
 from semgllamm.responses import dispatch
+from semgllamm.responses.adjacent import curvature_of_any
+from semgllamm.responses.contract import MANY
 from semgllamm.responses.jit import kernel
 from semgllamm.responses.registry import BINOMIAL_LOGIT, MULTINOMIAL
 
@@ -75,16 +77,18 @@ def fronts(n0, n1, cells, trees, places, path, centre, uphill):
                 else:
                     own -= w * (x + math.log1p(e))
             else:
-                choice = cells.code[i] == MULTINOMIAL
-                if choice and cells.data[i, TRIALS] > 0.0:
-                    L = choice_front(cells.choice[FRONT], (i, n, o, cells, path, M, centre))
-                t = dispatch.terms(
-                    cells.terms[cells.code[i]], cells.data[i, Y], cells.data[i, TRIALS], nu,
-                    L if choice else cells.lin[i, 1], cells.lin[i, 2]
-                )
-                own += w * t[0]
-                s = t[1]
-                curvature = t[2]
+                if cells.lin.shape[1] > 3 and cells.own[cells.code[i]] == MANY:
+                    logf, s, curvature, _ = curvature_of_any(cells.data[i, Y], cells.data[i, TRIALS], nu, cells.lin[i])
+                else:
+                    choice = cells.code[i] == MULTINOMIAL
+                    if choice and cells.data[i, TRIALS] > 0.0:
+                        L = choice_front(cells.choice[FRONT], (i, n, o, cells, path, M, centre))
+                    t = dispatch.terms(
+                        cells.terms[cells.code[i]], cells.data[i, Y], cells.data[i, TRIALS], nu,
+                        L if choice else cells.lin[i, 1], cells.lin[i, 2]
+                    )
+                    logf, s, curvature = t[0], t[1], t[2]
+                own += w * logf
                 if uphill and curvature < 0.0:
                     curvature = 0.0
             for a in range(o + 1):

@@ -12,8 +12,9 @@ __all__ = ["Cells", "Jacobian", "Places", "Rules", "Trees", "examples"]
 DEPTH, PARENT, FIRST, LAST, END, RULE = range(6)
 # columns of the table of responses
 Y, TRIALS, WEIGHT = range(3)
-# what is kept of a cell at a point: s, the first derivatives in τ; ω and the other second derivatives
-S, G1, G2, W, S1, S2, H11, H12, H22 = range(9)
+# what is kept of a cell with T own parameters at a point: s and the T first derivatives in τ; then ω, the T of s in τ,
+# and the lower triangle of the second ones in τ
+S, G = 0, 1
 
 
 class Cells(NamedTuple):
@@ -25,7 +26,7 @@ class Cells(NamedTuple):
     terms: np.ndarray  # (codes,) address of its kernel `terms`
     choice: np.ndarray  # (5,) addresses of the kernels of choices (choices.py), 0 where there are none
     data: np.ndarray  # (Nc, 3) y, trials, weight
-    lin: np.ndarray  # (Nc, 3) f, τ1, τ2
+    lin: np.ndarray  # (Nc, 1 + T) f, τ1, ..., τT, T at least 2
     D: np.ndarray  # (Nc, P)
 
 
@@ -57,7 +58,7 @@ class Rules(NamedTuple):
 
 
 class Jacobian(NamedTuple):
-    """Derivatives of each cell's (f, d_0, ..., d_{P−1}, τ1, τ2), features 0, ..., P + 2, in the parameters, by rows."""
+    """Derivatives of each cell's (f, d_0, ..., d_{P−1}, τ1, ..., τT), features 0, ..., P + T, in the parameters."""
 
     ptr: np.ndarray  # (Nc + 1,)
     par: np.ndarray  # (nnz,)

@@ -78,8 +78,9 @@ def _choice_front(first, n, o, cells, path, M, centre):
 def _follow_choice(first, n, r0, o, cells, path, M, g, R, at_mode, centre):
     """Add to R and g what a choice of node n passes on of the adjoint M of its front; keep s and p of its cells.
 
-    `at_mode` has the columns s, ω and two that stay 0; `centre` is room for M̄d̄.
+    Of the columns of `at_mode` the first is s and the last ω; those between stay 0. `centre` is room for M̄d̄.
     """
+    W = at_mode.shape[1] - 1
     L = _log_sum(first, o, cells, path)
     last = first + int(cells.data[first, TRIALS])
     w = cells.data[first, WEIGHT]
@@ -88,13 +89,14 @@ def _follow_choice(first, n, r0, o, cells, path, M, g, R, at_mode, centre):
     for i in range(first, last):
         kept = at_mode[i - r0]
         p = math.exp(predictor(i, o, cells, path) - L)
-        kept[0], kept[1], kept[2], kept[3] = cells.data[i, Y] - p, p, 0.0, 0.0
+        kept[:] = 0.0
+        kept[0], kept[W] = cells.data[i, Y] - p, p
         for a in range(o + 1):
             for b in range(o + 1):
                 centre[a] += p * M[n, a, b] * cells.D[i, b]
     mean = 0.0
     for i in range(first, last):
-        p = at_mode[i - r0, 1]
+        p = at_mode[i - r0, W]
         wbar = 0.0
         for a in range(o + 1):
             x = 0.0
@@ -102,12 +104,12 @@ def _follow_choice(first, n, r0, o, cells, path, M, g, R, at_mode, centre):
                 x += M[n, a, b] * cells.D[i, b]
             wbar += w * (x - 2.0 * centre[a]) * cells.D[i, a]
             R[i, 1 + a] += 2.0 * w * p * (x - centre[a])
-        at_mode[i - r0, 2] = wbar
+        at_mode[i - r0, 1] = wbar
         mean += p * wbar
     for i in range(first, last):
         kept = at_mode[i - r0]
-        nubar = kept[1] * (kept[2] - mean)
-        kept[2] = 0.0
+        nubar = kept[W] * (kept[1] - mean)
+        kept[1] = 0.0
         R[i, 0] += nubar
         for a in range(o + 1):
             R[i, 1 + a] += nubar * path[a]
@@ -118,13 +120,14 @@ def _follow_choice(first, n, r0, o, cells, path, M, g, R, at_mode, centre):
 @kernel
 def _follow_mean(first, r0, o, share, cells, path, v, R, at_mode):
     """Add to R what a choice passes on through the mode beside its cells: w p_a Σ_b p_b d_b'v in f, times m in d."""
+    W = at_mode.shape[1] - 1
     last = first + int(cells.data[first, TRIALS])
     mean = 0.0
     for i in range(first, last):
         for b in range(o + 1):
-            mean += at_mode[i - r0, 1] * cells.D[i, b] * v[b]
+            mean += at_mode[i - r0, W] * cells.D[i, b] * v[b]
     for i in range(first, last):
-        x = share * cells.data[i, WEIGHT] * at_mode[i - r0, 1] * mean
+        x = share * cells.data[i, WEIGHT] * at_mode[i - r0, W] * mean
         R[i, 0] += x
         for a in range(o + 1):
             R[i, 1 + a] += x * path[a]

@@ -1,7 +1,7 @@
 """Louis' information: the Hessian of the log-likelihood at fixed points, by one recursion over the tree.
 
-With S = Σ_i w_i J_i' r_i(u) the score of the complete data, r_i = (s, s u_0, ..., s u_{P−1}, g1, g2), and J_i the
-derivatives of the cell's (f, d_0, ..., d_{P−1}, τ1, τ2) in the parameters,
+With S = Σ_i w_i J_i' r_i(u) the score of the complete data, r_i = (s, s u_0, ..., s u_{P−1}, g1, g2, ...), and J_i
+the derivatives of the cell's (f, d_0, ..., d_{P−1}, τ1, τ2, ...) in the parameters,
 
     −∂² log L = Σ_i w_i J_i' E[H_i] J_i − Var(S)        (Louis 1982),
 
@@ -27,29 +27,19 @@ from typing import NamedTuple
 import numba
 import numpy as np
 
-from semgllamm.integration.arrays import (
-    DEPTH,
-    END,
-    FIRST,
-    G1,
-    G2,
-    H11,
-    H12,
-    H22,
-    LAST,
-    RULE,
-    S1,
-    S2,
-    TRIALS,
-    WEIGHT,
-    S,
-    W,
-    Y,
-    examples,
-)  # fmt: skip
+from semgllamm.integration.arrays import DEPTH, END, FIRST, LAST, RULE, TRIALS, WEIGHT, G, S, Y, examples
 from semgllamm.integration.choices import INFORMATION, LOG_SUM, choice_information, log_sum
-from semgllamm.integration.recursion import SECOND_DERIVATIVES, SLACK, leaf_cells, leaf_points, to_probabilities
+from semgllamm.integration.recursion import (
+    SECOND_DERIVATIVES,
+    SLACK,
+    count_own,
+    leaf_cells,
+    leaf_points,
+    to_probabilities,
+)
 from semgllamm.responses import dispatch
+from semgllamm.responses.adjacent import terms_of_any
+from semgllamm.responses.contract import MANY
 from semgllamm.responses.jit import kernel
 from semgllamm.responses.registry import MULTINOMIAL
 
@@ -61,27 +51,28 @@ class Sums(NamedTuple):
 
     u: np.ndarray  # (P,) the path
     du: np.ndarray  # (P,) u − m
-    H: np.ndarray  # (P, cells, ·) E[H_i]: lower triangle of ω (1,u)(1,u)', then s_1 (1,u), s_2 (1,u), h_11, h_12, h_22
+    H: np.ndarray  # (P, cells, ·) E[H_i]: lower triangle of ω (1,u)(1,u)', then s_1 (1,u), ..., h_11, h_21, ...
     t: np.ndarray  # (P, p) t_k
     W: np.ndarray  # (P, p, p) Σ w_c VS_c at a point
     ES: np.ndarray  # (P, p)
     VS: np.ndarray  # (P, p, p) lower triangle
     at: np.ndarray  # (points, p) t_k of all points of a leaf
-    own: np.ndarray  # (P, own cells, 9) derivatives of the cells of a node at one point
-    leaf: np.ndarray  # (own cells, 9, points) the same at all points of a leaf
+    own: np.ndarray  # (P, own cells, ·) derivatives of the cells of a node at one point
+    leaf: np.ndarray  # (own cells, ·, points) the same at all points of a leaf
     points: np.ndarray  # (4, points) u, log integrand, factors under its logarithm, L of a choice
     place: np.ndarray  # (p,) number of a parameter among those of the tree, −1 if it is not
     number: np.ndarray  # (p,) the other way round
     mean: np.ndarray  # (p,) room for a choice
 
 
-def layers(P: int, cells: int, own: int, points: int, p: int) -> Sums:
-    """Room for trees of at most so many cells, so many cells of a node, points of a rule, and parameters."""
-    width = (P + 1) * (P + 2) // 2 + 2 * (P + 1) + 3
+def layers(P: int, cells: int, own: int, points: int, p: int, T: int = 2) -> Sums:
+    """Room for trees of at most so many cells, cells of a node, points of a rule, parameters, and own parameters."""
+    width = (P + 1) * (P + 2) // 2 + T * (P + 1) + T * (T + 1) // 2
+    kept = 2 + 2 * T + T * (T + 1) // 2
     return Sums(
         np.zeros(P), np.zeros(P), np.zeros((P, cells, width)), np.zeros((P, p)), np.zeros((P, p, p)), np.zeros((P, p)),
-        np.zeros((P, p, p)), np.zeros((points, p)), np.zeros((P, own, 9)),
-        np.zeros((own, 9, points)), np.zeros((4, points)), np.full(p, -1), np.zeros(p, dtype=np.int64),
+        np.zeros((P, p, p)), np.zeros((points, p)), np.zeros((P, own, kept)),
+        np.zeros((own, kept, points)), np.zeros((4, points)), np.full(p, -1), np.zeros(p, dtype=np.int64),
         np.zeros(p),
     )  # fmt: skip
 
@@ -106,42 +97,40 @@ def power_means(p, x, u, K):
 
 
 @kernel
-def leaf_moments(H, P, c, p, u, K, terms, own):
+def leaf_moments(H, P, T, c, p, u, K, terms, own):
     """H = E[H_i] over the points of a leaf, as far as it concerns 1 and the leaf's coordinate c."""
     for b in range(len(H)):
         H[b] = 0.0
-    H[0], H[row(c)], H[row(c) + c] = power_means(p, terms[W], u, K)
-    if own > 0:
-        a = row(P + 1)
-        for x in (S1, S2):
-            e0, e1, _ = power_means(p, terms[x], u, K)
-            H[a] = -e0
-            H[a + c] = -e1
-            a += P + 1
-        for b in range(3):
-            e0, _, _ = power_means(p, terms[H11 + b], u, K)
-            H[a + b] = -e0
+    H[0], H[row(c)], H[row(c) + c] = power_means(p, terms[1 + T], u, K)
+    a = row(P + 1)
+    for x in range(own):
+        e0, e1, _ = power_means(p, terms[2 + T + x], u, K)
+        H[a + x * (P + 1)] = -e0
+        H[a + x * (P + 1) + c] = -e1
+    a += T * (P + 1)
+    for b in range(row(own)):
+        e0, _, _ = power_means(p, terms[2 + 2 * T + b], u, K)
+        H[a + b] = -e0
 
 
 @kernel
-def add_moments(H, P, c, x, u, terms, own):
+def add_moments(H, P, T, c, x, u, terms, own):
     """H += x H_i at one point, as far as it concerns 1 and the coordinate c, whose value is u."""
-    w = x * terms[W]
+    w = x * terms[1 + T]
     H[0] += w
     H[row(c)] += u * w
     H[row(c) + c] += u * u * w
-    if own > 0:
-        a = row(P + 1)
-        for y in (S1, S2):
-            H[a] -= x * terms[y]
-            H[a + c] -= x * u * terms[y]
-            a += P + 1
-        for b in range(3):
-            H[a + b] -= x * terms[H11 + b]
+    a = row(P + 1)
+    for y in range(own):
+        H[a + y * (P + 1)] -= x * terms[2 + T + y]
+        H[a + y * (P + 1) + c] -= x * u * terms[2 + T + y]
+    a += T * (P + 1)
+    for b in range(row(own)):
+        H[a + b] -= x * terms[2 + 2 * T + b]
 
 
 @kernel
-def lift_moments(H, below, P, c, deepest, x, u, own):
+def lift_moments(H, below, P, T, c, deepest, x, u, own):
     """H += x E[H_i | u], which knows the coordinates beyond c, and now c too."""
     H[0] += x * below[0]
     H[row(c)] += x * u * below[0]
@@ -151,26 +140,26 @@ def lift_moments(H, below, P, c, deepest, x, u, own):
         H[row(a) + c] += x * u * below[row(a)]
         for b in range(c + 1, a + 1):
             H[row(a) + b] += x * below[row(a) + b]
-    if own > 0:
-        a = row(P + 1)
-        for _ in range(2):
-            H[a] += x * below[a]
-            H[a + c] += x * u * below[a]
-            for b in range(c + 1, deepest + 1):
-                H[a + b] += x * below[a + b]
-            a += P + 1
-        for b in range(a, a + 3):
-            H[b] += x * below[b]
+    a = row(P + 1)
+    for _ in range(own):
+        H[a] += x * below[a]
+        H[a + c] += x * u * below[a]
+        for b in range(c + 1, deepest + 1):
+            H[a + b] += x * below[a + b]
+        a += P + 1
+    a = row(P + 1) + T * (P + 1)
+    for b in range(a, a + row(own)):
+        H[b] += x * below[b]
 
 
 @kernel
-def moment(H, P, x, y):
+def moment(H, P, T, x, y):
     """Entry of E[H_i] for features x ≥ y."""
     if x <= P:
         return H[row(x) + y]
     if y <= P:
         return H[row(P + 1) + (x - P - 1) * (P + 1) + y]
-    return H[row(P + 1) + 2 * (P + 1) + (x - P - 1) + (y - P - 1)]
+    return H[row(P + 1) + T * (P + 1) + row(x - P - 1) + (y - P - 1)]
 
 
 @kernel
@@ -181,6 +170,7 @@ def leaf(n, r0, cells, trees, places, rules, jacobian, sums, q):
     last = trees.node[n, LAST]
     K = rules.count[trees.node[n, RULE]]
     P = cells.D.shape[1]
+    T = cells.lin.shape[1] - 1
     leaf_points(n, trees, places, rules, sums.du, sums.points)
     leaf_cells(n, cells, trees, rules, sums.u, sums.points, sums.leaf, SECOND_DERIVATIVES)
     u, p = sums.points[0], sums.points[1]
@@ -206,8 +196,8 @@ def leaf(n, r0, cells, trees, places, rules, jacobian, sums, q):
                     sums.at[k, a] += scale * terms[S, k]
             else:
                 for k in range(K):
-                    sums.at[k, a] += scale * terms[G1 + x - P - 1, k]
-        leaf_moments(sums.H[o, i - r0], P, o + 1, p, u, K, terms, cells.own[cells.code[i]])
+                    sums.at[k, a] += scale * terms[G + x - P - 1, k]
+        leaf_moments(sums.H[o, i - r0], P, T, o + 1, p, u, K, terms, count_own(cells.own[cells.code[i]], T))
     ES = sums.ES[o]
     VS = sums.VS[o]
     for a in range(q):
@@ -254,6 +244,7 @@ def own_cells(n, cells, trees, jacobian, sums, q):
     o = trees.node[n, DEPTH]
     first = trees.node[n, FIRST]
     P = cells.D.shape[1]
+    T = cells.lin.shape[1] - 1
     t = sums.t[o]
     total = 0.0
     L = 0.0
@@ -261,27 +252,35 @@ def own_cells(n, cells, trees, jacobian, sums, q):
         nu = cells.lin[i, 0]
         for b in range(o + 1):
             nu += cells.D[i, b] * sums.u[b]
-        choice = cells.code[i] == MULTINOMIAL
-        if choice and cells.data[i, TRIALS] > 0.0:
-            L = log_sum(cells.choice[LOG_SUM], (i, o, cells, sums.u))
-        c = dispatch.terms(
-            cells.terms[cells.code[i]], cells.data[i, Y], cells.data[i, TRIALS], nu, L if choice else cells.lin[i, 1],
-            cells.lin[i, 2]
-        )
         w = cells.data[i, WEIGHT]
-        total += w * c[0]
         terms = sums.own[o, i - first]
-        terms[S], terms[W], terms[G1], terms[G2], terms[S1], terms[S2] = c[1], c[2], c[4], c[5], c[6], c[7]
-        terms[H11], terms[H12], terms[H22] = c[10], c[11], c[12]
+        if T > 2 and cells.own[cells.code[i]] == MANY:
+            logf, _, _ = terms_of_any(
+                cells.data[i, Y], cells.data[i, TRIALS], nu, cells.lin[i], terms, terms, terms, 2
+            )
+            total += w * logf
+        else:
+            choice = cells.code[i] == MULTINOMIAL
+            if choice and cells.data[i, TRIALS] > 0.0:
+                L = log_sum(cells.choice[LOG_SUM], (i, o, cells, sums.u))
+            c = dispatch.terms(
+                cells.terms[cells.code[i]], cells.data[i, Y], cells.data[i, TRIALS], nu,
+                L if choice else cells.lin[i, 1], cells.lin[i, 2]
+            )
+            total += w * c[0]
+            terms[S], terms[G], terms[G + 1] = c[1], c[4], c[5]
+            terms[1 + T], terms[2 + T], terms[3 + T] = c[2], c[6], c[7]
+            b = 2 + 2 * T
+            terms[b], terms[b + 1], terms[b + 2] = c[10], c[11], c[12]
         for e in range(jacobian.ptr[i], jacobian.ptr[i + 1]):
             x = jacobian.feature[e]
-            r = terms[S] if x <= P else terms[G1 + x - P - 1]
+            r = terms[S] if x <= P else terms[G + x - P - 1]
             if 0 < x <= P:
                 r *= sums.u[x - 1]
             t[sums.place[jacobian.par[e]]] += w * jacobian.value[e] * r
     for i in range(first, trees.node[n, LAST] if cells.choice[INFORMATION] != 0 else first):
         if cells.code[i] == MULTINOMIAL:
-            sums.own[o, i - first, W] = 0.0  # as in `leaf_cells`
+            sums.own[o, i - first, 1 + T] = 0.0  # as in `leaf_cells`
         if cells.code[i] == MULTINOMIAL and cells.data[i, TRIALS] > 0.0:
             s = sums.own[o, i - first :, S]
             w = cells.data[i, WEIGHT]
@@ -296,6 +295,7 @@ def add_point(n, r0, w, cells, trees, sums, q):
     o = trees.node[n, DEPTH]
     first = trees.node[n, FIRST]
     P = cells.D.shape[1]
+    T = cells.lin.shape[1] - 1
     u = sums.u[o]
     for a in range(q):
         x = w * sums.t[o, a]
@@ -303,12 +303,13 @@ def add_point(n, r0, w, cells, trees, sums, q):
         for b in range(a + 1):
             sums.VS[o, a, b] += w * sums.W[o, a, b] + x * sums.t[o, b]
     for i in range(first, trees.node[n, LAST]):
-        add_moments(sums.H[o, i - r0], P, o + 1, w, u, sums.own[o, i - first], cells.own[cells.code[i]])
+        own = count_own(cells.own[cells.code[i]], T)
+        add_moments(sums.H[o, i - r0], P, T, o + 1, w, u, sums.own[o, i - first], own)
     for j in range(n + 1, trees.node[n, END]):
         deepest = trees.node[j, DEPTH] + 1
         for i in range(trees.node[j, FIRST], trees.node[j, LAST]):
-            own = cells.own[cells.code[i]]
-            lift_moments(sums.H[o, i - r0], sums.H[o + 1, i - r0], P, o + 1, deepest, w, u, own)
+            own = count_own(cells.own[cells.code[i]], T)
+            lift_moments(sums.H[o, i - r0], sums.H[o + 1, i - r0], P, T, o + 1, deepest, w, u, own)
 
 
 def _signature():
@@ -386,11 +387,12 @@ def add_complete_data(i, share, H, cells, jacobian, information):
     """information += share w_i J_i' E[H_i] J_i."""
     share *= cells.data[i, WEIGHT]
     P = cells.D.shape[1]
+    T = cells.lin.shape[1] - 1
     for e in range(jacobian.ptr[i], jacobian.ptr[i + 1]):
         for d in range(jacobian.ptr[i], e + 1):
             x = jacobian.feature[e]
             y = jacobian.feature[d]
-            v = share * jacobian.value[e] * jacobian.value[d] * moment(H, P, max(x, y), min(x, y))
+            v = share * jacobian.value[e] * jacobian.value[d] * moment(H, P, T, max(x, y), min(x, y))
             information[jacobian.par[e], jacobian.par[d]] += v
             if d < e:
                 information[jacobian.par[d], jacobian.par[e]] += v

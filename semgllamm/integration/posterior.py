@@ -15,6 +15,8 @@ import numpy as np
 from semgllamm.integration.arrays import DEPTH, END, FIRST, LAST, RULE, TRIALS, WEIGHT, Y, examples
 from semgllamm.integration.choices import LOG_SUM, log_sum
 from semgllamm.responses import dispatch
+from semgllamm.responses.adjacent import value_of_any
+from semgllamm.responses.contract import MANY
 from semgllamm.responses.jit import kernel
 from semgllamm.responses.registry import MULTINOMIAL
 
@@ -67,13 +69,16 @@ def node(n, n0, cells, trees, places, rules, moments):
             nu = cells.lin[i, 0]
             for b in range(o + 1):
                 nu += cells.D[i, b] * moments.u[b]
-            choice = cells.code[i] == MULTINOMIAL
-            if choice and cells.data[i, TRIALS] > 0.0:
-                L = log_sum(cells.choice[LOG_SUM], (i, o, cells, moments.u))
-            value, _ = dispatch.value(
-                cells.value[cells.code[i]], cells.data[i, Y], cells.data[i, TRIALS], nu,
-                L if choice else cells.lin[i, 1], cells.lin[i, 2]
-            )
+            if cells.lin.shape[1] > 3 and cells.own[cells.code[i]] == MANY:
+                value, _ = value_of_any(cells.data[i, Y], cells.data[i, TRIALS], nu, cells.lin[i])
+            else:
+                choice = cells.code[i] == MULTINOMIAL
+                if choice and cells.data[i, TRIALS] > 0.0:
+                    L = log_sum(cells.choice[LOG_SUM], (i, o, cells, moments.u))
+                value, _ = dispatch.value(
+                    cells.value[cells.code[i]], cells.data[i, Y], cells.data[i, TRIALS], nu,
+                    L if choice else cells.lin[i, 1], cells.lin[i, 2]
+                )
             total += cells.data[i, WEIGHT] * value
         child = n + 1
         while child < end:

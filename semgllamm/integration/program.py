@@ -2,9 +2,10 @@
 
     log L = Σ_cells w · constant + Σ_roots w log F,      F by the recursion over each root's tree (recursion.py),
 
-as a function of the cells' predictors ν_i = f_i + Σ_a d_ia u_a and own parameters τ1, τ2: `lin` holds (f, τ1, τ2) and
-`D` the d_ia of each cell, a = 0 at the root of its tree. The order of nodes and cells is the engine's own: trees are in
-preorder, the cells of a node are together, and units that are identical are kept once, with a weight.
+as a function of the cells' predictors ν_i = f_i + Σ_a d_ia u_a and own parameters τ1, τ2, ...: `lin` holds (f, τ1,
+τ2, ...) and `D` the d_ia of each cell, a = 0 at the root of its tree. The order of nodes and cells is the engine's
+own: trees are in preorder, the cells of a node are together, and units that are identical are kept once, with a
+weight.
 """
 
 from __future__ import annotations
@@ -36,7 +37,7 @@ from semgllamm.integration.collapse import collapse, depths
 from semgllamm.integration.gauss_hermite import rules
 from semgllamm.responses import registry
 
-__all__ = ["Evaluation", "Program", "Workspace", "build"]
+__all__ = ["Evaluation", "Program", "Workspace", "build", "threads_of"]
 
 WORTH_A_THREAD = 20_000  # terms of cells; fewer take less than some 200 microseconds
 WORTH_A_PART = 10_000
@@ -53,8 +54,8 @@ class Evaluation:
         −∞ where a unit has no joint mode or a value is not finite.
     roots_loglik : (roots,) float
         log F of each kept root, without its weight and without the constants.
-    R : (cells, P + 3) float or None
-        Derivatives of `loglik` in f, d_0, ..., d_{P−1}, τ1 and τ2 of each cell; None if they were not asked for, or
+    R : (cells, P + 1 + T) float or None
+        Derivatives of `loglik` in f, d_0, ..., d_{P−1}, τ1, ..., τT of each cell; None if they were not asked for, or
         the value is −∞.
     """
 
@@ -152,8 +153,8 @@ class Program:
 
         Parameters
         ----------
-        lin : (cells, 3) float
-            f, τ1 and τ2 of each kept cell.
+        lin : (cells, 1 + T) float
+            f and τ1, ..., τT of each kept cell; T is 2 unless a response has more thresholds in its density.
         D : (cells, P) float
             Its coefficients of the coordinates on its path.
         points : tuple of int
@@ -173,16 +174,17 @@ class Program:
         moments = min(moments, 1) if ordinary else moments
         chosen = Rules(*rules(points))
         F = np.empty(len(self.roots))
-        R = np.zeros((len(self.cells) if moments > 0 else 1, self.depth + 3))
+        T = lin.shape[1] - 1
+        R = np.zeros((len(self.cells) if moments > 0 else 1, self.depth + lin.shape[1]))
         N = np.zeros((len(self.tree) if moments > 1 else 1, self.depth + 2))
 
         def sweep(lo, hi, part):
             placed = place(lo, hi)
-            sums = layers(self.depth, *self.largest, max(points))
+            sums = layers(self.depth, *self.largest, max(points), T)
             integrate_units(lo, hi, self.roots, cells, trees, places, chosen, sums, moments, placed, F, R, N)
             if moments > 1:
                 path, vpath, centre = np.zeros((3, self.depth))
-                at_mode = np.zeros((self.largest[1], 4))
+                at_mode = np.zeros((self.largest[1], 2 + 3 * T))
                 follow_units(lo, hi, self.roots, cells, trees, places, path, vpath, centre, at_mode, N, F, R)
 
         self._run(sweep, points, workspace)
@@ -210,7 +212,7 @@ class Program:
             As in `evaluate`.
         J : tuple of four arrays
             Derivatives of the cells' features in the parameters, by rows: ptr (cells + 1,), par (nnz,),
-            feature (nnz,), value (nnz,). Feature 0 is f, 1 + a is d_a, P + 1 and P + 2 are τ1 and τ2.
+            feature (nnz,), value (nnz,). Feature 0 is f, 1 + a is d_a, P + 1, P + 2, ... are τ1, τ2, ...
         p : int
             Number of parameters.
 
@@ -235,7 +237,7 @@ class Program:
 
         def sweep(lo, hi, part):
             placed = place(lo, hi)
-            sums = layers(self.depth, *self.largest[1:], max(points), p)
+            sums = layers(self.depth, *self.largest[1:], max(points), p, lin.shape[1] - 1)
             louis_units(lo, hi, self.roots, cells, trees, places, chosen, jacobian, sums, placed, F, score[part],
                         information[part])
 
@@ -300,7 +302,7 @@ class Program:
     def _checked(self, lin, D):
         lin = np.ascontiguousarray(lin, dtype=np.float64)
         D = np.ascontiguousarray(D, dtype=np.float64)
-        if lin.shape != (len(self.cells), 3) or D.shape != (len(self.cells), self.depth):
+        if lin.ndim != 2 or lin.shape[1] < 3 or len(lin) != len(self.cells) or D.shape != (len(self.cells), self.depth):
             raise ValueError(f"{len(self.cells)} cells at depth {self.depth}, but lin is {lin.shape}, D {D.shape}")
         return lin, D
 
@@ -315,14 +317,7 @@ class Program:
         cuts = np.searchsorted(work, total * np.arange(1, parts) / parts)
         cuts = np.unique(np.concatenate([[0], cuts, [len(self.roots)]]))
         tasks = [(int(lo), int(hi), part) for part, (lo, hi) in enumerate(pairwise(cuts))]
-        threads = min(workspace.threads, int(total / WORTH_A_THREAD), len(tasks))
-        if threads < 2:
-            for task in tasks:
-                sweep(*task)
-            return
-        running = [_pool(threads, os.getpid()).submit(sweep, *task) for task in tasks]
-        for task in running:
-            task.result()
+        threads_of(min(workspace.threads, int(total / WORTH_A_THREAD)), sweep, tasks)
 
     def work(self, points: tuple[int, ...]) -> np.ndarray:
         """Terms of cells that a recursion takes, added up over the roots: Σ_nodes cells Π_path Q."""
@@ -332,6 +327,18 @@ class Program:
             Q[level] *= Q[self.tree[level, PARENT]]
         terms = Q * (1.0 + self.tree[:, LAST] - self.tree[:, FIRST])
         return np.cumsum(np.add.reduceat(terms, self.roots)) if len(self.roots) else terms
+
+
+def threads_of(threads: int, function, tasks: list[tuple]) -> None:
+    """Call the function with the arguments of each task, on so many threads if there are tasks for two."""
+    threads = min(threads, len(tasks))
+    if threads < 2:
+        for task in tasks:
+            function(*task)
+        return
+    running = [_pool(threads, os.getpid()).submit(function, *task) for task in tasks]
+    for task in running:
+        task.result()
 
 
 @cache

@@ -10,7 +10,7 @@ a chain of such nodes, which places the points exactly as a product rule turned 
 joint curvature does, and lets a response stop at the deepest variable that it depends on.
 
 The posterior means over the points are accumulated on the way up:
-    B_i  = E[s_i], E[s_i u_a] for a on the path, E[∂log f/∂τ_1], E[∂log f/∂τ_2]          (Fisher's identity)
+    B_i  = E[s_i], E[s_i u_a] for a on the path, E[∂log f/∂τ_1], E[∂log f/∂τ_2], ...     (Fisher's identity)
     N_n  = a = E[∂ log g/∂u_n],  T̄ = E[δ z],  Ḡ = E[δ (u_anc − m_anc)]
 with g the integrand and δ = ∂ log g/∂u_n along the moves of the descendants' nodes; N feeds the total derivative
 (score.py).
@@ -24,28 +24,11 @@ from typing import NamedTuple
 import numba
 import numpy as np
 
-from semgllamm.integration.arrays import (
-    DEPTH,
-    END,
-    FIRST,
-    G1,
-    G2,
-    H11,
-    H12,
-    H22,
-    LAST,
-    RULE,
-    S1,
-    S2,
-    TRIALS,
-    WEIGHT,
-    S,
-    W,
-    Y,
-    examples,
-)  # fmt: skip
+from semgllamm.integration.arrays import DEPTH, END, FIRST, LAST, RULE, TRIALS, WEIGHT, G, S, Y, examples
 from semgllamm.integration.choices import LOG_SUM, log_sum
 from semgllamm.responses import dispatch
+from semgllamm.responses.adjacent import terms_of_any, value_of_any
+from semgllamm.responses.contract import MANY
 from semgllamm.responses.jit import kernel
 from semgllamm.responses.registry import BINOMIAL_LOGIT, MULTINOMIAL
 
@@ -65,20 +48,26 @@ class Sums(NamedTuple):
 
     u: np.ndarray  # (P,) the path
     du: np.ndarray  # (P,) u − m
-    B: np.ndarray  # (P, cells, P + 3)
+    B: np.ndarray  # (P, cells, P + 1 + T)
     N: np.ndarray  # (P, nodes, P + 2)
     A: np.ndarray  # (P, 4, P)
-    own: np.ndarray  # (P, own cells, 3) s, g1, g2 of the cells of a node at one point
-    leaf: np.ndarray  # (own cells, 3, points) the same at all points of a leaf
+    own: np.ndarray  # (P, own cells, 1 + T) s, g1, ..., gT of the cells of a node at one point
+    leaf: np.ndarray  # (own cells, 1 + T, points) the same at all points of a leaf
     points: np.ndarray  # (4, points) u, log integrand, factors under its logarithm, L of a choice
 
 
-def layers(P: int, nodes: int, cells: int, own: int, points: int) -> Sums:
-    """Room for trees of at most so many nodes and cells, so many cells of a node, and so many points of a rule."""
+def layers(P: int, nodes: int, cells: int, own: int, points: int, T: int = 2) -> Sums:
+    """Room for trees of at most so many nodes and cells, cells of a node, points of a rule, and own parameters."""
     return Sums(
-        np.zeros(P), np.zeros(P), np.zeros((P, cells, P + 3)), np.zeros((P, nodes, P + 2)), np.zeros((P, 4, P)),
-        np.zeros((P, own, 3)), np.zeros((own, 3, points)), np.zeros((4, points)),
+        np.zeros(P), np.zeros(P), np.zeros((P, cells, P + 1 + T)), np.zeros((P, nodes, P + 2)), np.zeros((P, 4, P)),
+        np.zeros((P, own, 1 + T)), np.zeros((own, 1 + T, points)), np.zeros((4, points)),
     )  # fmt: skip
+
+
+@kernel
+def count_own(own, T):
+    """How many own parameters a cell may have, of T that the array has room for."""
+    return T if own == MANY else own
 
 
 @kernel
@@ -118,6 +107,8 @@ def leaf_cells(n, cells, trees, rules, up, points, kept, moments):
     K = rules.count[trees.node[n, RULE]]
     u, log, factor = points[0], points[1], points[2]
     factors = 0
+    T = cells.lin.shape[1] - 1
+    after = 1 + T
     for i in range(first, trees.node[n, LAST]):
         nu = cells.lin[i, 0]
         for b in range(o):
@@ -135,13 +126,24 @@ def leaf_cells(n, cells, trees, rules, up, points, kept, moments):
                 else:
                     log[k] -= w * (x + math.log1p(e))
                 if moments == SECOND_DERIVATIVES:
-                    terms[W, k] = curvature
+                    terms[after, k] = curvature
             factors += 1
             if factors == FACTORS:
                 factors = 0
                 for k in range(K):
                     log[k] -= math.log(factor[k])
                     factor[k] = 1.0
+        elif T > 2 and cells.own[cells.code[i]] == MANY:
+            for k in range(K):
+                if moments == VALUE:
+                    v, _ = value_of_any(y, cells.data[i, TRIALS], nu + d * u[k], cells.lin[i])
+                else:
+                    wanted = 2 if moments == SECOND_DERIVATIVES else 0
+                    at = terms[:, k]
+                    v, _, _ = terms_of_any(
+                        y, cells.data[i, TRIALS], nu + d * u[k], cells.lin[i], at, at, at, wanted
+                    )
+                log[k] += w * v
         elif cells.code[i] == MULTINOMIAL:
             if cells.data[i, TRIALS] > 0.0:
                 for k in range(K):
@@ -153,7 +155,7 @@ def leaf_cells(n, cells, trees, rules, up, points, kept, moments):
                 )
                 log[k] += w * v
                 if moments == SECOND_DERIVATIVES:
-                    terms[W, k] = 0.0  # the information of a choice is that of its cells together
+                    terms[after, k] = 0.0  # the information of a choice is that of its cells together
         elif moments == SECOND_DERIVATIVES or (moments > VALUE and cells.own[cells.code[i]] > 0):
             for k in range(K):
                 t = dispatch.terms(
@@ -161,10 +163,11 @@ def leaf_cells(n, cells, trees, rules, up, points, kept, moments):
                     cells.lin[i, 1], cells.lin[i, 2]
                 )
                 log[k] += w * t[0]
-                terms[S, k], terms[G1, k], terms[G2, k] = t[1], t[4], t[5]
+                terms[S, k], terms[G, k], terms[G + 1, k] = t[1], t[4], t[5]
                 if moments == SECOND_DERIVATIVES:
-                    terms[W, k], terms[S1, k], terms[S2, k] = t[2], t[6], t[7]
-                    terms[H11, k], terms[H12, k], terms[H22, k] = t[10], t[11], t[12]
+                    terms[after, k], terms[after + 1, k], terms[after + 2, k] = t[2], t[6], t[7]
+                    b = after + 1 + T
+                    terms[b, k], terms[b + 1, k], terms[b + 2, k] = t[10], t[11], t[12]
         else:
             for k in range(K):
                 v, terms[S, k] = dispatch.value(
@@ -201,6 +204,7 @@ def leaf(n, r0, n0, cells, trees, places, rules, sums, moments):
     rule = trees.node[n, RULE]
     K = rules.count[rule]
     T = places.T[n]
+    room = cells.lin.shape[1] - 1
     z = rules.z[rule]
     u, p = sums.points[0], sums.points[1]
     centre = leaf_points(n, trees, places, rules, sums.du, sums.points)
@@ -223,14 +227,11 @@ def leaf(n, r0, n0, cells, trees, places, rules, sums, moments):
         B = sums.B[o, i - r0]
         B[0] = e0
         B[1 + o] = centre * e0 + T * ez
-        if cells.own[cells.code[i]] > 0:
-            g1 = 0.0
-            g2 = 0.0
+        for a in range(count_own(cells.own[cells.code[i]], room)):
+            g = 0.0
             for k in range(K):
-                g1 += p[k] * sums.leaf[i - first, G1, k]
-                g2 += p[k] * sums.leaf[i - first, G2, k]
-            B[len(B) - 2] = g1
-            B[len(B) - 1] = g2
+                g += p[k] * sums.leaf[i - first, G + a, k]
+            B[len(B) - room + a] = g
         w = cells.data[i, WEIGHT]
         for b in range(o + 1):
             A[FIXED, b] += w * e0 * cells.D[i, b]
@@ -283,19 +284,25 @@ def own_cells(n, cells, trees, sums):
         nu = cells.lin[i, 0]
         for b in range(o + 1):
             nu += cells.D[i, b] * sums.u[b]
-        choice = cells.code[i] == MULTINOMIAL
-        if choice and cells.data[i, TRIALS] > 0.0:
-            L = log_sum(cells.choice[LOG_SUM], (i, o, cells, sums.u))
-        t = dispatch.terms(
-            cells.terms[cells.code[i]], cells.data[i, Y], cells.data[i, TRIALS], nu, L if choice else cells.lin[i, 1],
-            cells.lin[i, 2]
-        )
         w = cells.data[i, WEIGHT]
-        total += w * t[0]
         kept = sums.own[o, i - first]
-        kept[S], kept[G1], kept[G2] = t[1], t[4], t[5]
+        if len(kept) > 3 and cells.own[cells.code[i]] == MANY:
+            logf, _, _ = terms_of_any(cells.data[i, Y], cells.data[i, TRIALS], nu, cells.lin[i], kept, kept, kept, 0)
+            total += w * logf
+        else:
+            choice = cells.code[i] == MULTINOMIAL
+            if choice and cells.data[i, TRIALS] > 0.0:
+                L = log_sum(cells.choice[LOG_SUM], (i, o, cells, sums.u))
+            t = dispatch.terms(
+                cells.terms[cells.code[i]], cells.data[i, Y], cells.data[i, TRIALS], nu,
+                L if choice else cells.lin[i, 1], cells.lin[i, 2]
+            )
+            total += w * t[0]
+            kept[S], kept[G], kept[G + 1] = t[1], t[4], t[5]
+            for a in range(3, len(kept)):
+                kept[a] = 0.0
         for b in range(o + 1):
-            A[b] += w * t[1] * cells.D[i, b]
+            A[b] += w * kept[S] * cells.D[i, b]
     return total
 
 
@@ -313,14 +320,14 @@ def add_point(n, r0, n0, w, z, trees, sums, moments):
         B = sums.B[o, i - r0]
         B[0] += w * kept[S]
         B[1 + o] += w * kept[S] * u
-        B[P + 1] += w * kept[G1]
-        B[P + 2] += w * kept[G2]
+        for a in range(1, len(kept)):
+            B[P + a] += w * kept[a]
     for i in range(last - r0, trees.node[end - 1, LAST] - r0):
         B = sums.B[o, i]
         below = sums.B[o + 1, i]
         B[0] += w * below[0]
         B[1 + o] += w * below[0] * u
-        for b in range(o + 2, P + 3):
+        for b in range(o + 2, len(B)):
             B[b] += w * below[b]
     if moments == MOVING_POINTS:
         A = sums.A[o]
@@ -403,6 +410,7 @@ def integrate_units(lo, hi, roots, cells, trees, places, rules, sums, moments, p
     F is −∞ where a unit's points could not be placed, or its integrand is not finite.
     """
     P = cells.D.shape[1]
+    width = P + cells.lin.shape[1]
     for r in range(lo, hi):
         n0 = roots[r]
         end = trees.node[n0, END]
@@ -415,7 +423,7 @@ def integrate_units(lo, hi, roots, cells, trees, places, rules, sums, moments, p
             # the entries of cells that do not reach the deepest level are never written
             for o in range(P):
                 for i in range(last - r0):
-                    for b in range(P + 3):
+                    for b in range(width):
                         sums.B[o, i, b] = 0.0
         logF = node(n0, r0, n0, cells, trees, places, rules, sums, moments)
         if not abs(logF) < np.inf:
@@ -425,7 +433,7 @@ def integrate_units(lo, hi, roots, cells, trees, places, rules, sums, moments, p
             for n in range(n0, end):
                 for i in range(trees.node[n, FIRST], trees.node[n, LAST]):
                     w = trees.share[n] * cells.data[i, WEIGHT]
-                    for b in range(P + 3):
+                    for b in range(width):
                         R[i, b] = w * sums.B[0, i - r0, b]
                 if moments == MOVING_POINTS:
                     for b in range(P + 2):

@@ -18,12 +18,15 @@ from semgllamm.integration.arrays import DEPTH, END, FIRST, LAST, PARENT, TRIALS
 from semgllamm.integration.choices import FOLLOW, MEAN, follow_choice, follow_mean
 from semgllamm.integration.recursion import bernoulli_logit
 from semgllamm.responses import dispatch
+from semgllamm.responses.adjacent import terms_of_any
+from semgllamm.responses.contract import MANY
 from semgllamm.responses.jit import kernel
 from semgllamm.responses.registry import BINOMIAL_LOGIT, MULTINOMIAL
 
 __all__ = ["follow_units"]
 
-S, W, S1, S2 = range(4)
+# columns of what is kept of a cell at the mode: s and the first derivatives in τ, then those of s and of ω, and ω
+S = 0
 
 
 @kernel
@@ -53,7 +56,9 @@ def adjoint_fronts(n0, n1, trees, places, N, v):
 def follow_curvature(n0, n1, cells, trees, places, N, R, path, centre, at_mode):
     """Add what reaches R through the curvatures ω, and gather a + Σ ν̄_i d_i, eliminated, in g."""
     M, m, g = places.M, places.m, places.g
-    tau = R.shape[1] - 2
+    T = cells.lin.shape[1] - 1
+    tau = R.shape[1] - T
+    W = 1 + 3 * T
     r0 = trees.node[n0, FIRST]
     for n in range(n0, n1):
         for a in range(trees.node[n, DEPTH] + 1):
@@ -71,23 +76,27 @@ def follow_curvature(n0, n1, cells, trees, places, N, R, path, centre, at_mode):
                 nu += cells.D[i, b] * path[b]
             w = cells.data[i, WEIGHT]
             kept = at_mode[i - r0]
-            dw1 = 0.0
-            dw2 = 0.0
+            slopes, bends = kept[1 + T : 1 + 2 * T], kept[1 + 2 * T : W]
             if cells.code[i] == BINOMIAL_LOGIT and cells.data[i, TRIALS] == 1.0:
                 _, _, kept[S], kept[W], dw = bernoulli_logit(cells.data[i, Y], nu)
-                kept[S1], kept[S2] = 0.0, 0.0
+                slopes[:], bends[:] = 0.0, 0.0
             elif cells.code[i] == MULTINOMIAL:
                 if cells.data[i, TRIALS] > 0.0:
                     arguments = (i, n, r0, o, cells, path, M, g, R, at_mode, centre)
                     follow_choice(cells.choice[FOLLOW], arguments)
                 continue
+            elif T > 2 and cells.own[cells.code[i]] == MANY:
+                _, kept[W], dw = terms_of_any(
+                    cells.data[i, Y], cells.data[i, TRIALS], nu, cells.lin[i], kept[: 1 + T], slopes, bends, 1
+                )
             else:
                 t = dispatch.terms(
                     cells.terms[cells.code[i]], cells.data[i, Y], cells.data[i, TRIALS], nu,
                     cells.lin[i, 1], cells.lin[i, 2]
                 )
-                kept[S], kept[W], kept[S1], kept[S2] = t[1], t[2], t[6], t[7]
-                dw, dw1, dw2 = t[3], t[8], t[9]
+                slopes[:], bends[:] = 0.0, 0.0
+                kept[S], kept[W], slopes[0], slopes[1] = t[1], t[2], t[6], t[7]
+                dw, bends[0], bends[1] = t[3], t[8], t[9]
             wbar = 0.0
             for a in range(o + 1):
                 x = 0.0
@@ -97,8 +106,8 @@ def follow_curvature(n0, n1, cells, trees, places, N, R, path, centre, at_mode):
                 R[i, 1 + a] += 2.0 * w * kept[W] * x
             nubar = dw * wbar
             R[i, 0] += nubar
-            R[i, tau] += dw1 * wbar
-            R[i, tau + 1] += dw2 * wbar
+            for a in range(T):
+                R[i, tau + a] += bends[a] * wbar
             for a in range(o + 1):
                 R[i, 1 + a] += nubar * path[a]
                 g[n, a] += nubar * cells.D[i, a]
@@ -109,7 +118,9 @@ def follow_curvature(n0, n1, cells, trees, places, N, R, path, centre, at_mode):
 @kernel
 def follow_mode(n0, n1, cells, trees, places, R, v, path, vpath, at_mode):
     """Solve for v (which holds H) and add what reaches R through the mode."""
-    tau = R.shape[1] - 2
+    T = cells.lin.shape[1] - 1
+    tau = R.shape[1] - T
+    W = 1 + 3 * T
     r0 = trees.node[n0, FIRST]
     for n in range(n0, n1):
         o = trees.node[n, DEPTH]
@@ -131,8 +142,8 @@ def follow_mode(n0, n1, cells, trees, places, R, v, path, vpath, at_mode):
             w = trees.share[n] * cells.data[i, WEIGHT]
             kept = at_mode[i - r0]
             R[i, 0] -= w * kept[W] * dv
-            R[i, tau] += w * kept[S1] * dv
-            R[i, tau + 1] += w * kept[S2] * dv
+            for a in range(T):
+                R[i, tau + a] += w * kept[1 + T + a] * dv
             for a in range(o + 1):
                 R[i, 1 + a] += w * (kept[S] * vpath[a] - kept[W] * dv * path[a])
         for i in range(trees.node[n, FIRST], trees.node[n, LAST] if cells.choice[MEAN] != 0 else 0):

@@ -5,8 +5,9 @@ y ~ x         β[y, x]                 g ~ w, g <~ w      Γ[g, w]
 y ~ f:x       Λ[y, f] times x         y ~ 1, g ~ 1       β[y, 1], Γ[g, 1]
 y ~~ y        Θ[y, y] at y's own level; at a higher level a random intercept of y with this variance in Ψ
 f ~~ g        Ψ[f, g]                 f ~~ y             Ω[y, f]
-u | t1        κ[u, t1]
+u | t1        κ[u, t1]                @thresholds(u ~ x)     κ[u, t1] times x, and so on
 @dispersion(y ~ z)     α[y, z], a logarithm        @inflation(y ~ z)      ϱ[y, z], a logit
+@guessing(u ~ 1), @ceiling(u ~ 1)    logits of asymptotes
 
 Under lavaan's headers a response of both levels is the sum of a part within and a part between clusters. Where it is a
 cause at a level, its part of that level is a latent variable, to which the paths of that level run: y = y@row +
@@ -20,7 +21,7 @@ from collections.abc import Sequence
 from semgllamm.diagram.diagram import PathDiagram
 from semgllamm.diagram.parts import Parameter
 from semgllamm.errors import ModelError
-from semgllamm.model.matrices import FIXED, Cell, Matrices, Model, Response
+from semgllamm.model.matrices import FIXED, OWN_MATRICES, Cell, Matrices, Model, Response
 
 __all__ = ["level_index", "lower"]
 
@@ -133,8 +134,12 @@ class _Lowering:
         if row.op == "~~" and row.lhs == row.rhs and row.fixed == 1.0 and self._is_probit(row):
             return FIXED  # the variance of its link
         number = self._number(row)
-        place = getattr(self, _PLACE[row.op])
-        matrix, lhs, rhs, times = place(row)
+        if row.op.startswith("@"):
+            matrix, lhs, rhs, times = self._auxiliary(row)
+        elif row.op.startswith("|t"):
+            matrix, lhs, rhs, times = "kappa", row.lhs, row.op.strip("|~"), row.rhs
+        else:
+            matrix, lhs, rhs, times = getattr(self, _PLACE[row.op])(row)
         value = 0.0 if row.fixed is None else float(row.fixed)
         self.cells[row.group - 1][matrix].append(Cell(lhs, rhs, number, value, times))
         return number
@@ -160,11 +165,10 @@ class _Lowering:
     def _threshold(self, row):
         return "kappa", row.lhs, row.rhs, None
 
-    def _dispersion(self, row):
-        return "alpha", row.lhs, row.rhs or "1", None
-
-    def _inflation(self, row):
-        return "rho", row.lhs, row.rhs or "1", None
+    def _auxiliary(self, row):
+        """A term of a linear predictor that is not the mean's: ``@dispersion~``, ``@guessing~1``."""
+        kind = row.op[1:].partition("~")[0]
+        return OWN_MATRICES.get(kind, kind), row.lhs, row.rhs or "1", None
 
     def _regression(self, row):
         effect, cause = self._node(row.lhs, row), self._node(row.rhs, row)
@@ -225,6 +229,5 @@ class _Lowering:
 
 _PLACE = {
     "=~": "_measurement", "<~": "_regression", "~": "_regression", "~1": "_intercept", "~~": "_covariance",
-    "|": "_threshold", "@dispersion~1": "_dispersion", "@dispersion~": "_dispersion", "@inflation~1": "_inflation",
-    "@inflation~": "_inflation",
+    "|": "_threshold",
 }  # fmt: skip

@@ -1,8 +1,9 @@
 """The GLLAMM of a path diagram: its matrices, cell by cell, with a constant or a parameter number in each.
 
     ν_i = x_i'β + o_i + Σ_m λ_m z_mi η_m,        η = Bη + Γw + α + ζ,   ζ^(l) ~ N(0, Ψ^(l)),
-    Gaussian responses have residual covariances Θ, and covariances Ω of their residuals with ζ; ordinal ones have
-    thresholds κ; other parameters of a family's own, log dispersions and logits of inflation, are τ = z'α.
+    Gaussian responses have residual covariances Θ, and covariances Ω of their residuals with ζ; ordered ones have
+    thresholds κ + x'δ; other parameters of a family's own, log dispersions and logits of inflation and of asymptotes,
+    are τ = z'α.
 
 (Skrondal & Rabe-Hesketh 2004, equations 4.1 to 4.3, with Muthén's intercepts written out.)
 """
@@ -18,6 +19,7 @@ from semgllamm.responses.contract import Family
 __all__ = ["Cell", "Matrices", "Model", "Response"]
 
 FIXED = -1
+OWN_MATRICES = {"dispersion": "alpha", "inflation": "rho"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,9 +44,10 @@ class Cell:
 @dataclass(frozen=True)
 class Matrices:
     """The matrices of one group. ``beta`` holds intercepts in column "1", ``Gamma`` latent intercepts likewise;
-    ``kappa`` has one row a response and columns t1, t2, …; ``Psi`` and ``Theta`` hold their lower triangles; ``Omega``
-    has the covariance of a response's residual (row) with the disturbance of a latent variable (column); ``alpha``
-    holds the linear predictors of dispersions and ``rho`` those of inflations, by response and covariate."""
+    ``kappa`` has one row a response and columns t1, t2, …, the effects of covariates on them with `times`; ``Psi``
+    and ``Theta`` hold their lower triangles; ``Omega`` has the covariance of a response's residual (row) with the
+    disturbance of a latent variable (column); ``alpha`` holds the linear predictors of dispersions, ``rho`` those
+    of inflations, ``guessing`` and ``ceiling`` those of asymptotes, by response and covariate."""
 
     beta: tuple[Cell, ...] = ()
     Lambda: tuple[Cell, ...] = ()
@@ -56,10 +59,21 @@ class Matrices:
     kappa: tuple[Cell, ...] = ()
     alpha: tuple[Cell, ...] = ()
     rho: tuple[Cell, ...] = ()
+    guessing: tuple[Cell, ...] = ()
+    ceiling: tuple[Cell, ...] = ()
 
     def own(self, kind: str) -> tuple[Cell, ...]:
-        """The linear predictors of one kind, "dispersion" or "inflation"."""
-        return self.alpha if kind == "dispersion" else self.rho
+        """The linear predictors of one kind: "dispersion", "inflation", "guessing" or "ceiling"."""
+        return getattr(self, OWN_MATRICES.get(kind, kind))
+
+    def auxiliary(self) -> tuple[Cell, ...]:
+        """Those of every kind."""
+        return (*self.alpha, *self.rho, *self.guessing, *self.ceiling)
+
+    def thresholds(self, name: str) -> list[Cell]:
+        """The thresholds of a response in their order, without the effects of covariates on them."""
+        cells = (c for c in self.kappa if c.row == name and c.times is None)
+        return sorted(cells, key=lambda c: int(c.column[1:]))
 
     def items(self):
         """(name, cells) of every matrix."""

@@ -24,10 +24,13 @@ from dataclasses import dataclass
 
 import numpy as np
 
-__all__ = ["NO_OWN", "Family"]
+__all__ = ["MANY", "NO_OWN", "Family"]
 
 # g1, g2, s1, s2, w1, w2, h11, h12, h22 of a family without own parameters
 NO_OWN = (0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0)
+
+# own parameters of a family that has as many as the response has thresholds
+MANY = 3
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -43,11 +46,16 @@ class Family:
     code : int
         What the engine knows its kernels by; the registry gives it, and families with the same kernels share it.
     own : int
-        Number of own parameters per response: 0, 1 (τ1) or 2 (τ1 and τ2).
+        Number of own parameters per response: 0, 1 (τ1), 2 (τ1 and τ2), or MANY (one for each threshold; the kernels
+        then are of the first two).
     predictors : tuple of str
         What each own parameter is, if it has a linear predictor: "dispersion" (a logarithm), "inflation" (a logit).
     dispersion : str
         What is called so: ``@dispersion(y ~ 1)`` is the logarithm of this.
+    thresholds : str
+        How the thresholds κ of an ordered answer enter: "around" (τ1 and τ2 are those below and above it), "steps"
+        (each step that could be taken is a response of its own, with the step's threshold above or below), "all"
+        (each is in every answer's density), "" (there are none).
     beside : str or None
         The directive that names the second column: "trials", "event" or "interval".
     has_residual : bool
@@ -84,6 +92,7 @@ class Family:
     own: int = 0
     predictors: tuple[str, ...] = ()
     dispersion: str = ""
+    thresholds: str = ""
     beside: str | None = None
     has_residual: bool = False
     residual_variance: float | None = None

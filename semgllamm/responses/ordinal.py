@@ -204,15 +204,15 @@ KERNELS = {
 }
 
 
-def check(values, trials, column):
+def check(values, trials, column, family="ordinal"):
     codes = as_numbers(values, column)
     require_finite(codes, column)
-    require_whole(codes, column, "ordinal")
+    require_whole(codes, column, family)
     number = len(np.unique(codes[~np.isnan(codes)]))
     if number > LARGEST_NUMBER_OF_CATEGORIES:
         raise DataError(
             f"column '{column}' has {number} categories, more than the {LARGEST_NUMBER_OF_CATEGORIES} that an "
-            "ordinal response may have",
+            "ordered response may have",
             remedy="Join categories, or treat the response as gaussian.",
         )
 
@@ -241,7 +241,7 @@ def simulate(nu, own, n, rng, link):
 
 FAMILIES = tuple(
     Family(
-        name="ordinal", link=link, default_link="logit", own=2,
+        name="ordinal", link=link, default_link="logit", own=2, thresholds="around",
         residual_variance=LATENT_VARIANCE[link], value=value, terms=terms, check=check, log_constant=log_constant,
         mean=partial(mean, link=link), simulate=partial(simulate, link=link),
     )

@@ -11,6 +11,8 @@ import numpy as np
 
 from semgllamm.errors import ModelError
 from semgllamm.responses import (
+    adjacent,
+    asymptotes,
     bernoulli,
     beta,
     binomial,
@@ -22,6 +24,7 @@ from semgllamm.responses import (
     nbinom,
     ordinal,
     poisson,
+    sequential,
     survival,
     zeros,
 )
@@ -45,6 +48,9 @@ LISTED: tuple[Family, ...] = (
     *censored.FAMILIES,
     *zeros.FAMILIES,
     *multinomial.FAMILIES,
+    *asymptotes.FAMILIES,
+    *sequential.FAMILIES,
+    *adjacent.FAMILIES,
 )
 # what the engine knows a family by: its place among the different pairs of kernels
 _KERNELS = tuple(dict.fromkeys((family.value, family.terms) for family in LISTED))

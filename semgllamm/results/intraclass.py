@@ -35,7 +35,8 @@ def intraclass_correlations(fit: Fit) -> list[tuple[str, str, float, float]]:
             continue
         residual = response.family.residual_variance
         theta = next((c for c in group.Theta if c.row == c.column == response.name), None)
-        if residual is None and theta is None:
+        scaled = residual is not None and any(c.row == response.name for c in group.alpha)
+        if scaled or (residual is None and theta is None):
             continue
         cells = {c.row: c for c in group.Psi if c.row == c.column}
 

@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from semgllamm.estimation.gaussian import GaussianLikelihood
+from semgllamm.estimation.grid import GridLikelihood
 from semgllamm.estimation.nested import NestedLikelihood
 
 if TYPE_CHECKING:
@@ -36,6 +37,8 @@ def empirical_bayes(fit: Fit, level: str | int | None = None, se: bool = True) -
     wanted = _level(fit, level)
     names = [n for n, at in zip(fit.model.eta, fit.model.eta_level) if at == wanted]
     scores = _in_closed_form if isinstance(fit.likelihood, GaussianLikelihood) else _by_quadrature
+    if isinstance(fit.likelihood, GridLikelihood):
+        scores = _on_the_grid
     out = {}
     for name, value, variance in scores(fit, names, wanted):
         out[name] = value
@@ -180,6 +183,15 @@ def _least_squares(Lambda: np.ndarray, Theta: np.ndarray, Sigma: np.ndarray) -> 
     gain[own] = inverse @ weighted.T
     variance[own] = np.diag(gain[own] @ Theta @ gain[own].T)
     return gain, variance
+
+
+def _on_the_grid(fit: Fit, names: list[str], level: int):
+    """The same from the posteriors on a shared grid."""
+    mean, covariance = fit.likelihood.posterior(fit.free, fit.points)
+    first = fit.design.first_row[level]
+    for name in names:
+        k = fit.model.eta.index(name)
+        yield name, mean[first, k], covariance[first, k, k]
 
 
 def _by_quadrature(fit: Fit, names: list[str], level: int):

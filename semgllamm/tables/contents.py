@@ -262,9 +262,14 @@ def sections(rows: list[Estimate], setting: Setting, level: str | None) -> Itera
     yield from table("Covariances:", covariances, setting, headed=True, extra=correlation_column(setting, level))
     yield from table("Intercepts:", [row for row in rows if row.op == "~1"], setting)
     yield from table("Thresholds:", [row for row in rows if row.op == "|"], setting)
+    yield from table("Effects on Thresholds:", [row for row in rows if row.op.startswith("|t")], setting)
     own = [row for row in rows if row.op == "~~" and row.lhs == row.rhs]
     yield from table("Variances:", own, setting, extra=deviation_column(setting))
-    for title, op in {"Dispersions (log):": "@dispersion", "Zeros (logit):": "@inflation"}.items():
+    predictors = {
+        "Dispersions (log):": "@dispersion", "Zeros (logit):": "@inflation",
+        "Lower Asymptotes (logit):": "@guessing", "Upper Asymptotes (logit):": "@ceiling",
+    }  # fmt: skip
+    for title, op in predictors.items():
         own = [row for row in rows if row.op.startswith(op)]
         names = list(dict.fromkeys(row.lhs for row in own))
         yield from table(title, sorted(own, key=lambda row: (names.index(row.lhs), row.rhs != "")), setting)
@@ -314,6 +319,8 @@ def shown_name(row: Estimate) -> str:
     """The side of the statement that the sub-header does not name."""
     if row.op == "|":
         return f"{row.lhs}|{row.rhs}"
+    if row.op.startswith("|t"):
+        return f"{row.lhs}{row.op.removesuffix('~')} ~ {row.rhs}"
     if row.op.startswith("@"):
         return f"{row.lhs} ~ {row.rhs}" if row.rhs else row.lhs
     return row.lhs if row.op in ("~1", ":=", "~*~") else row.rhs

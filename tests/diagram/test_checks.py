@@ -152,12 +152,12 @@ def test_names_that_are_columns_too():
         ('efa("b")*f =~ y1 + y2 + y3', "rotated factor 'f'"),
         ('y ~ prior("normal(0,1)")*x', "prior of y ~ x"),
         ("u ~ x @family(poisson)\n@dispersion(u ~ z)", "@dispersion of 'u', which is poisson"),
-        ("u ~ x @family(ordinal)\n@thresholds(u ~ z)", "@thresholds of 'u'"),
+        ("u ~ x @family(poisson)\n@thresholds(u ~ z)", "@thresholds of 'u', which is poisson"),
+        ("u ~ x @family(ordinal)\n@guessing(u ~ 1)", "@guessing of 'u', which is ordinal"),
+        ("u ~ x @family(beta)\n@ceiling(u ~ 1)", "@ceiling of 'u', which is beta"),
         ("u ~ x @family(gamma)\n@inflation(u ~ z)", "@inflation of 'u', which is gamma"),
         ("u ~ x @family(gamma) @event(z)", "@event of 'u', which is gamma"),
         ("u ~ x @family(weibull) @trials(z)", "@trials of 'u', which is weibull"),
-        ("u ~ x @family(bernoulli)\n@guessing(u ~ 1)", "@guessing of 'u'"),
-        ("u ~ x @family(bernoulli)\n@ceiling(u ~ 1)", "@ceiling of 'u'"),
         ("y ~ x + (1 | g)\n@weight(g, w)", "sampling weights"),
         ("y ~ x\n@frequency(row, n)", "replication weights"),
         ("y ~ x @family(gamma(probit))", r"family gamma\(probit\) of 'y'"),
@@ -186,7 +186,8 @@ def test_a_link_that_does_not_fit_is_told_with_those_that_do():
     with pytest.raises(ModelError) as caught:
         check_estimable(read("y ~ x @family(gamma(probit))"))
     assert "Links of gamma: log, reciprocal, identity, inverse_square." in str(caught.value)
-    assert "The link probit fits bernoulli, binomial, ordinal, beta." in str(caught.value)
+    fitting = "bernoulli, bernoulli3pl, bernoulli3plu, bernoulli4pl, binomial, ordinal, sequential, beta."
+    assert f"The link probit fits {fitting}" in str(caught.value)
 
 
 def test_the_language_knows_the_families_that_are_fitted_with_their_links():
@@ -198,7 +199,9 @@ def test_the_language_knows_the_families_that_are_fitted_with_their_links():
     for family in registry.FAMILIES:
         known = fitted[family.name]
         assert known.links == registry.links_of(family.name) and known.links[0] == family.default_link
-        assert (known.own, known.beside) == (family.predictors, family.beside)
+        # a residual variance gives way to a dispersion only where one is written
+        own = known.written if family.has_residual else known.own
+        assert (own, known.beside) == (family.predictors, family.beside)
 
 
 @pytest.mark.parametrize(

@@ -6,9 +6,13 @@ from scipy.special import expit, gammaln, logsumexp, ndtr
 
 from semgllamm.responses import registry
 
-FAMILIES = [("gaussian", "identity"), ("binomial", "logit"), ("binomial", "probit"), ("binomial", "cloglog"),
-            ("poisson", "log"), ("ordinal", "logit"), ("ordinal", "probit"), ("ordinal", "cloglog")]  # fmt: skip
-CODES = tuple(registry.lookup(*family).code for family in FAMILIES)
+CODES = tuple(
+    registry.lookup(name, link).code
+    for name, link in (
+        ("gaussian", "identity"), ("binomial", "logit"), ("binomial", "probit"), ("binomial", "cloglog"),
+        ("poisson", "log"), ("ordinal", "logit"), ("ordinal", "probit"), ("ordinal", "cloglog"),
+    )
+)  # fmt: skip
 GAUSSIAN, LOGIT, PROBIT, CLOGLOG, POISSON, ORDINAL_LOGIT, ORDINAL_PROBIT, ORDINAL_CLOGLOG = CODES
 
 

@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+from dense_grid import LOGIT, POISSON
 from forests import SHAPES, forest, weighted, written_out
 
 from semgllamm.integration.program import DEPTH, END, FIRST, LAST, PARENT, build
@@ -130,7 +131,7 @@ def test_an_impossible_unit_gives_minus_infinity_and_leaves_no_trace(bad):
 
 def test_modes_are_found_from_afar():
     # 300 equal answers and large coefficients: Newton's full steps overshoot from u = 0
-    trees = forest([-1, 0], codes=[1, 4], cells=150, loading=4.0)
+    trees = forest([-1, 0], codes=[LOGIT, POISSON], cells=150, loading=4.0)
     trees.y[:] = trees.trials
     program = trees.program()
     result = program.evaluate(*trees.predictors(program), (7, 7))

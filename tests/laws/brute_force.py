@@ -77,10 +77,10 @@ DENSITY = {
 
 def log_density(
     family: str, y: float, nu, trials: float = 1, theta: float = 1.0, kappa: Sequence[float] = (),
-    dispersion: float = 0.0, inflation: float = 0.0,
+    dispersion: float = 0.0, inflation: float = 0.0, guessing: float = -np.inf, ceiling: float = np.inf,
 ):  # fmt: skip
     """log f(y | ν) with every constant; θ the Gaussian variance, κ the thresholds of categories 0, 1, …, the dispersion
-    a logarithm, the inflation a logit; `trials` also tells whether an event was seen."""
+    a logarithm, the inflation and the asymptotes logits; `trials` also tells whether an event was seen."""
     name, _, link = family.rstrip(")").partition("(")
     if name == "gaussian":
         return stats.norm.logpdf(y, nu, np.sqrt(theta))
@@ -101,9 +101,19 @@ def log_density(
         if y == 0:
             return np.log(pi) + 0 * nu
         return np.log1p(-pi) + log_f - np.log(-np.expm1(log_none))
+    if name.startswith("bernoulli") and name != "bernoulli":
+        p = expit(guessing) + (expit(ceiling) - expit(guessing)) * F(nu)
+        return np.log(p if y else 1 - p)
     if name in ("bernoulli", "binomial"):
         found = stats.binom.logpmf(y, trials, F(nu))
         return np.where(np.isnan(found), -np.inf, found)
+    if name == "sequential":
+        there = kappa[: int(y) + 1]
+        with np.errstate(divide="ignore"):
+            return sum(np.log(F(k - nu) if place == y else 1 - F(k - nu)) for place, k in enumerate(there))
+    if name == "adjacent":
+        logs = [k * nu - np.sum(kappa[:k]) for k in range(len(kappa) + 1)]
+        return logs[int(y)] - logsumexp(np.stack(np.broadcast_arrays(*logs)), axis=0)
     edges = np.array([-np.inf, *kappa, np.inf])
     with np.errstate(divide="ignore"):  # the tails of the grid underflow
         return np.log(F(edges[int(y) + 1] - nu) - F(edges[int(y)] - nu))

@@ -11,9 +11,11 @@ from semgllamm.responses.registry import FAMILIES
 
 FAMILY = {f"{f.name}({f.link})" if f.name != "censored" else "censored(identity, lower=0)": f for f in FAMILIES
           if not f.is_joint}  # choices: test_choices.py
-OWN = {"dispersion": 0.3, "inflation": -0.4}
+OWN = {"dispersion": 0.3, "inflation": -0.4, "guessing": -1.2, "ceiling": 2.0}
 # log f of an inverse Gaussian response is level for high log means, and its rule converges slowly
-POINTS = {"inversegaussian(log)": 41, "hurdlenbinom1(log)": 41}
+POINTS = {
+    "inversegaussian(log)": 41, "hurdlenbinom1(log)": 41, "bernoulli3plu(cloglog)": 51, "bernoulli4pl(cloglog)": 51,
+}  # fmt: skip
 # log f that falls like a double exponential needs small variances, or a finer grid than four dimensions allow
 STEEP = ("inversegaussian(log)", "beta(cloglog)", "beta(loglog)")
 # intercept, slope, and a factor on the covariances that keep ν within the domain of a link, over the whole grid
@@ -37,7 +39,8 @@ def long_data(family, rng, n=12):
     known, x = FAMILY[family], rng.normal(size=n)
     trials = np.full(n, 3.0) if family.startswith("binomial") else np.ones(n)
     drawn = {
-        "gaussian": rng.normal(size=n), "ordinal": np.arange(n) % 3, "censored": np.maximum(rng.normal(size=n), 0),
+        "gaussian": rng.normal(size=n), "ordinal": np.arange(n) % 3,
+        "sequential": np.arange(n) % 3, "adjacent": np.arange(n) % 3, "censored": np.maximum(rng.normal(size=n), 0),
         "binomial": rng.integers(0, 4, n), "bernoulli": rng.integers(0, 2, n),
     }  # fmt: skip
     if known.link == "log" and known.residual_variance is None and known.name in ("bernoulli", "binomial"):
@@ -55,7 +58,7 @@ def long_data(family, rng, n=12):
 
 def own_parameters(family):
     """(named parameters, arguments of log f) of the response besides its slope."""
-    if family.startswith("ordinal"):
+    if FAMILY[family].thresholds:
         return {"y|t1": -0.5, "y|t2": 0.7}, {"kappa": (-0.5, 0.7)}
     if FAMILY[family].has_residual:
         return {"y~1": 0.2, "y~~y": 1.6}, {"theta": 1.6}
@@ -265,3 +268,64 @@ def test_items_in_long_form():
         ])  # fmt: skip
 
     agrees(text, data, values, [unit(list(zip(data.y[person == p], item[person == p]))) for p in range(6)])
+
+
+@pytest.mark.parametrize("levels", [2, 3])
+@pytest.mark.parametrize("family", ["ordinal(probit)", "ordinal(cloglog)", "sequential(logit)", "bernoulli(probit)"])
+def test_scales_of_latent_responses_and_effects_on_thresholds(family, levels):
+    rng = np.random.default_rng(7)
+    ordered = not family.startswith("bernoulli")
+    data = long_data(family, rng).assign(z=rng.uniform(-1, 1, 12))
+    bar = "child" if levels == 2 else "school/child"
+    text = f"y ~ x + (1 | {bar})  @family({family}) @dispersion(x)" + ("\n@thresholds(y ~ z)" if ordered else "")
+    found = walk(text, data)
+    values = {"y~x": 0.4, "y@dispersion~x": 0.25, "child.intercept~~child.intercept": 0.5}
+    values |= {"y|t1": -0.5, "y|t2": 0.7, "y|t1~z": 0.3, "y|t2~z": -0.2} if ordered else {"y~1": 0.2}
+
+    def cell(row):
+        scale = np.exp(0.25 * row.x)
+        kappa = np.array([-0.5 + 0.3 * row.z, 0.7 - 0.2 * row.z]) / scale
+
+        def log_f(*eta):
+            nu = (0.4 * row.x + (0.0 if ordered else 0.2) + sum(eta)) / scale
+            return log_density(family, row.y, nu, kappa=kappa if ordered else ())
+
+        return log_f
+
+    units = [Unit([[0.5]], [cell(row) for row in data[c == CHILD].itertuples()]) for c in range(4)]
+    if levels == 3:
+        values["school.intercept~~school.intercept"] = 0.3
+        units = [Unit([[0.3]], units=units[:2]), Unit([[0.3]], units=units[2:])]
+    assert found.value(found.free(values), found.points(25)) == pytest.approx(log_likelihood(units, 61), abs=1e-8)
+
+
+def test_items_of_every_ordered_family_on_one_factor():
+    """Thresholds equal by labels, a fixed and a free asymptote, and a scale that depends on a covariate."""
+    rng = np.random.default_rng(8)
+    data = pd.DataFrame({"o": np.arange(12) % 3, "s": rng.permutation(np.arange(12) % 4), "b": rng.integers(0, 2, 12),
+                         "c": rng.integers(0, 2, 12), "w": rng.normal(size=12)})  # fmt: skip
+    text = """
+        f =~ o + s + b + c
+        o | a*t1 + t2
+        s | a*t1 + t2 + t3
+        @family(o, ordinal(loglog))
+        @family(s, sequential(cloglog))
+        @family(b + c, bernoulli)
+        @guessing(b ~ g*1)
+        @guessing(c ~ g*1)
+        @ceiling(c ~ 3*1)
+        @dispersion(o ~ w)
+    """
+    values = {"f=~s": 0.8, "f=~b": 1.2, "f=~c": -0.7, "f~~f": 0.8, "a": -0.6, "o|t2": 0.9, "s|t2": 0.1, "s|t3": 0.4,
+              "b~1": 0.2, "c~1": -0.3, "g": -1.1, "o@dispersion~w": 0.3}  # fmt: skip
+
+    def unit(row):
+        scale = np.exp(0.3 * row.w)
+        return Unit([[0.8]], [
+            lambda f: log_density("ordinal(loglog)", row.o, f / scale, kappa=np.array([-0.6, 0.9]) / scale),
+            lambda f: log_density("sequential(cloglog)", row.s, 0.8 * f, kappa=(-0.6, 0.1, 0.4)),
+            lambda f: log_density("bernoulli3pl(logit)", row.b, 0.2 + 1.2 * f, guessing=-1.1),
+            lambda f: log_density("bernoulli4pl(logit)", row.c, -0.3 - 0.7 * f, guessing=-1.1, ceiling=3.0),
+        ])  # fmt: skip
+
+    agrees(text, data, values, [unit(row) for row in data.itertuples()], points=51)

@@ -1,6 +1,7 @@
 """The score is the derivative of the log-likelihood as reported, for every rule and number of points."""
 
 import numpy as np
+import pandas as pd
 import pytest
 from walk import differences, walk
 from zoo import ZOO, pupils
@@ -56,5 +57,26 @@ def test_score_of_a_unit_is_lost_with_the_unit(name):
 def test_responses_without_latent_variables_have_a_unit_for_each_row():
     found = walk("f =~ b1 + b2 + b3  @family(bernoulli)\ng1 ~ w + v + x", pupils())
     scores = found.likelihood.unit_scores(found.start + 0.1, found.points(3))
+    assert len(scores) == len(pupils())
     about_g1 = [name.startswith("g1") for name in found.likelihood.names]
     assert np.linalg.matrix_rank(scores[:, about_g1]) == sum(about_g1) == 5
+
+
+def test_scores_of_identical_units_are_kept_apart():
+    """Each person twice is twice the products of scores, not four times."""
+    once = pupils()[["b1", "b2", "b3"]]
+    twice = pd.concat([once, once], ignore_index=True)
+    text = "f =~ b1 + b2 + b3  @family(bernoulli)"
+    products = []
+    for data in (once, twice):
+        found = walk(text, data)
+        scores = found.likelihood.unit_scores(found.start + 0.1, found.points(5))
+        assert len(scores) == len(data)
+        products.append(scores.T @ scores)
+    np.testing.assert_allclose(products[1], 2 * products[0], rtol=1e-9)
+
+
+def test_independent_latent_variables_of_a_row_belong_to_one_unit():
+    found = walk("f =~ b1 + b2\ng =~ b4 + b5\nf ~~ 0*g\n@family(b1 + b2 + b4 + b5, bernoulli)", pupils())
+    scores = found.likelihood.unit_scores(found.start + 0.1, found.points(5))
+    assert len(scores) == len(pupils())

@@ -110,6 +110,36 @@ ZOO = {
         lambda: pupils().assign(s=lambda d: d.b1 + d.b2 + d.b3, m=3),
     ),
     "counts with exposure": Example("c1 ~ w + (1 | class)  @family(poisson) @exposure(t)"),
+    "answers in steps, effects on thresholds, scales": Example("""
+        f =~ o1 + o2 + o3 + b1
+        f ~ v
+        o1 ~ (1 | class)
+        @family(o1, ordinal(probit))
+        @family(o2, sequential(logit))
+        @family(o3, ordinal(cloglog))
+        @family(b1, bernoulli(probit))
+        @dispersion(o1 ~ w + v)
+        @thresholds(o1 + o2 ~ x)
+        @dispersion(b1 ~ x)
+    """, lambda: with_missing_cells(pupils())),
+    "adjacent categories": Example("""
+        f =~ a5 + o1 + a2 + b1 + o2
+        f ~ w
+        a4 ~ v + (1 | class)
+        @family(a5 + a4 + o1 + a2, adjacent)
+        @family(b1, bernoulli)
+        @family(o2, ordinal(probit))
+        @thresholds(a5 ~ v)
+    """, lambda: with_missing_cells(pupils().assign(
+        a5=lambda d: (d.o1 + d.o2) % 5, a4=lambda d: (d.o1 + d.b3 + 1) % 4, a2=lambda d: d.b2,
+    ))),
+    "asymptotes": Example("""
+        f =~ b1 + b2 + b3 + b4
+        f ~ w + (1 | class)
+        @family(b1 + b2 + b3 + b4, bernoulli)
+        @guessing(b1 + b2 ~ 1)
+        @ceiling(b2 + b3 ~ 1)
+    """, lambda: with_missing_cells(pupils())),
     "ordinal probit": Example("f =~ o1 + o2 + o3\nf ~ w", arguments={"ordered": ("o1", "o2", "o3")}),
     "direct effect": Example(f"eta =~ b1 + b2 + b3\neta ~ w + v\nb1 ~ w\n{BINARY.replace(' + b4 + b5 + b6', '')}"),
     "bifactor": Example(f"""

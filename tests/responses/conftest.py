@@ -24,10 +24,12 @@ class Cell:
 
 
 # own parameters that have linear predictors
-OWN = {"dispersion": 0.4, "inflation": -0.3}
+OWN = {"dispersion": 0.4, "inflation": -0.3, "guessing": -1.2, "ceiling": 2.0}
 
 
 def own_of(family):
+    if family.thresholds == "all":  # the kernels are of two
+        return THRESHOLDS[[0, 2]]
     if not family.predictors:
         return THRESHOLDS if family.own else None
     own = np.array([OWN[name] for name in family.predictors])
@@ -36,6 +38,8 @@ def own_of(family):
 
 def cell(family, y, n=1.0):
     """The response y with the own parameters that belong to it; seen as it is, where answers may be censored."""
+    if family.thresholds == "all":
+        return Cell(y, 2.0, *own_of(family))
     if family.own == 2 and not family.predictors:
         edges = np.array([-math.inf, *THRESHOLDS, math.inf])
         return Cell(y, 1.0, edges[int(y)], edges[int(y) + 1])
@@ -58,10 +62,12 @@ def within(family, x):
     return maps[domain(family)](x)
 
 
-ONE_PREDICTOR = [family for family in registry.FAMILIES if not family.is_joint]  # the others: test_shares.py
+# those whose density is that of one cell: answers in steps have a cell for each step, choices one for each alternative
+# (test_shares.py), and tests of their own
+ONE_CELL = [family for family in registry.FAMILIES if family.thresholds != "steps" and not family.is_joint]
 
 
-@pytest.fixture(params=ONE_PREDICTOR, ids=lambda family: f"{family.name}-{family.link}")
+@pytest.fixture(params=ONE_CELL, ids=lambda family: f"{family.name}-{family.link}")
 def family(request):
     return request.param
 

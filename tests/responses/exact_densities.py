@@ -41,6 +41,21 @@ def ordinal(link, y, n, nu, tau1, tau2):
     return up_to - below if below < above else above - beyond
 
 
+def adjacent(link, y, n, nu, tau1, tau2):
+    weights = [1, mp.exp(nu - tau1), mp.exp(2 * nu - tau1 - tau2)][: int(n) + 1]
+    return weights[int(y)] / sum(weights)
+
+
+def asymptotes(has_lower, has_upper):
+    def density(link, y, n, nu, tau1, tau2):
+        c, above_c = SHARES["logit"](tau1) if has_lower else (0, 1)
+        d, above_d = SHARES["logit"](tau2 if has_lower else tau1) if has_upper else (1, 0)
+        p, q = SHARES[link](nu)
+        return c * q + d * p if y else above_c * q + above_d * p
+
+    return density
+
+
 def gamma(link, y, n, nu, tau1, tau2):
     shape = mp.exp(-tau1)
     scale = MEANS[link](nu) / shape
@@ -116,6 +131,10 @@ DENSITIES = {
     "gaussian": gaussian,
     "bernoulli": binomial,
     "binomial": binomial,
+    "adjacent": adjacent,
+    "bernoulli3pl": asymptotes(True, False),
+    "bernoulli3plu": asymptotes(False, True),
+    "bernoulli4pl": asymptotes(True, True),
     "poisson": poisson,
     "ordinal": ordinal,
     "gamma": gamma,

@@ -27,7 +27,7 @@ edges = [-math.inf, -0.5, 0.4, math.inf]
 families = {family.code: family for family in registry.FAMILIES}
 terms = [
     registry.terms(code, 0.3 if family.name == "beta" else float(y), 2.0, nu,
-                   *((edges[y], edges[y + 1]) if family.name == "ordinal" else (0.3, 0.1)))
+                   *((edges[y], edges[y + 1]) if family.thresholds else (0.3, 0.1)))
     for code, family in families.items()
     for y in range(family.name in ("gamma", "inversegaussian", "exponential", "weibull", "beta"), 3)
     for nu in (-800.0, -40.0, -7.0, -0.2, 1.5, 9.0, 40.0, 800.0)

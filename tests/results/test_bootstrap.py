@@ -228,6 +228,9 @@ def test_draws_of_the_engine_have_the_spread_of_the_sandwich():
     (HERDS, {}),
     ("u ~ x + (1 | g)\nu | t1 + t2", {"ordered": ["u"]}),
     ("y ~ x + (1 + x | g)", {}),
+    ("u ~ (1 | g)  @family(sequential)\n@thresholds(u ~ x)", {}),
+    ("u ~ x + (1 | g)  @family(ordinal) @dispersion(x)", {}),
+    ("u ~ x + (1 | g)  @family(adjacent)", {}),
 ])  # fmt: skip
 def test_parametric_draws_of_the_engine_are_centred_at_the_estimates(text, arguments):
     data = sg.load_dataset("cbpp")

@@ -60,3 +60,17 @@ def test_constant_log_variance_is_the_residual_variance():
     plain = sg.fit("g ~ x", DATA)
     assert by_log.loglik == pytest.approx(plain.loglik, abs=1e-8)
     assert np.exp(by_log.coef["g@dispersion~1"]) == pytest.approx(plain.coef["g~~g"], abs=1e-6)
+
+
+def test_effects_on_thresholds_scales_and_asymptotes_are_printed_and_in_the_matrices():
+    rng = np.random.default_rng(5)
+    x, g = rng.normal(size=300), np.repeat(np.arange(30), 10)
+    data = pd.DataFrame({"x": x, "g": g, "u": np.digitize(x + rng.logistic(size=300), [-0.7, 0.9])})
+    fit = sg.fit("u ~ (1 | g)  @family(ordinal) @dispersion(x)\n@thresholds(u ~ x)", data)
+    text = str(fit.summary())
+    assert text.index("Effects on Thresholds:") < text.index("u|t1 ~ x") < text.index("Dispersions (log):")
+    assert "α1 = u@dispersion~x" in matrices_text(fit.model) and "·x + κ" in matrices_text(fit.model)
+    assert "u" not in set(fit.icc().response), "the variance of its latent response differs over rows"
+    lower = sg.fit("b ~ z  @family(bernoulli) @guessing(-3*1)", DATA)
+    assert "Lower Asymptotes (logit):" in str(lower.summary())
+    assert "c: logits of guessing" in matrices_text(lower.model)

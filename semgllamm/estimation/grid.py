@@ -1,0 +1,647 @@
+"""The likelihood of wide items on a grid that all persons share, behind the interface of `Likelihood`.
+
+    log L = constant + Σ_i w_i log L_i,                                                       (integration/grid.py)
+    score      = Σ_i w_i E_i[s],
+    information = −Σ_i w_i (E_i[∂s] + E_i[ss'] − E_i[s] E_i[s]')                              (Louis 1982)
+
+with s the score of the complete data, exact for the grid in use. The nodes stay where they are while parameters move;
+they reach ±7 prior standard deviations, so that moving them would change nothing but rounding. `points` counts them on
+the axis that has most, and thereby sets the step of all axes, in prior standard deviations.
+
+With σ_i the root of the smallest eigenvalue of a unit's posterior covariance, in these units, the error of the
+log-likelihood is bounded by Σ_i 2 dim exp(−2π²σ_i²/h²), as if posteriors were normal. Points are chosen by that bound,
+and then checked by half as many again, as those of any other rule.
+"""
+
+from __future__ import annotations
+
+import os
+from functools import cached_property
+from itertools import combinations, pairwise
+from typing import NamedTuple
+
+import numpy as np
+
+from semgllamm.data.design import Design
+from semgllamm.diagram.diagram import PathDiagram
+from semgllamm.estimation.answers import Bound, axes_of, bind
+from semgllamm.estimation.axis_products import squares_of_axis
+from semgllamm.estimation.feedback import Feedback
+from semgllamm.estimation.item_start import item_start_values
+from semgllamm.estimation.latent_distribution import Distribution, LatentDistribution, Totals
+from semgllamm.estimation.likelihood import Likelihood
+from semgllamm.estimation.one_axis import one_axis, windows
+from semgllamm.estimation.predictor import Predictor, hash_columns, plan_tree
+from semgllamm.integration import grid
+from semgllamm.integration.collapse import mix
+from semgllamm.integration.grid import AXES, Answers, Axes, Prior, Supports, Tables, Units
+from semgllamm.integration.program import threads_of
+from semgllamm.model.matrices import Model
+from semgllamm.model.transforms import LOG_VARIANCE, Working
+from semgllamm.responses import registry
+from semgllamm.responses.contract import Family
+
+__all__ = ["GridLikelihood", "shared_grid"]
+
+REACH = 7.0  # prior standard deviations from the outermost means to the ends of the grid
+MOST = (0, 1001, 201, 81)  # points of one axis, by number of axes, beyond which tables cost more than they save
+FIRST = 31  # points by which the posteriors at start values are told
+LEAST = (0, 41, 31, 25)  # points by number of axes, whatever the posteriors: steep items are not normal densities
+CAUTION = 1e-2  # the part of the target that the bound is to be below
+NARROWEST = 0.7  # prior standard deviation, in steps, below which the sum over nodes is none of the integral
+COARSE = 1.3  # step in posterior standard deviations of the sharpest unit, on the way to the maximum
+PARTS = 8  # ranges of units whose sums are added up in order, whatever the number of threads
+WORTH_A_THREAD = 20_000
+MOST_ROOM = 2e7  # numbers that a thread may need
+
+
+def shared_grid(model: Model, working: Working, design: Design, threads: int | None = None) -> GridLikelihood | None:
+    """The likelihood on a shared grid, None where there is none or it would not pay.
+
+    There is one for one to three latent variables that all responses load on, at the level of the rows, with answers
+    that are few: at most one in four cells may differ from all others of its item and group, covariates of the item
+    included. Residual covariances, predictors of own parameters, thresholds that depend on covariates or are all in one
+    density, effects of latent variables that depend on covariates, and densities with feedback are left to the
+    recursion.
+    """
+    axes = axes_of(model)
+    rows_only = not any(model.eta_level) and all(r.level == 0 for r in model.responses)
+    if not 1 <= len(axes) <= AXES or not rows_only or not all(_tabulated(r.family) for r in model.responses):
+        return None
+    for group in model.groups:
+        if group.auxiliary() or any(c.times for c in group.kappa):
+            return None
+        crossed = any(c.row != c.column and (c.is_free or c.value != 0.0) for c in group.Theta)
+        if crossed or group.Omega or any(c.times for c in group.B):
+            return None
+    if Feedback(model, design):
+        return None
+    bound = bind(model, working, design, axes)
+    return None if bound is None else GridLikelihood(model, working, design, axes, bound, threads)
+
+
+def _tabulated(family: Family) -> bool:
+    """Whether the own parameters of an answer are none, its residual variance, or the thresholds around it."""
+    return not family.is_joint and (family.own == 0 or family.thresholds == "around" or family.has_residual)
+
+
+class Setting(NamedTuple):
+    """The grid with its tables, and the distributions of η, at one parameter vector."""
+
+    values: np.ndarray
+    distributions: list[Distribution]
+    priors: list[Prior]
+    axes: Axes
+    supports: Supports
+    answers: Answers
+    tables: Tables
+
+
+class Sums(NamedTuple):
+    """What a sweep over the units leaves."""
+
+    F: np.ndarray  # (n,) log L of each
+    counts: np.ndarray  # (parts, T) of the answers
+    mean: np.ndarray  # (n, 3) E[e]
+    second: np.ndarray  # (n, 3, 3) E[ee']
+    kept: np.ndarray  # (n, 3, most) posterior of each axis
+    window: np.ndarray  # (n, 3, 2) where it is not negligible
+    x: np.ndarray  # (n, columns) E[x]
+    cross: np.ndarray  # (groups, parts, columns, columns) Σ w E[xx']
+
+
+class GridLikelihood(Likelihood):
+    """log L(free) on a shared grid, its derivative, and Louis' information, all exact for the grid.
+
+    Parameters
+    ----------
+    model, working, design : the objects of the walk
+    axes : tuple of str
+        The latent variables that items load on.
+    bound : Bound
+        The design as answers.
+    threads : int, optional
+
+    Attributes
+    ----------
+    As those of `Likelihood`, and
+
+    axes : tuple of str
+    unit_of_row : (n_rows,) int array
+        The unit that stands for each row of the design, identical ones being kept once.
+    """
+
+    shared = True
+
+    def __init__(
+        self, model: Model, working: Working, design: Design, axes: tuple[str, ...], bound: Bound,
+        threads: int | None = None,
+    ):  # fmt: skip
+        self.model, self.working, self.design, self.axes, self.bound = model, working, design, axes, bound
+        self.n_free, self.names, self.K = working.n_free, working.names, working.K
+        self.identity = bool(self.K.shape[0] == self.K.shape[1] and np.array_equal(self.K, np.eye(len(self.K))))
+        self.levels = (model.levels[0],)
+        self.signed = working.signed()
+        self.exact, self.ordinary, self.has_louis, self.depth = False, False, True, len(axes)
+        self.blocks = self._cholesky_blocks()
+        self.spheres = [at for _, _, at in working.spheres()]
+        self.threads = threads or os.cpu_count() or 1
+        self.evaluations = 0
+        self.logs = working.kind == LOG_VARIANCE
+        names = {c.column for g in model.groups for c in g.Gamma if c.column != "1"}
+        self.covariates = tuple(sorted(names))
+        self.latent = [LatentDistribution(g, model.eta, axes, self.covariates) for g in model.groups]
+        self.constant = float(sum(b.constant.sum() for b in design.blocks))
+        self._collapse()
+        self._lay_out()
+        self.matrices = one_axis(self.units, self.ranges, self.bound, len(axes))
+        self._placed: tuple[np.ndarray, np.ndarray, np.ndarray] | None = None
+        self._start: np.ndarray | None = None
+        self._placed_at: np.ndarray | None = None
+        self._grids: dict[int, tuple] = {}
+        self._last: tuple | None = None
+
+    @cached_property
+    def predictor(self) -> Predictor:
+        """The same model bound to the recursion's arrays, which draw samples."""
+        return Predictor(self.model, self.working, plan_tree(self.model, self.design), self.design)
+
+    # ---- binding -------------------------------------------------------------------------------------------------
+
+    def _collapse(self) -> None:
+        """Identical rows once, those of a group together."""
+        design = self.design
+        w = np.stack([np.ones(design.n_rows), *(design.column(c) for c in self.covariates)], axis=1)
+        word = self.bound.signatures() + mix(design.group_of.astype(np.uint64))
+        if self.covariates:
+            word = mix(word) ^ hash_columns(w)[:, 0]
+        _, first, unit, count = np.unique(word, return_index=True, return_inverse=True, return_counts=True)
+        order = np.argsort(design.group_of[first], kind="stable")
+        place = np.empty_like(order)
+        place[order] = np.arange(len(order))
+        self.unit_of_row = place[unit.ravel()]
+        first = first[order]
+        self.units = Units(np.ascontiguousarray(self.bound.rows[first]), count[order].astype(float), w[first])
+        self.n_units = len(first)
+        group = design.group_of[first]
+        self.ranges = [tuple(np.searchsorted(group, (g, g + 1))) for g in range(len(self.model.groups))]
+
+    def _lay_out(self) -> None:
+        """Supports and columns: those of items, then those of the distribution of η."""
+        P, supports = len(self.axes), list(self.bound.supports)
+        items = [n > 0 or bool((self.bound.support == s).any()) for s, n in enumerate(self.bound.columns)]
+        pairs = list(combinations(range(P), 2))
+        supports += [pair for pair in pairs if pair not in supports]
+        items += [False] * (len(supports) - len(items))
+        own = [*self.bound.columns, *([0] * (len(supports) - len(self.bound.columns)))]
+        prior = [0] * len(supports)
+        for a in range(P):
+            prior[a] = self.units.covariates.shape[1] + 1
+        for pair in pairs:
+            prior[supports.index(pair)] = 1
+        self.supports, self.items, self.pairs = supports, np.array(items), pairs
+        self.n_own = own
+        self.first_column = np.concatenate([[0], np.cumsum(np.array(own) + prior)])
+
+    def _rows_of_columns(self, group: int, here: Distribution) -> tuple[np.ndarray, np.ndarray]:
+        """(columns, q): the complete-data score of a unit of the group in the columns; and what is constant in it."""
+        q, first = self.model.n_parameters, self.first_column
+        out = np.zeros((first[-1], q))
+        for s, numbers in enumerate(self.bound.numbers[group]):
+            at = np.flatnonzero(numbers >= 0)
+            out[first[s] + at, numbers[at]] = 1.0
+        single, pair, constant = self.latent[group].coefficients(here, q)
+        for a, form in enumerate(single):
+            out[first[a] + self.n_own[a] : first[a + 1]] = form
+        for ab, form in pair.items():
+            out[first[self.supports.index(ab) + 1] - 1] = form
+        return out, constant
+
+    def start_values(self, diagram: PathDiagram) -> np.ndarray:
+        """Free parameters to start from; those of the first diagram that is asked about are kept."""
+        if self._start is None:
+            self._start = item_start_values(self, diagram)
+        return self._start
+
+    # ---- the grid ------------------------------------------------------------------------------------------------
+
+    def _values(self, free) -> np.ndarray:
+        """The cells, but logarithms where variances are moved through these."""
+        inner = self.working.inner(np.asarray(free, dtype=float))
+        values = self.working.cells(inner)
+        values[self.logs] = inner[self.logs]
+        return values
+
+    def _distributions(self, values: np.ndarray) -> list[Distribution] | None:
+        try:
+            found = [latent.at(values) for latent in self.latent]
+        except np.linalg.LinAlgError:
+            return None
+        finite = all(np.isfinite(d.M).all() and np.isfinite(d.Sigma).all() for d in found)
+        return found if finite else None
+
+    def _means(self, found: list[Distribution]) -> np.ndarray:
+        mean = np.zeros((self.n_units, AXES))
+        for (lo, hi), here in zip(self.ranges, found):
+            mean[lo:hi, : len(self.axes)] = self.units.covariates[lo:hi] @ here.M.T
+        return mean
+
+    def place(self, free) -> None:
+        """Let the grid reach as far as the distribution of the latent variables does at these parameters."""
+        if self._placed_at is not None and np.array_equal(self._placed_at, free):
+            return
+        found = self._distributions(self._values(free))
+        if found is None:
+            raise np.linalg.LinAlgError("the covariance matrix of the latent variables is not positive definite")
+        mean = self._means(found)
+        P = len(self.axes)
+        sd = np.array([np.sqrt(np.diag(here.Sigma)) for here in found])
+        seen = [k for k, (lo, hi) in enumerate(self.ranges) if hi > lo]
+        low = np.min([mean[slice(*self.ranges[k]), :P].min(axis=0) - REACH * sd[k] for k in seen], axis=0)
+        high = np.max([mean[slice(*self.ranges[k]), :P].max(axis=0) + REACH * sd[k] for k in seen], axis=0)
+        self._placed = low, high, np.sqrt((sd[seen] ** 2).mean(axis=0))
+        self._grids, self._last, self._placed_at = {}, None, np.array(free, dtype=float)
+
+    def points_for(self, step: float) -> int:
+        """Number of points on the longest axis for a step in prior standard deviations."""
+        low, high, scale = self._placed
+        return max(2, int(np.ceil(np.max((high - low) / scale) / step)) + 1)
+
+    def coarse_points(self, free) -> tuple[int]:
+        """Points on the way to the maximum, for the posteriors at `free`."""
+        self.place(free)
+        points = FIRST
+        sharpest = float(self.sharpness(free, (points,)).min())
+        return (min(max(self.points_for(COARSE * sharpest), LEAST[len(self.axes)]), self.most_points),)
+
+    def fine_points(self, free, points: tuple[int], target: float) -> tuple[int]:
+        """Points whose error is well below the target, for the posteriors at `free`."""
+        sharpness = self.sharpness(free, points)
+        self.place(free)
+        points = self.points_for(self.step_for(sharpness, CAUTION * target))
+        return (min(max(points, LEAST[len(self.axes)]), self.most_points),)
+
+    def reaches(self, free) -> bool:
+        """Whether a grid that is fine enough at `free` has tables of a reasonable size."""
+        try:
+            self.place(free)
+        except np.linalg.LinAlgError:
+            return False
+        sharpness = self.sharpness(free, (FIRST,))
+        if not np.isfinite(sharpness).all() or sharpness.min() <= 0:
+            return False
+        points = self.points_for(sharpness.min())
+        return points <= self.most_points and self.room_needed(points) <= MOST_ROOM
+
+    @property
+    def most_points(self) -> int:
+        return MOST[len(self.axes)]
+
+    def _grid(self, points: int):
+        """The nodes and the arrays of tables of so many points."""
+        if points in self._grids:
+            return self._grids[points]
+        low, high, scale = self._placed
+        P, bound = len(self.axes), self.bound
+        step = np.max((high - low) / scale) / (points - 1) * scale
+        size = np.ones(AXES, dtype=np.int64)
+        size[:P] = np.ceil((high - low) / step - 1e-9).astype(np.int64) + 1
+        eta = np.zeros((AXES, size.max()))
+        for a in range(P):
+            eta[a, : size[a]] = 0.5 * (low[a] + high[a]) + step[a] * (np.arange(size[a]) - 0.5 * (size[a] - 1))
+        axes = Axes(size, eta)
+        S = len(self.supports)
+        has, stride, cells = np.zeros((S, AXES), np.int64), np.zeros((S, AXES), np.int64), np.ones(S, np.int64)
+        for s, support in enumerate(self.supports):
+            for a in reversed(support):
+                has[s, a], stride[s, a] = 1, cells[s]
+                cells[s] *= size[a]
+        supports = Supports(has, stride, self.first_column, self.items)
+        length = cells[bound.support]
+        width = (bound.kind >= 0).sum(axis=1)
+        at, slot = np.cumsum(length) - length, np.cumsum(length * width) - length * width
+        terms = registry.addresses(np.unique(bound.code))[1][bound.code]
+        answers = Answers(terms, bound.data, bound.support, at, slot, self.first_column[bound.support]
+                          + bound.column, bound.kind, bound.factor, bound.axis)  # fmt: skip
+        T = int(length.sum())
+        tables = Tables(
+            np.zeros(T), np.zeros((len(at), AXES, size.max())), np.zeros(T), np.zeros((T, 6)),
+            np.zeros(int((length * width).sum())),
+        )  # fmt: skip
+        # two at a time: those in use, and those that check them
+        self._grids = dict([*self._grids.items()][-1:])
+        self._grids[points] = axes, supports, answers, tables, float(np.log(step).sum())
+        return self._grids[points]
+
+    def _resolves(self, found: list[Distribution], axes: Axes) -> bool:
+        """Whether the steps are short enough for the distributions, so that nothing falls between nodes."""
+        P = len(self.axes)
+        step = axes.eta[:P, 1] - axes.eta[:P, 0]
+        least = min(np.linalg.eigvalsh(here.Sigma / np.outer(step, step))[0] for here in found)
+        return bool(least > NARROWEST**2)
+
+    def room_needed(self, points: int) -> float:
+        """Numbers that a thread needs for products of columns."""
+        low, high, scale = self._placed
+        size = (high - low) / scale / np.max((high - low) / scale) * points
+        width = np.diff(self.first_column)
+        return float(sum(np.prod(size[list(s)]) * n for s, n in zip(self.supports, width) if n))
+
+    def cold(self) -> None:
+        """Nothing is remembered but the place of the grid."""
+
+    # ---- evaluation ----------------------------------------------------------------------------------------------
+
+    def _at(self, free, points) -> Setting | None:
+        """The tables and the distribution at `free`; None where these are impossible."""
+        self.evaluations += 1
+        if self._placed is None:
+            self.place(free)
+        values = self._values(free)
+        found = self._distributions(values)
+        if found is None:
+            return None
+        axes, supports, answers, tables, log_step = self._grid(int(points[0]))
+        if not self._resolves(found, axes):
+            return None
+        grid.tabulate(axes, supports, answers, self.bound.predictor(values), tables)
+        grid.top_of_rows(axes, supports, answers, tables)
+        P, mean = len(self.axes), self._means(found)
+        priors = []
+        for here in found:
+            precision, variance = np.zeros((AXES, AXES)), np.ones(AXES)
+            precision[:P, :P], variance[:P] = here.precision, np.diag(here.Sigma)
+            constant = log_step + 0.5 * here.log_det - 0.5 * P * np.log(2 * np.pi)
+            priors.append(Prior(mean, precision, variance, float(constant)))
+        return Setting(values, found, priors, axes, supports, answers, tables)
+
+    def _sweep(self, free, points, task: str) -> tuple[Setting, Sums] | None:
+        """The sums over units that a task needs: "value", "score", "means" or "products"."""
+        at = self._at(free, points)
+        if at is None:
+            return None
+        n, most, C = self.n_units, at.axes.eta.shape[1], int(self.first_column[-1])
+        across = len(self.axes) > 1 and task in ("means", "products")
+        products = across and task == "products"
+        keeps = n if task in ("means", "products") else 0
+        sums = Sums(
+            np.full(n, -np.inf), np.zeros((PARTS if task != "value" else 1, len(at.tables.log))), np.zeros((n, AXES)),
+            np.zeros((n, AXES, AXES)), np.zeros((keeps, AXES, most)), np.zeros((keeps, AXES, 2), np.int64),
+            np.zeros((keeps, C)), np.zeros((len(self.ranges), PARTS, *((C, C) if products else (1, 1)))),
+        )  # fmt: skip
+
+        def run(lo, hi, g, part):
+            room = grid.room(at.axes, at.supports, across)
+            shared = (lo, hi, at.axes, at.supports, at.answers, at.tables, self.units, at.priors[g], room)
+            counts = sums.counts[part if task != "value" else 0]
+            where = (sums.F, counts, sums.mean, sums.second, sums.kept, sums.window)
+            if across:
+                grid.cross_units(*shared, products, *where, sums.x, sums.cross[g, part])
+            else:
+                grid.sweep_units(*shared, task != "value", *where)
+
+        if self.matrices is not None:
+            self._sweep_by_matrices(at, sums, task)
+        else:
+            self._run(run)
+        if not np.isfinite(sums.F).all():
+            return None
+        if task != "value":
+            self._last = np.array(free, dtype=float), tuple(points), sums.mean, sums.second
+        return at, sums
+
+    def _sweep_by_matrices(self, at: Setting, sums: Sums, task: str) -> None:
+        shape = len(self.bound.code), int(at.axes.size[0])
+        log, eta = at.tables.log.reshape(shape), at.axes.eta[0, : shape[1]]
+        for (lo, hi), prior, group in zip(self.ranges, at.priors, self.matrices):
+            if group is None:
+                continue
+            found = group.sweep(log, eta, prior.mean[lo:hi, 0], prior.precision[0, 0], prior.constant, task != "value")
+            if found is None:
+                return
+            sums.F[lo:hi] = found.F
+            if task == "value":
+                continue
+            sums.mean[lo:hi, 0], sums.second[lo:hi, 0, 0] = found.mean, found.second
+            sums.counts[0] += found.counts.ravel()
+            if len(sums.kept):
+                sums.kept[lo:hi, 0, : shape[1]] = found.p
+                sums.window[lo:hi, 0] = windows(found.p)
+
+    def _columns_by_matrices(self, at: Setting, sums: Sums) -> np.ndarray | None:
+        """As `_one_axis` with products, None where answers differ by too many functions of η."""
+        Q, n_own = int(at.axes.size[0]), self.n_own[0]
+        C = int(self.first_column[-1])
+        total = np.zeros((len(self.ranges), C, C))
+        eta = at.axes.eta[0, :Q]
+        width = (self.bound.kind >= 0).sum(axis=1)
+        slot = at.answers.slot
+        tables = [at.tables.columns[s : s + Q * k].reshape(Q, k) for s, k in zip(slot, width)]
+        for g, ((lo, hi), group) in enumerate(zip(self.ranges, self.matrices)):
+            if group is None:
+                continue
+            mean, p, w = at.priors[g].mean[lo:hi, 0], sums.kept[lo:hi, 0, :Q], self.units.covariates[lo:hi]
+            found = group.products(p, tables, eta, mean)
+            if found is None:
+                return None
+            powers = group.moments(p, eta, mean, 4)
+            sums.x[lo:hi] = np.column_stack([found.x, powers[0][:, None] * w, powers[1]])
+            self._fill_block(total[g], 0, n_own, found.squares, found.with_e, found.with_ee, powers[1:], lo, hi)
+        return total
+
+    def _fill_block(self, total, first: int, n_own: int, items, with_e, with_ee, powers, lo: int, hi: int) -> None:
+        """The products of an axis' columns: those of items, e w, e²; `powers` are E[e²], E[e³], E[e⁴]."""
+        weight, w = self.units.weight[lo:hi], self.units.covariates[lo:hi]
+        two, three, four = (weight * power for power in powers)
+        size = n_own + w.shape[1] + 1
+        block = total[first : first + size, first : first + size]
+        block[:n_own, :n_own] = items
+        block[:n_own, n_own:-1], block[:n_own, -1] = with_e, with_ee
+        block[n_own:-1, n_own:-1] = (two[:, None] * w).T @ w
+        block[n_own:-1, -1] = three @ w
+        block[-1, -1] = four.sum()
+        block[n_own:, :n_own] = block[:n_own, n_own:].T
+        block[-1, n_own:-1] = block[n_own:-1, -1]
+
+    def _run(self, task) -> None:
+        """Call task(lo, hi, group, part) over ranges of the units of each group."""
+        tasks = []
+        for g, (lo, hi) in enumerate(self.ranges):
+            cuts = np.unique(np.linspace(lo, hi, PARTS + 1).astype(int))
+            tasks += [(int(a), int(b), g, part) for part, (a, b) in enumerate(pairwise(cuts))]
+        work = self.n_units * self.units.code.shape[1] * (20 ** len(self.axes)) / 20
+        threads_of(min(self.threads, int(work / WORTH_A_THREAD)), task, tasks)
+
+    def _loglik(self, F) -> float:
+        return self.constant + float(self.units.weight @ F)
+
+    def value(self, free, points) -> float:
+        """log L, every constant included; −inf outside the parameter space."""
+        found = self._sweep(free, points, "value")
+        return -np.inf if found is None else self._loglik(found[1].F)
+
+    def score(self, free, points) -> tuple[float, np.ndarray]:
+        """log L and its derivative for the grid in use."""
+        found = self._sweep(free, points, "score")
+        if found is None:
+            return -np.inf, np.full(self.n_free, np.nan)
+        gradient, _ = self._derivatives(*found, False)
+        return self._loglik(found[1].F), self._to_free(self._to_inner(free, gradient))
+
+    def _to_inner(self, free, gradient: np.ndarray) -> np.ndarray:
+        return self._jacobian(free).T @ gradient
+
+    def _jacobian(self, free) -> np.ndarray:
+        J = self.working.jacobian(self.working.inner(np.asarray(free, dtype=float)))
+        J[self.logs, self.logs] = 1.0
+        return J
+
+    def _totals(self, average, second) -> list[Totals]:
+        """The sufficient statistics of the distribution of η, a group."""
+        P, out = len(self.axes), []
+        for lo, hi in self.ranges:
+            w = self.units.covariates[lo:hi]
+            weighted = self.units.weight[lo:hi, None] * w
+            ee = np.tensordot(self.units.weight[lo:hi], second[lo:hi, :P, :P], 1)
+            out.append(Totals(self.units.weight[lo:hi].sum(), weighted.T @ w, average[lo:hi, :P].T @ weighted, ee))
+        return out
+
+    def _derivatives(self, at: Setting, sums: Sums, twice: bool):
+        """Gradient (q,) in the values and, `twice`, Σ w E[∂s]."""
+        R, L = self.bound.number.shape
+        q = self.model.n_parameters
+        slope, bend = np.zeros((R, L)), np.zeros((R, L, L) if twice else (0, L, L))
+        grid.add_rows(at.axes, at.supports, at.answers, at.tables, sums.counts.sum(axis=0), slope, bend)
+        number = self.bound.number
+        free = number >= 0
+        gradient = np.zeros(q)
+        np.add.at(gradient, number[free], slope[free])
+        hessian = np.zeros((q, q)) if twice else None
+        for latent, here, totals in zip(self.latent, at.distributions, self._totals(sums.mean, sums.second)):
+            gradient += latent.gradient(here, totals, q)
+            if twice:
+                hessian += latent.hessian(at.values, here, totals)
+        if twice:
+            r, l, m = np.nonzero(bend)
+            np.add.at(hessian, (number[r, l], number[r, m]), bend[r, l, m])
+            off = l != m
+            r, l, m = r[off], l[off], m[off]
+            np.add.at(hessian, (number[r, m], number[r, l]), bend[r, l, m])
+        return gradient, hessian
+
+    def _one_axis(self, at: Setting, sums: Sums, products: bool) -> np.ndarray | None:
+        """Fill in x̄ of the columns of single axes; Σ w E[xx'] of each axis with itself, a group, with `products`."""
+        if products and self.matrices is not None:
+            by_matrices = self._columns_by_matrices(at, sums)
+            if by_matrices is not None:
+                return by_matrices
+        C = int(self.first_column[-1])
+        total = np.zeros((len(self.ranges), C, C)) if products else None
+        for a in range(len(self.axes)):
+            n_own, first = self.n_own[a], int(self.first_column[a])
+            own = slice(first, first + n_own)
+            shape = (self.n_units if products else 0, n_own)
+            mean, with_e, with_ee = np.zeros((self.n_units, n_own)), np.zeros(shape), np.zeros(shape)
+
+            def run(lo, hi, g, part, a=a, mean=mean, with_e=with_e, with_ee=with_ee):
+                grid.mean_columns(lo, hi, a, at.supports, at.answers, at.tables, self.units, at.axes, at.priors[g],
+                                  sums.kept, sums.window, mean, with_e, with_ee)  # fmt: skip
+
+            self._run(run)
+            sums.x[:, own] = mean
+            w = self.units.covariates
+            later = slice(first + n_own, first + n_own + w.shape[1] + 1)
+            e = at.axes.eta[a][None, : sums.kept.shape[2]] - at.priors[0].mean[:, a, None]
+            powers = self._powers(sums.kept[:, a], e, 4 if products else 2)
+            sums.x[:, later] = np.column_stack([powers[0][:, None] * w, powers[1]])
+            if not products:
+                continue
+            for g, (lo, hi) in enumerate(self.ranges):
+                weight, w_g = self.units.weight[lo:hi], w[lo:hi]
+                items = squares_of_axis(at, sums, self.units, lo, hi, a, n_own)
+                by_e = with_e[lo:hi].T @ (weight[:, None] * w_g)
+                self._fill_block(total[g], first, n_own, items, by_e, weight @ with_ee[lo:hi],
+                                 [power[lo:hi] for power in powers[1:]], lo, hi)  # fmt: skip
+        return total
+
+    @staticmethod
+    def _powers(p: np.ndarray, e: np.ndarray, highest: int) -> list[np.ndarray]:
+        """E[e], E[e²], … of each unit."""
+        out = []
+        for _ in range(highest):
+            p = p * e
+            out.append(p.sum(axis=1))
+        return out
+
+    def unit_scores(self, free, points) -> np.ndarray:
+        """Scores of the rows of the design, (n_rows, n_free)."""
+        found = self._sweep(free, points, "means")
+        if found is None:
+            return np.full((1, self.n_free), np.nan)
+        at, sums = found
+        self._one_axis(at, sums, False)
+        scores = np.empty((self.n_units, self.n_free))
+        J = self._jacobian(free) @ self.K
+        for g, ((lo, hi), here) in enumerate(zip(self.ranges, at.distributions)):
+            form, constant = self._rows_of_columns(g, here)
+            scores[lo:hi] = (sums.x[lo:hi] @ form + constant) @ J
+        return scores[self.unit_of_row]
+
+    def louis(self, free, points) -> tuple[float, np.ndarray, np.ndarray]:
+        """log L, its derivative and the observed information, exact for the grid in use."""
+        found = self._sweep(free, points, "products")
+        if found is None:
+            return -np.inf, np.full(self.n_free, np.nan), np.full((self.n_free, self.n_free), np.nan)
+        at, sums = found
+        gradient, hessian = self._derivatives(at, sums, True)
+        cross = self._one_axis(at, sums, True)
+        if len(self.axes) > 1:
+            others = np.triu(sums.cross.sum(axis=1))
+            cross += others + np.swapaxes(np.triu(others, 1), 1, 2)
+        information = -hessian
+        for g, ((lo, hi), here) in enumerate(zip(self.ranges, at.distributions)):
+            form, _ = self._rows_of_columns(g, here)
+            weighted = self.units.weight[lo:hi, None] * sums.x[lo:hi]
+            information -= form.T @ (cross[g] - weighted.T @ sums.x[lo:hi]) @ form
+        J = self._jacobian(free)
+        bent = np.where(self.logs, 0.0, gradient)
+        inner = self.working.inner(np.asarray(free, dtype=float))
+        information = J.T @ information @ J - self.working.curvature(inner, bent)
+        return self._loglik(sums.F), self._to_free(J.T @ gradient), self.K.T @ information @ self.K
+
+    # ---- posterior -----------------------------------------------------------------------------------------------
+
+    def posterior(self, free, points) -> tuple[np.ndarray, np.ndarray]:
+        """Posterior means (n_rows, n_eta) and covariances (n_rows, n_eta, n_eta) of all latent variables."""
+        at, sums = self._sweep(free, points, "score")
+        P, n_eta = len(self.axes), len(self.model.eta)
+        mean, covariance = np.zeros((self.n_units, n_eta)), np.zeros((self.n_units, n_eta, n_eta))
+        for (lo, hi), here, latent in zip(self.ranges, at.distributions, self.latent):
+            e = sums.mean[lo:hi, :P]
+            spread = sums.second[lo:hi, :P, :P] - e[:, :, None] * e[:, None, :]
+            G = here.all_Sigma[:, latent.at_axes] @ here.precision
+            mean[lo:hi] = self.units.covariates[lo:hi] @ here.all_M.T + e @ G.T
+            covariance[lo:hi] = here.all_Sigma - G @ here.Sigma @ G.T + G @ spread @ G.T
+        return mean[self.unit_of_row], covariance[self.unit_of_row]
+
+    def sharpness(self, free, points) -> np.ndarray:
+        """σ_i: root of the smallest eigenvalue of the posterior covariance, in the units of the step, of each unit."""
+        last = self._last
+        known = last is not None and last[1] == tuple(points) and np.array_equal(last[0], free)
+        if not known and self._sweep(free, points, "score") is None:
+            return np.full(self.n_units, np.nan)
+        _, _, mean, second = self._last
+        P, (_, _, scale) = len(self.axes), self._placed
+        e = mean[:, :P]
+        spread = (second[:, :P, :P] - e[:, :, None] * e[:, None, :]) / np.outer(scale, scale)
+        least = spread[:, 0, 0] if P == 1 else np.linalg.eigvalsh(spread)[:, 0]
+        return np.sqrt(np.maximum(least, 0.0))
+
+    def step_for(self, sharpness: np.ndarray, error: float) -> float:
+        """The step at which Σ w 2 dim exp(−2π²σ²/h²) is `error`, by bisection of its logarithm."""
+        low, high = 1e-3 * sharpness.min(), 10.0 * sharpness.max()
+        for _ in range(60):
+            h = np.sqrt(low * high)
+            bound = 2 * len(self.axes) * (self.units.weight @ np.exp(-2 * (np.pi * sharpness / h) ** 2))
+            low, high = (h, high) if bound <= error else (low, h)
+        return float(low)

@@ -1,0 +1,253 @@
+"""Two answers with asymptotes (Birnbaum 1968; Barton & Lord 1981): P(y = 1) = c + (d − c) F(ν), τ = logit c, logit d.
+
+`bernoulli3pl` has the lower asymptote c alone, which guessing explains, `bernoulli3plu` the upper one d, slips, and
+`bernoulli4pl` both. Either answer is a mixture: with a and b the probabilities of it where F is 0 and where it is 1,
+
+    log f = log [a (1 − F) + b F] = log (e^A + e^B),     r = e^B / (e^A + e^B) its share of the second part,
+    v = r (1 − r),     δ = B' − A',     ∂r = v (B − A)',
+
+so that all derivatives are means over the two parts, and products of v and differences; none cancels in the tails.
+log f is not concave in ν.
+"""
+
+from __future__ import annotations
+
+import math
+from functools import partial
+
+import numpy as np
+
+from semgllamm.responses import bernoulli
+from semgllamm.responses.contract import Family
+from semgllamm.responses.jit import kernel
+from semgllamm.responses.links import (
+    inverse,
+    logistic,
+    predictor_at,
+    softplus,
+    success_terms_cloglog,
+    success_terms_logit,
+    success_terms_loglog,
+    success_terms_probit,
+)
+
+__all__ = ["FAMILIES"]
+
+
+@kernel
+def mixed_value(y, shares, lower, upper):
+    """From log F and log(1 − F) with their derivatives; the logits of c and d."""
+    log_p, p1, _, _, log_q, q1, _, _ = shares
+    sign = 1.0 if y > 0.0 else -1.0
+    first = log_q - softplus(-sign * lower)
+    second = log_p - softplus(-sign * upper)
+    r, other = logistic(second - first)
+    return max(first, second) + math.log1p(math.exp(-abs(second - first))), other * q1 + r * p1
+
+
+@kernel
+def mixed_terms(y, shares, lower, upper):
+    log_p, p1, p2, p3, log_q, q1, q2, q3 = shares  # p2 and q2 are minus the second derivatives
+    sign = 1.0 if y > 0.0 else -1.0
+    a, rest_a = logistic(sign * lower)
+    b, rest_b = logistic(sign * upper)
+    first = log_q - softplus(-sign * lower)
+    second = log_p - softplus(-sign * upper)
+    r, other = logistic(second - first)
+    v = r * other
+    d, bend = 0.0, 0.0
+    if v > 0.0:  # else the part without a share may be so steep that its powers overflow
+        d, bend = p1 - q1, q2 - p2
+    logf = max(first, second) + math.log1p(math.exp(-abs(second - first)))
+    g, h = sign * rest_a, sign * rest_b
+    turn = bend + (other - r) * d * d
+    return (logf, other * q1 + r * p1, other * q2 + r * p2 - v * d * d,
+            other * q3 + r * p3 - v * d * (3.0 * bend + (other - r) * d * d), other * g, r * h, -v * g * d, v * h * d,
+            v * g * turn, -v * h * turn, -other * a * rest_a + v * g * g, -v * g * h, -r * b * rest_b + v * h * h)
+
+
+@kernel
+def to_first(terms):
+    """The terms with τ2 as τ1, of the family with an upper asymptote alone."""
+    logf, s, w, dw, _, g, _, s2, _, w2, _, _, h = terms
+    return logf, s, w, dw, g, 0.0, s2, 0.0, w2, 0.0, h, 0.0, 0.0
+
+
+@kernel
+def value_4pl_logit(y, n, nu, tau1, tau2):
+    return mixed_value(y, success_terms_logit(nu), tau1, tau2)
+
+
+@kernel
+def terms_4pl_logit(y, n, nu, tau1, tau2):
+    return mixed_terms(y, success_terms_logit(nu), tau1, tau2)
+
+
+@kernel
+def value_4pl_probit(y, n, nu, tau1, tau2):
+    return mixed_value(y, success_terms_probit(nu), tau1, tau2)
+
+
+@kernel
+def terms_4pl_probit(y, n, nu, tau1, tau2):
+    return mixed_terms(y, success_terms_probit(nu), tau1, tau2)
+
+
+@kernel
+def value_4pl_cloglog(y, n, nu, tau1, tau2):
+    return mixed_value(y, success_terms_cloglog(nu), tau1, tau2)
+
+
+@kernel
+def terms_4pl_cloglog(y, n, nu, tau1, tau2):
+    return mixed_terms(y, success_terms_cloglog(nu), tau1, tau2)
+
+
+@kernel
+def value_4pl_loglog(y, n, nu, tau1, tau2):
+    return mixed_value(y, success_terms_loglog(nu), tau1, tau2)
+
+
+@kernel
+def terms_4pl_loglog(y, n, nu, tau1, tau2):
+    return mixed_terms(y, success_terms_loglog(nu), tau1, tau2)
+
+
+# an asymptote that is not there is 0 or 1: its logit is infinite
+
+
+@kernel
+def value_3pl_logit(y, n, nu, tau1, tau2):
+    return value_4pl_logit(y, n, nu, tau1, math.inf)
+
+
+@kernel
+def terms_3pl_logit(y, n, nu, tau1, tau2):
+    return terms_4pl_logit(y, n, nu, tau1, math.inf)
+
+
+@kernel
+def value_3pl_probit(y, n, nu, tau1, tau2):
+    return value_4pl_probit(y, n, nu, tau1, math.inf)
+
+
+@kernel
+def terms_3pl_probit(y, n, nu, tau1, tau2):
+    return terms_4pl_probit(y, n, nu, tau1, math.inf)
+
+
+@kernel
+def value_3pl_cloglog(y, n, nu, tau1, tau2):
+    return value_4pl_cloglog(y, n, nu, tau1, math.inf)
+
+
+@kernel
+def terms_3pl_cloglog(y, n, nu, tau1, tau2):
+    return terms_4pl_cloglog(y, n, nu, tau1, math.inf)
+
+
+@kernel
+def value_3pl_loglog(y, n, nu, tau1, tau2):
+    return value_4pl_loglog(y, n, nu, tau1, math.inf)
+
+
+@kernel
+def terms_3pl_loglog(y, n, nu, tau1, tau2):
+    return terms_4pl_loglog(y, n, nu, tau1, math.inf)
+
+
+@kernel
+def value_3plu_logit(y, n, nu, tau1, tau2):
+    return value_4pl_logit(y, n, nu, -math.inf, tau1)
+
+
+@kernel
+def terms_3plu_logit(y, n, nu, tau1, tau2):
+    return to_first(terms_4pl_logit(y, n, nu, -math.inf, tau1))
+
+
+@kernel
+def value_3plu_probit(y, n, nu, tau1, tau2):
+    return value_4pl_probit(y, n, nu, -math.inf, tau1)
+
+
+@kernel
+def terms_3plu_probit(y, n, nu, tau1, tau2):
+    return to_first(terms_4pl_probit(y, n, nu, -math.inf, tau1))
+
+
+@kernel
+def value_3plu_cloglog(y, n, nu, tau1, tau2):
+    return value_4pl_cloglog(y, n, nu, -math.inf, tau1)
+
+
+@kernel
+def terms_3plu_cloglog(y, n, nu, tau1, tau2):
+    return to_first(terms_4pl_cloglog(y, n, nu, -math.inf, tau1))
+
+
+@kernel
+def value_3plu_loglog(y, n, nu, tau1, tau2):
+    return value_4pl_loglog(y, n, nu, -math.inf, tau1)
+
+
+@kernel
+def terms_3plu_loglog(y, n, nu, tau1, tau2):
+    return to_first(terms_4pl_loglog(y, n, nu, -math.inf, tau1))
+
+
+KERNELS = {
+    ("bernoulli3pl", "logit"): (value_3pl_logit, terms_3pl_logit),
+    ("bernoulli3pl", "probit"): (value_3pl_probit, terms_3pl_probit),
+    ("bernoulli3pl", "cloglog"): (value_3pl_cloglog, terms_3pl_cloglog),
+    ("bernoulli3pl", "loglog"): (value_3pl_loglog, terms_3pl_loglog),
+    ("bernoulli3plu", "logit"): (value_3plu_logit, terms_3plu_logit),
+    ("bernoulli3plu", "probit"): (value_3plu_probit, terms_3plu_probit),
+    ("bernoulli3plu", "cloglog"): (value_3plu_cloglog, terms_3plu_cloglog),
+    ("bernoulli3plu", "loglog"): (value_3plu_loglog, terms_3plu_loglog),
+    ("bernoulli4pl", "logit"): (value_4pl_logit, terms_4pl_logit),
+    ("bernoulli4pl", "probit"): (value_4pl_probit, terms_4pl_probit),
+    ("bernoulli4pl", "cloglog"): (value_4pl_cloglog, terms_4pl_cloglog),
+    ("bernoulli4pl", "loglog"): (value_4pl_loglog, terms_4pl_loglog),
+}
+ASYMPTOTES = {
+    "bernoulli3pl": ("guessing",), "bernoulli3plu": ("ceiling",), "bernoulli4pl": ("guessing", "ceiling"),
+}  # fmt: skip
+
+
+def mean(nu, own, name, link):
+    from scipy.special import expit
+
+    c, d = 0.0, 1.0
+    logits = np.asarray(own, dtype=float)
+    if len(ASYMPTOTES[name]) == 2:
+        c, d = expit(logits[..., 0]), expit(logits[..., 1])
+    elif name == "bernoulli3pl":
+        c = expit(logits)
+    else:
+        d = expit(logits)
+    return c + (d - c) * inverse(link, nu)
+
+
+def simulate(nu, own, n, rng, name, link):
+    return (rng.random(np.shape(nu)) < mean(nu, own, name, link)).astype(float)
+
+
+def start(y, n, name, link):
+    p = (float(np.sum(y)) + 0.5) / (len(y) + 1.0)
+    kinds = ASYMPTOTES[name]
+    c = min(0.15, 0.5 * p) if "guessing" in kinds else 0.0
+    d = max(0.95, 0.5 * (1.0 + p)) if "ceiling" in kinds else 1.0
+    logits = {"guessing": c, "ceiling": d}
+    return predictor_at(link, (p - c) / (d - c)), tuple(predictor_at("logit", logits[kind]) for kind in kinds)
+
+
+FAMILIES = tuple(
+    Family(
+        name=name, link=link, default_link="logit", own=len(ASYMPTOTES[name]), predictors=ASYMPTOTES[name],
+        log_concave=False, value=value, terms=terms, check=bernoulli.check,
+        log_constant=bernoulli.log_constant, mean=partial(mean, name=name, link=link),
+        simulate=partial(simulate, name=name, link=link), start=partial(start, name=name, link=link),
+    )
+    for (name, link), (value, terms) in KERNELS.items()
+)
