@@ -43,6 +43,7 @@ class Likelihood:
     def __init__(self, predictor: Predictor, ordinary: bool = False, threads: int | None = None):
         self.predictor, self.ordinary = predictor, ordinary
         self.working = working = predictor.working
+        self.design = predictor.design
         self.n_free, self.names = working.n_free, working.names
         self.levels = predictor.rule_levels
         self.signed = working.signed()

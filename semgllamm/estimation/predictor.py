@@ -923,11 +923,12 @@ class Predictor:
     def unit_scores(self, state: State, R: np.ndarray) -> np.ndarray:
         """The gradient's parts in the inner parameters by independent units, (units, q), where these are kept apart.
 
-        The units are those of the highest level with latent variables, and rows if there are none.
+        The units are those of the highest level with latent variables, and rows if there are none: of a choice in long
+        form, a row of its case, and the others have none.
         """
         unit = self._unit_of_cells()
         q = self.model.n_parameters
-        scores = np.zeros((unit.max(initial=-1) + 1, q))
+        scores = np.zeros((len(self.design.first_row[self._highest]), q))
         for number, cells, parts in self._residual_scores(state, R):
             np.add.at(scores, (unit[cells], number), parts)
         for number, slope, g, name in self.feedback.slopes(state.inner):
@@ -940,12 +941,16 @@ class Predictor:
         np.add.at(scores, (unit[cell], par), value * R[cell, feature])
         return scores
 
+    @property
+    def _highest(self) -> int:
+        """The highest level with latent variables, 0 if there are none."""
+        return max((self.model.eta_level[k] for k in self.tree.order), default=0)
+
     def _unit_of_cells(self) -> np.ndarray:
-        highest = max((self.model.eta_level[k] for k in self.tree.order), default=0)
         row = np.zeros(len(self.program.code), dtype=np.int64)
         for b in self.blocks:
             row[b.at] = (b.source.rows if b.source.case is None else b.source.case)[b.keep]
-        return self.design.codes[highest][row]
+        return self.design.codes[self._highest][row]
 
     # ---- latent variables ----------------------------------------------------------------------------------------
 

@@ -43,6 +43,30 @@ def test_sandwich_of_a_fit_by_quadrature():
     assert "Sandwich" in str(robust.summary())
 
 
+@pytest.mark.parametrize(
+    "text", ["y ~ x + z  @family(bernoulli)", "y ~ x + z\n@alternatives(y, case=id, alternative=alt)"]
+)
+def test_rows_and_cases_in_clusters_by_the_scores_of_the_clusters(text):
+    rng = np.random.default_rng(5)
+    data = pd.DataFrame({"id": np.repeat(np.arange(90), 3), "alt": np.tile(["a", "b", "c"], 90)})
+    data = data.assign(g=data["id"] // 6, x=rng.normal(size=270), z=rng.normal(size=270))
+    utility = (0.8 + 0.9 * rng.normal(size=15)[data["g"]]) * data["x"] + rng.gumbel(size=270)
+    data["y"] = (utility == utility.groupby(data["id"]).transform("max")).astype(float)
+    data = data.sample(frac=1.0, random_state=1)
+    fit, plain = sg.fit(text, data, cluster="g"), sg.fit(text, data)
+    X = data[["x", "z"]].to_numpy()
+    if "@alternatives" in text:
+        b = plain.coef[["y~x", "y~z"]].to_numpy()
+        p = np.exp(X @ b)
+        p /= pd.Series(p, data.index).groupby(data["id"]).transform("sum").to_numpy()
+    else:
+        X, b = np.column_stack([X, np.ones(270)]), plain.coef[["y~x", "y~z", "y~1"]].to_numpy()
+        p = 1 / (1 + np.exp(-X @ b))
+    scores = pd.DataFrame((data["y"].to_numpy() - p)[:, None] * X).groupby(data["g"].to_numpy()).sum().to_numpy()
+    V = plain.vcov().to_numpy()
+    np.testing.assert_allclose(fit.vcov(), 15 / 14 * V @ scores.T @ scores @ V, rtol=1e-4, atol=1e-8)
+
+
 def test_restrictions_hold_in_every_kind(pupils):
     text = "visual =~ x1 + a*x2 + b*x3\na == b"
     robust = sg.cfa(text, pupils, estimator="MLR").vcov()
