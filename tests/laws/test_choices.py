@@ -215,7 +215,15 @@ MODELS = {
     "tastes": (TASTES.format(""), lambda: long(20)),
     "tastes, ranked": (TASTES.format("@family(ranking)"), lambda: long(20, ranking=True)),
     "no latent variables": ("u ~ x  @family(multinomial)", wide),
-}
+    # answers with four own parameters
+    "beside steps of partial credit": (
+        "f =~ u + p\n@family(u, multinomial)\n@family(p, adjacent)", lambda: items().assign(p=np.arange(40) % 5)
+    ),
+    "above steps of partial credit": (
+        "u ~ x + (1 | school)\np ~ x + (1 | school/child)\n@family(u, multinomial)\n@family(p, adjacent)",
+        lambda: wide().assign(p=np.arange(12) % 5),
+    ),
+}  # fmt: skip
 
 
 @pytest.mark.parametrize("ordinary", [False, True])
