@@ -431,7 +431,8 @@ def newton(climber: Climber, free: np.ndarray, points: tuple[int, ...], until: f
         there = climber.search(here, step, float(here.gradient @ step), climber.louis)
         if there is None:
             return here, False
-        part = np.linalg.norm(there.free - here.free) / np.linalg.norm(step)
+        length = np.linalg.norm(step)
+        part = np.linalg.norm(there.free - here.free) / length if length else 1.0
         damping = _damped(damping, part)
         here, before = there, decrement
 

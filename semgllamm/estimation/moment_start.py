@@ -117,6 +117,25 @@ def _fill(
         if cell.is_free and cell.column == "1" and cell.row in own:
             causes = [c for c in group.beta if c.row == cell.row and c.column in names]
             cells[cell.number] = mean[place[cell.row]] - sum(c.at(cells) * mean[place[c.column]] for c in causes)
+    _means_of_factors(cells, group, place, factors, regressed, Lam, mean)
+
+
+def _means_of_factors(cells, group: Matrices, place, factors, regressed, Lam: np.ndarray, mean: np.ndarray) -> None:
+    """Free means of factors that nothing explains, where intercepts of measures are held: Λμ = ȳ − ν, least squares."""
+    free = {cell.row: cell.number for cell in group.Gamma if cell.column == "1" and cell.is_free}
+    at = [k for k, name in enumerate(factors) if name in free and name not in regressed]
+    written = {cell.row: cell for cell in group.beta if cell.column == "1"}
+    responses = [name for name, k in place.items() if k < len(Lam) and Lam[k].any()]
+    held = [name for name in responses if name not in written or not written[name].is_free]
+    if not at or not held:
+        return
+    rows = [place[name] for name in held]
+    level = mean[rows] - [written[name].value if name in written else 0.0 for name in held]
+    mu = np.linalg.lstsq(Lam[np.ix_(rows, at)], level, rcond=None)[0]
+    for k, value in zip(at, mu):
+        cells[free[factors[k]]] = value
+    for name in set(responses) - set(held):
+        cells[written[name].number] -= Lam[place[name], at] @ mu
 
 
 def _measured(mine: list[Cell], at: list[int], covariance: np.ndarray) -> tuple[np.ndarray, float]:
