@@ -1,5 +1,7 @@
 """Choices and rankings that cannot be, and models of them without meaning: refused by name, with a remedy."""
 
+import warnings
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -106,7 +108,9 @@ def test_categories_may_be_text_numbers_or_categorical_and_have_equations_of_the
     categorical = pd.Categorical(DATA["u"], categories=["bus", "car", "train", "plane"])
     text = "u ~ 1 @family(multinomial)\n`{}` ~ a*cost\n`{}` ~ a*cost"
     fit = sg.fit(text.format("u[car]", "u[train]"), DATA, progress=False)
-    numbers = sg.fit(text.format("u[5]", "u[9]"), DATA.assign(u=codes), progress=False)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error", sg.SemgllammWarning)
+        numbers = sg.fit(text.format("u[5]", "u[9]"), DATA.assign(u=codes), progress=False)
     with pytest.warns(sg.SemgllammWarning, match="1 of the declared categories"):
         declared = sg.fit(text.format("u[car]", "u[train]"), DATA.assign(u=categorical), progress=False)
     together = sg.fit("u ~ a*cost @family(multinomial)", DATA, progress=False)

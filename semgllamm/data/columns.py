@@ -306,7 +306,8 @@ def _categories(frame: pd.DataFrame, values: pd.Series, name: str, family: str):
     found, codes = np.unique(numbers[seen], return_inverse=True)
     numbers[seen] = codes
     steps = np.diff(found).astype(int)
-    if len(steps) and (steps > np.gcd.reduce(steps)).any():
+    # numbers of categories without order are names, and may have gaps
+    if family in ORDERED and len(steps) and (steps > np.gcd.reduce(steps)).any():
         known = set(found)
         between = [x for x in np.arange(found[0], found[-1], np.gcd.reduce(steps)) if x not in known]
         shown = ", ".join(f"{x:.0f}" for x in between[:5]) + (", ..." if len(between) > 5 else "")
