@@ -16,7 +16,7 @@ from semgllamm.integration.gaussian import Graph, moments_of
 from semgllamm.integration.nested import Nested, NestedEvaluation, nest
 from semgllamm.model.matrices import Model
 
-__all__ = ["NestedLikelihood", "NestedSample", "has_nested_form", "score_steps"]
+__all__ = ["InNestedUnits", "NestedLikelihood", "NestedSample", "has_nested_form"]
 
 
 @dataclass(frozen=True)
@@ -50,6 +50,33 @@ class NestedSample(Sample):
         return NestedEvaluation(evaluation.graph, evaluation.parameters, self.alone)
 
 
+class InNestedUnits:
+    """What likelihoods of nested units do otherwise: their information comes from differences of the score."""
+
+    has_louis = False
+
+    def information(self, free, expected: bool = False) -> np.ndarray:
+        """The observed information about the free parameters.
+
+        Raises
+        ------
+        ModelError
+            For the expected information, which the recursion does not give.
+        """
+        if expected:
+            raise ModelError(
+                "the expected information is there for complete rows, and for incomplete rows of one level",
+                remedy="Use information='observed'.",
+            )
+        free = np.asarray(free, dtype=float)
+        return differences(lambda at: self.score(at)[1], free, self.steps(free))
+
+    def steps(self, free: np.ndarray) -> np.ndarray:
+        """A thousandth of a standard error if the other parameters were known, by the products of the units' scores."""
+        squares = np.square(self.unit_scores(free)).sum(axis=0)
+        return 1e-3 / np.sqrt(np.maximum(squares, 1e-20 * max(squares.max(initial=0.0), 1e-20)))
+
+
 def has_nested_form(model: Model, design: Design, diagram: PathDiagram) -> bool:
     """Whether all is Gaussian and linear, in units that lie within one group each.
 
@@ -68,7 +95,7 @@ def has_nested_form(model: Model, design: Design, diagram: PathDiagram) -> bool:
     return True
 
 
-class NestedLikelihood(GaussianLikelihood):
+class NestedLikelihood(InNestedUnits, GaussianLikelihood):
     """log L(free) of a Gaussian model in nested units, and its score; the information comes from differences of it.
 
     Parameters
@@ -76,8 +103,6 @@ class NestedLikelihood(GaussianLikelihood):
     model, design, constraint
         As of `GaussianLikelihood`.
     """
-
-    has_louis = False
 
     def __init__(self, model: Model, design: Design, constraint=None):
         self.times = tuple(dict.fromkeys(c.times for g in model.groups for c in (*g.Lambda, *g.B) if c.times))
@@ -122,30 +147,6 @@ class NestedLikelihood(GaussianLikelihood):
         return NestedSample(y, x, pattern, rows, design.codes[self.n_levels - 1][rows], summary,
                             nested=nested, alone=alone, codes=found, top=order)  # fmt: skip
 
-    def information(self, free, expected: bool = False) -> np.ndarray:
-        """The observed information about the free parameters, by differences of the score.
-
-        Raises
-        ------
-        ModelError
-            For the expected information, which the recursion does not give.
-        """
-        if expected:
-            raise ModelError(
-                "the expected information is there for complete rows, and for incomplete rows of one level",
-                remedy="Use information='observed'.",
-            )
-        free = np.asarray(free, dtype=float)
-        return differences(lambda at: self.score(at)[1], free, self.steps(free))
-
-    def steps(self, free: np.ndarray) -> np.ndarray:
-        """How far to move each parameter for differences of the score."""
-        return score_steps(self.unit_scores(free))
-
-    def louis(self, free, points=()) -> tuple[float, np.ndarray, np.ndarray]:
-        """log L, its derivative, and the observed information."""
-        return (*self.score(free), self.information(free))
-
     def posterior(self, free) -> list[tuple[np.ndarray, np.ndarray]]:
         """As of `GaussianLikelihood`."""
         out = []
@@ -157,14 +158,3 @@ class NestedLikelihood(GaussianLikelihood):
                 mean[:, stratum.nodes], variance[:, stratum.nodes] = value[code], spread[code]
             out.append((mean, variance))
         return out
-
-
-def score_steps(unit_scores: np.ndarray) -> np.ndarray:
-    """A thousandth of a standard error, if the other parameters were known, by the products of the units' scores.
-
-    Parameters
-    ----------
-    unit_scores : (units, n_free) array
-    """
-    squares = np.square(unit_scores).sum(axis=0)
-    return 1e-3 / np.sqrt(np.maximum(squares, 1e-20 * max(squares.max(initial=0.0), 1e-20)))

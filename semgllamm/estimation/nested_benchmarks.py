@@ -14,10 +14,8 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from semgllamm.errors import EstimationError
 from semgllamm.estimation.benchmarks import MomentModel
-from semgllamm.estimation.information import differences
-from semgllamm.estimation.nested import NestedLikelihood, NestedSample, score_steps
+from semgllamm.estimation.nested import InNestedUnits, NestedLikelihood, NestedSample
 from semgllamm.integration.gaussian import COVARIANCE, PATH, REGRESSION, Cells, Graph
 from semgllamm.integration.nested import NestedEvaluation
 
@@ -27,19 +25,8 @@ VARIES = 1e-12  # a smaller variance is none
 
 
 @dataclass(eq=False)
-class NestedMomentModel(MomentModel):
+class NestedMomentModel(InNestedUnits, MomentModel):
     """A Gaussian model of nested units as its graphs and samples alone."""
-
-    has_louis = False
-
-    def steps(self, free: np.ndarray) -> np.ndarray:
-        return score_steps(self.unit_scores(free))
-
-    def information(self, free: np.ndarray, expected: bool = False) -> np.ndarray:
-        """The observed information; the expected one is not there."""
-        if expected:
-            raise EstimationError("nested units have no expected information here")
-        return differences(lambda at: self.score(at)[1], np.asarray(free), self.steps(free))
 
 
 def nested_benchmark(

@@ -143,13 +143,20 @@ def room(axes: Axes, supports: Supports, columns: bool) -> Room:
 
 
 @kernel
+def extents(axes, supports, s):
+    """Nodes of each axis of a support, 1 where it has none."""
+    n0 = axes.size[0] if supports.has[s, 0] else 1
+    n1 = axes.size[1] if supports.has[s, 1] else 1
+    n2 = axes.size[2] if supports.has[s, 2] else 1
+    return n0, n1, n2
+
+
+@kernel
 def tabulate(axes, supports, answers, predictor, tables):
     """Fill the tables; `predictor` (R, 6) holds f, the three d and τ1, τ2 of each answer."""
     for r in range(len(answers.terms)):
         s = answers.support[r]
-        n0 = axes.size[0] if supports.has[s, 0] else 1
-        n1 = axes.size[1] if supports.has[s, 1] else 1
-        n2 = axes.size[2] if supports.has[s, 2] else 1
+        n0, n1, n2 = extents(axes, supports, s)
         f, tau1, tau2 = predictor[r, 0], predictor[r, 4], predictor[r, 5]
         k = answers.at[r]
         L = answers.kind.shape[1]
@@ -190,9 +197,7 @@ def top_of_rows(axes, supports, answers, tables):
     """The largest value of each table at each node of each of its axes."""
     for r in range(len(answers.terms)):
         s = answers.support[r]
-        n0 = axes.size[0] if supports.has[s, 0] else 1
-        n1 = axes.size[1] if supports.has[s, 1] else 1
-        n2 = axes.size[2] if supports.has[s, 2] else 1
+        n0, n1, n2 = extents(axes, supports, s)
         top = tables.top[r]
         for a in range(AXES):
             for q in range(axes.size[a]):
@@ -214,9 +219,7 @@ def add_rows(axes, supports, answers, tables, counts, gradient, hessian):
     L = answers.kind.shape[1]
     for r in range(len(answers.terms)):
         s = answers.support[r]
-        n0 = axes.size[0] if supports.has[s, 0] else 1
-        n1 = axes.size[1] if supports.has[s, 1] else 1
-        n2 = axes.size[2] if supports.has[s, 2] else 1
+        n0, n1, n2 = extents(axes, supports, s)
         k = answers.at[r]
         kind = answers.kind[r]
         for q0 in range(n0):

@@ -27,11 +27,14 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from typing import TYPE_CHECKING
 
 import numpy as np
-from scipy import sparse
 
 from semgllamm.integration.gaussian import LOG_2PI, Graph
+
+if TYPE_CHECKING:
+    from scipy import sparse
 
 __all__ = ["Nested", "NestedEvaluation", "Stratum", "nest"]
 
@@ -102,14 +105,21 @@ class Stratum:
     @cached_property
     def to_parents(self) -> sparse.csr_array:
         """(parents, n): sums over siblings."""
-        shape = (int(self.parent.max()) + 1, self.n)
-        return sparse.csr_array((np.ones(self.n), (self.parent, np.arange(self.n))), shape)
+        return self._sums(np.ones(self.n), np.arange(self.n), self.n)
 
     @cached_property
     def kinds_to_parents(self) -> sparse.csr_array:
         """(parents, K): how many units of each kind a parent has."""
-        shape = (int(self.parent.max()) + 1, self.n_kinds)
-        return sparse.csr_array((self.size, (self.parent, self.kind)), shape)
+        return self._sums(self.size, self.kind, self.n_kinds)
+
+    @property
+    def n_parents(self) -> int:
+        return int(self.parent.max()) + 1
+
+    def _sums(self, weight: np.ndarray, column: np.ndarray, width: int) -> sparse.csr_array:
+        from scipy import sparse  # models of one level do without
+
+        return sparse.csr_array((weight, (self.parent, column)), (self.n_parents, width))
 
     def of_cells(self, stack: np.ndarray) -> np.ndarray:
         """A stack over kinds as one over cells; of a single kind, to be broadcast."""
@@ -315,7 +325,7 @@ class _Level:
                 say_a = a_top - (up_t @ Ka[:, :, None])[:, :, 0]
         if not d:
             return None
-        parents = int(units.parent.max()) + 1
+        parents = units.n_parents
         total_A, total_a = np.zeros((parents, d, d)), np.zeros((parents, d))
         if self.p:
             CH = self.C_inv @ self.H_up

@@ -20,16 +20,8 @@ import numpy as np
 from semgllamm.responses import bernoulli
 from semgllamm.responses.contract import Family
 from semgllamm.responses.jit import kernel
-from semgllamm.responses.links import (
-    inverse,
-    logistic,
-    predictor_at,
-    softplus,
-    success_terms_cloglog,
-    success_terms_logit,
-    success_terms_loglog,
-    success_terms_probit,
-)
+from semgllamm.responses.links import SHARES, inverse, logistic, predictor_at, softplus, success_terms
+from semgllamm.responses.zeros import to_first
 
 __all__ = ["FAMILIES"]
 
@@ -66,152 +58,31 @@ def mixed_terms(y, shares, lower, upper):
             v * g * turn, -v * h * turn, -other * a * rest_a + v * g * g, -v * g * h, -r * b * rest_b + v * h * h)
 
 
-@kernel
-def to_first(terms):
-    """The terms with τ2 as τ1, of the family with an upper asymptote alone."""
-    logf, s, w, dw, _, g, _, s2, _, w2, _, _, h = terms
-    return logf, s, w, dw, g, 0.0, s2, 0.0, w2, 0.0, h, 0.0, 0.0
+def _asymptotic(link, guessing, ceiling):
+    """The kernels under a link. An asymptote that is not there is 0 or 1: its logit is infinite."""
+
+    @kernel
+    def value(y, n, nu, tau1, tau2):
+        lower = tau1 if guessing else -math.inf
+        upper = (tau2 if guessing else tau1) if ceiling else math.inf
+        return mixed_value(y, success_terms(link, nu), lower, upper)
+
+    @kernel
+    def terms(y, n, nu, tau1, tau2):
+        lower = tau1 if guessing else -math.inf
+        upper = (tau2 if guessing else tau1) if ceiling else math.inf
+        found = mixed_terms(y, success_terms(link, nu), lower, upper)
+        return found if guessing else to_first(found)
+
+    return value, terms
 
 
-@kernel
-def value_4pl_logit(y, n, nu, tau1, tau2):
-    return mixed_value(y, success_terms_logit(nu), tau1, tau2)
-
-
-@kernel
-def terms_4pl_logit(y, n, nu, tau1, tau2):
-    return mixed_terms(y, success_terms_logit(nu), tau1, tau2)
-
-
-@kernel
-def value_4pl_probit(y, n, nu, tau1, tau2):
-    return mixed_value(y, success_terms_probit(nu), tau1, tau2)
-
-
-@kernel
-def terms_4pl_probit(y, n, nu, tau1, tau2):
-    return mixed_terms(y, success_terms_probit(nu), tau1, tau2)
-
-
-@kernel
-def value_4pl_cloglog(y, n, nu, tau1, tau2):
-    return mixed_value(y, success_terms_cloglog(nu), tau1, tau2)
-
-
-@kernel
-def terms_4pl_cloglog(y, n, nu, tau1, tau2):
-    return mixed_terms(y, success_terms_cloglog(nu), tau1, tau2)
-
-
-@kernel
-def value_4pl_loglog(y, n, nu, tau1, tau2):
-    return mixed_value(y, success_terms_loglog(nu), tau1, tau2)
-
-
-@kernel
-def terms_4pl_loglog(y, n, nu, tau1, tau2):
-    return mixed_terms(y, success_terms_loglog(nu), tau1, tau2)
-
-
-# an asymptote that is not there is 0 or 1: its logit is infinite
-
-
-@kernel
-def value_3pl_logit(y, n, nu, tau1, tau2):
-    return value_4pl_logit(y, n, nu, tau1, math.inf)
-
-
-@kernel
-def terms_3pl_logit(y, n, nu, tau1, tau2):
-    return terms_4pl_logit(y, n, nu, tau1, math.inf)
-
-
-@kernel
-def value_3pl_probit(y, n, nu, tau1, tau2):
-    return value_4pl_probit(y, n, nu, tau1, math.inf)
-
-
-@kernel
-def terms_3pl_probit(y, n, nu, tau1, tau2):
-    return terms_4pl_probit(y, n, nu, tau1, math.inf)
-
-
-@kernel
-def value_3pl_cloglog(y, n, nu, tau1, tau2):
-    return value_4pl_cloglog(y, n, nu, tau1, math.inf)
-
-
-@kernel
-def terms_3pl_cloglog(y, n, nu, tau1, tau2):
-    return terms_4pl_cloglog(y, n, nu, tau1, math.inf)
-
-
-@kernel
-def value_3pl_loglog(y, n, nu, tau1, tau2):
-    return value_4pl_loglog(y, n, nu, tau1, math.inf)
-
-
-@kernel
-def terms_3pl_loglog(y, n, nu, tau1, tau2):
-    return terms_4pl_loglog(y, n, nu, tau1, math.inf)
-
-
-@kernel
-def value_3plu_logit(y, n, nu, tau1, tau2):
-    return value_4pl_logit(y, n, nu, -math.inf, tau1)
-
-
-@kernel
-def terms_3plu_logit(y, n, nu, tau1, tau2):
-    return to_first(terms_4pl_logit(y, n, nu, -math.inf, tau1))
-
-
-@kernel
-def value_3plu_probit(y, n, nu, tau1, tau2):
-    return value_4pl_probit(y, n, nu, -math.inf, tau1)
-
-
-@kernel
-def terms_3plu_probit(y, n, nu, tau1, tau2):
-    return to_first(terms_4pl_probit(y, n, nu, -math.inf, tau1))
-
-
-@kernel
-def value_3plu_cloglog(y, n, nu, tau1, tau2):
-    return value_4pl_cloglog(y, n, nu, -math.inf, tau1)
-
-
-@kernel
-def terms_3plu_cloglog(y, n, nu, tau1, tau2):
-    return to_first(terms_4pl_cloglog(y, n, nu, -math.inf, tau1))
-
-
-@kernel
-def value_3plu_loglog(y, n, nu, tau1, tau2):
-    return value_4pl_loglog(y, n, nu, -math.inf, tau1)
-
-
-@kernel
-def terms_3plu_loglog(y, n, nu, tau1, tau2):
-    return to_first(terms_4pl_loglog(y, n, nu, -math.inf, tau1))
-
-
-KERNELS = {
-    ("bernoulli3pl", "logit"): (value_3pl_logit, terms_3pl_logit),
-    ("bernoulli3pl", "probit"): (value_3pl_probit, terms_3pl_probit),
-    ("bernoulli3pl", "cloglog"): (value_3pl_cloglog, terms_3pl_cloglog),
-    ("bernoulli3pl", "loglog"): (value_3pl_loglog, terms_3pl_loglog),
-    ("bernoulli3plu", "logit"): (value_3plu_logit, terms_3plu_logit),
-    ("bernoulli3plu", "probit"): (value_3plu_probit, terms_3plu_probit),
-    ("bernoulli3plu", "cloglog"): (value_3plu_cloglog, terms_3plu_cloglog),
-    ("bernoulli3plu", "loglog"): (value_3plu_loglog, terms_3plu_loglog),
-    ("bernoulli4pl", "logit"): (value_4pl_logit, terms_4pl_logit),
-    ("bernoulli4pl", "probit"): (value_4pl_probit, terms_4pl_probit),
-    ("bernoulli4pl", "cloglog"): (value_4pl_cloglog, terms_4pl_cloglog),
-    ("bernoulli4pl", "loglog"): (value_4pl_loglog, terms_4pl_loglog),
-}
 ASYMPTOTES = {
     "bernoulli3pl": ("guessing",), "bernoulli3plu": ("ceiling",), "bernoulli4pl": ("guessing", "ceiling"),
+}  # fmt: skip
+KERNELS = {
+    (name, link): _asymptotic(code, "guessing" in kinds, "ceiling" in kinds)
+    for name, kinds in ASYMPTOTES.items() for link, code in SHARES.items()
 }  # fmt: skip
 
 

@@ -19,15 +19,7 @@ from semgllamm.responses.checks import as_numbers, refuse, require_finite
 from semgllamm.responses.contract import Family
 from semgllamm.responses.gamma_functions import polygamma
 from semgllamm.responses.jit import kernel
-from semgllamm.responses.links import (
-    capped_exp,
-    inverse,
-    predictor_at,
-    success_terms_cloglog,
-    success_terms_logit,
-    success_terms_loglog,
-    success_terms_probit,
-)
+from semgllamm.responses.links import SHARES, capped_exp, inverse, predictor_at, success_terms
 
 __all__ = ["FAMILIES"]
 
@@ -74,56 +66,20 @@ def terms_from(y, phi, link):
             w1a + w1b, 0.0, phi * psi + phi * phi * psi1 + ha + hb, 0.0, 0.0)
 
 
-@kernel
-def value_logit(y, n, nu, tau1, tau2):
-    log_p, h, _, _, log_q, k, _, _ = success_terms_logit(nu)
-    return value_from(y, capped_exp(tau1), log_p, h, log_q, k)
+def _linked(link):
+    @kernel
+    def value(y, n, nu, tau1, tau2):
+        log_p, h, _, _, log_q, k, _, _ = success_terms(link, nu)
+        return value_from(y, capped_exp(tau1), log_p, h, log_q, k)
+
+    @kernel
+    def terms(y, n, nu, tau1, tau2):
+        return terms_from(y, capped_exp(tau1), success_terms(link, nu))
+
+    return value, terms
 
 
-@kernel
-def terms_logit(y, n, nu, tau1, tau2):
-    return terms_from(y, capped_exp(tau1), success_terms_logit(nu))
-
-
-@kernel
-def value_probit(y, n, nu, tau1, tau2):
-    log_p, h, _, _, log_q, k, _, _ = success_terms_probit(nu)
-    return value_from(y, capped_exp(tau1), log_p, h, log_q, k)
-
-
-@kernel
-def terms_probit(y, n, nu, tau1, tau2):
-    return terms_from(y, capped_exp(tau1), success_terms_probit(nu))
-
-
-@kernel
-def value_cloglog(y, n, nu, tau1, tau2):
-    log_p, h, _, _, log_q, k, _, _ = success_terms_cloglog(nu)
-    return value_from(y, capped_exp(tau1), log_p, h, log_q, k)
-
-
-@kernel
-def terms_cloglog(y, n, nu, tau1, tau2):
-    return terms_from(y, capped_exp(tau1), success_terms_cloglog(nu))
-
-
-@kernel
-def value_loglog(y, n, nu, tau1, tau2):
-    log_p, h, _, _, log_q, k, _, _ = success_terms_loglog(nu)
-    return value_from(y, capped_exp(tau1), log_p, h, log_q, k)
-
-
-@kernel
-def terms_loglog(y, n, nu, tau1, tau2):
-    return terms_from(y, capped_exp(tau1), success_terms_loglog(nu))
-
-
-KERNELS = {
-    "logit": (value_logit, terms_logit),
-    "probit": (value_probit, terms_probit),
-    "cloglog": (value_cloglog, terms_cloglog),
-    "loglog": (value_loglog, terms_loglog),
-}
+KERNELS = {name: _linked(link) for name, link in SHARES.items()}
 
 
 def check(values, trials, column):

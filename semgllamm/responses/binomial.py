@@ -8,7 +8,7 @@ from functools import partial
 import numpy as np
 
 from semgllamm.responses.checks import as_numbers, refuse, require_finite, require_whole
-from semgllamm.responses.contract import NO_OWN, Family
+from semgllamm.responses.contract import IMPOSSIBLE, NO_OWN, Family
 from semgllamm.responses.jit import kernel
 from semgllamm.responses.links import (
     LATENT_VARIANCE,
@@ -20,7 +20,6 @@ from semgllamm.responses.links import (
     normal_cdf_terms,
     predictor_at,
 )
-from semgllamm.responses.mean_links import IMPOSSIBLE
 
 __all__ = ["FAMILIES"]
 

@@ -19,15 +19,19 @@ an event was seen, the other end of an interval. A family ignores the arguments 
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
 
-__all__ = ["MANY", "NO_OWN", "Family"]
+__all__ = ["IMPOSSIBLE", "MANY", "NO_OWN", "Family"]
 
 # g1, g2, s1, s2, w1, w2, h11, h12, h22 of a family without own parameters
 NO_OWN = (0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0)
+
+# terms where a link has no mean
+IMPOSSIBLE = (-math.inf, 0.0, 0.0, 0.0) + NO_OWN  # noqa: RUF005 (numba adds tuples, it does not unpack them)
 
 # own parameters of a family that has as many as the response has thresholds
 MANY = 3

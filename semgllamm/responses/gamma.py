@@ -19,13 +19,14 @@ from semgllamm.responses.gamma_functions import polygamma
 from semgllamm.responses.jit import kernel
 from semgllamm.responses.links import capped_exp
 from semgllamm.responses.mean_links import (
-    IMPOSSIBLE,
-    by_identity,
-    by_inverse_square,
-    by_reciprocal,
+    IDENTITY,
+    INVERSE_SQUARE,
+    RECIPROCAL,
+    log_mean,
     mean_of,
     predictor_of,
     through,
+    value_through,
 )
 
 __all__ = ["FAMILIES", "check_positive"]
@@ -51,62 +52,27 @@ def terms_log(y, n, nu, tau1, tau2):
     return a * level - math.lgamma(a), s, w, -w, g, 0.0, -s, 0.0, -w, 0.0, a - a * a * psi1 - g, 0.0, 0.0
 
 
-@kernel
-def value_reciprocal(y, n, nu, tau1, tau2):
-    if not nu > 0.0:
-        return -math.inf, 0.0
-    theta, d1, _, _ = by_reciprocal(nu)
-    logf, s = value_log(y, n, theta, tau1, tau2)
-    return logf, s * d1
+def _linked(link):
+    """The kernels under a link that has means for ν > 0 only."""
 
+    @kernel
+    def value(y, n, nu, tau1, tau2):
+        theta, d1, _, _ = log_mean(link, nu)
+        return value_through(value_log(y, n, theta, tau1, tau2), d1)
 
-@kernel
-def terms_reciprocal(y, n, nu, tau1, tau2):
-    if not nu > 0.0:
-        return IMPOSSIBLE
-    theta, d1, d2, d3 = by_reciprocal(nu)
-    return through(terms_log(y, n, theta, tau1, tau2), d1, d2, d3)
+    @kernel
+    def terms(y, n, nu, tau1, tau2):
+        theta, d1, d2, d3 = log_mean(link, nu)
+        return through(terms_log(y, n, theta, tau1, tau2), d1, d2, d3)
 
-
-@kernel
-def value_identity(y, n, nu, tau1, tau2):
-    if not nu > 0.0:
-        return -math.inf, 0.0
-    theta, d1, _, _ = by_identity(nu)
-    logf, s = value_log(y, n, theta, tau1, tau2)
-    return logf, s * d1
-
-
-@kernel
-def terms_identity(y, n, nu, tau1, tau2):
-    if not nu > 0.0:
-        return IMPOSSIBLE
-    theta, d1, d2, d3 = by_identity(nu)
-    return through(terms_log(y, n, theta, tau1, tau2), d1, d2, d3)
-
-
-@kernel
-def value_inverse_square(y, n, nu, tau1, tau2):
-    if not nu > 0.0:
-        return -math.inf, 0.0
-    theta, d1, _, _ = by_inverse_square(nu)
-    logf, s = value_log(y, n, theta, tau1, tau2)
-    return logf, s * d1
-
-
-@kernel
-def terms_inverse_square(y, n, nu, tau1, tau2):
-    if not nu > 0.0:
-        return IMPOSSIBLE
-    theta, d1, d2, d3 = by_inverse_square(nu)
-    return through(terms_log(y, n, theta, tau1, tau2), d1, d2, d3)
+    return value, terms
 
 
 KERNELS = {
     "log": (value_log, terms_log),
-    "reciprocal": (value_reciprocal, terms_reciprocal),
-    "identity": (value_identity, terms_identity),
-    "inverse_square": (value_inverse_square, terms_inverse_square),
+    "reciprocal": _linked(RECIPROCAL),
+    "identity": _linked(IDENTITY),
+    "inverse_square": _linked(INVERSE_SQUARE),
 }
 
 

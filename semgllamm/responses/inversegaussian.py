@@ -13,17 +13,18 @@ from functools import partial
 
 import numpy as np
 
-from semgllamm.responses.contract import Family
+from semgllamm.responses.contract import IMPOSSIBLE, Family
 from semgllamm.responses.gamma import check_positive
 from semgllamm.responses.jit import kernel
 from semgllamm.responses.links import LOG_SQRT_2PI, capped_exp
 from semgllamm.responses.mean_links import (
-    IMPOSSIBLE,
-    by_identity,
-    by_inverse_square,
+    IDENTITY,
+    INVERSE_SQUARE,
+    log_mean,
     mean_of,
     predictor_of,
     through,
+    value_through,
 )
 
 __all__ = ["FAMILIES"]
@@ -63,45 +64,27 @@ def terms_reciprocal(y, n, nu, tau1, tau2):
     return -0.5 * tau1 - half_square, s, w, 0.0, half_square - 0.5, 0.0, -s, 0.0, -w, 0.0, -half_square, 0.0, 0.0
 
 
-@kernel
-def value_identity(y, n, nu, tau1, tau2):
-    if not nu > 0.0:
-        return -math.inf, 0.0
-    theta, d1, _, _ = by_identity(nu)
-    logf, s = value_log(y, n, theta, tau1, tau2)
-    return logf, s * d1
+def _linked(link):
+    """The kernels under a link that has means for ν > 0 only."""
 
+    @kernel
+    def value(y, n, nu, tau1, tau2):
+        theta, d1, _, _ = log_mean(link, nu)
+        return value_through(value_log(y, n, theta, tau1, tau2), d1)
 
-@kernel
-def terms_identity(y, n, nu, tau1, tau2):
-    if not nu > 0.0:
-        return IMPOSSIBLE
-    theta, d1, d2, d3 = by_identity(nu)
-    return through(terms_log(y, n, theta, tau1, tau2), d1, d2, d3)
+    @kernel
+    def terms(y, n, nu, tau1, tau2):
+        theta, d1, d2, d3 = log_mean(link, nu)
+        return through(terms_log(y, n, theta, tau1, tau2), d1, d2, d3)
 
-
-@kernel
-def value_inverse_square(y, n, nu, tau1, tau2):
-    if not nu > 0.0:
-        return -math.inf, 0.0
-    theta, d1, _, _ = by_inverse_square(nu)
-    logf, s = value_log(y, n, theta, tau1, tau2)
-    return logf, s * d1
-
-
-@kernel
-def terms_inverse_square(y, n, nu, tau1, tau2):
-    if not nu > 0.0:
-        return IMPOSSIBLE
-    theta, d1, d2, d3 = by_inverse_square(nu)
-    return through(terms_log(y, n, theta, tau1, tau2), d1, d2, d3)
+    return value, terms
 
 
 KERNELS = {
     "log": (value_log, terms_log),
     "reciprocal": (value_reciprocal, terms_reciprocal),
-    "identity": (value_identity, terms_identity),
-    "inverse_square": (value_inverse_square, terms_inverse_square),
+    "identity": _linked(IDENTITY),
+    "inverse_square": _linked(INVERSE_SQUARE),
 }
 
 

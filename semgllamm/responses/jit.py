@@ -75,7 +75,8 @@ def kernel(function=None, /, *, signature=None):
     """Compile a function with the package's options: ``@kernel``, or ``@kernel(signature=...)`` if it calls itself.
 
     A kernel without a signature is compiled where it is first called and loaded from the cache afterwards; one
-    with a signature is compiled or loaded at import.
+    with a signature is compiled or loaded at import. A kernel may be made inside a function and use its numbers (a
+    link, say), but not kernels that are handed to it: then numba finds nothing in the cache.
     """
     if function is None:
         return lambda function: kernel(function, signature=signature)

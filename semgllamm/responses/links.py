@@ -15,6 +15,7 @@ from semgllamm.responses.jit import kernel
 __all__ = [
     "LATENT_VARIANCE",
     "LOG_SQRT_2PI",
+    "SHARES",
     "capped_exp",
     "cloglog_success",
     "inverse",
@@ -23,10 +24,7 @@ __all__ = [
     "normal_cdf_terms",
     "predictor_at",
     "softplus",
-    "success_terms_cloglog",
-    "success_terms_logit",
-    "success_terms_loglog",
-    "success_terms_probit",
+    "success_terms",
 ]
 
 # variance of the latent response's residual
@@ -155,32 +153,24 @@ def cloglog_success(x):
     return logf, g, g * c, g * (m - c * (c + g))
 
 
-# log F(ν) and log(1 − F(ν)), each with its first derivative, minus its second, and the derivative of that
+LOGIT, PROBIT, CLOGLOG, LOGLOG = range(4)
+SHARES = {"logit": LOGIT, "probit": PROBIT, "cloglog": CLOGLOG, "loglog": LOGLOG}
 
 
 @kernel
-def success_terms_logit(nu):
-    p, q = logistic(nu)
-    v = p * q
-    return -softplus(-nu), q, v, v * (q - p), -softplus(nu), -p, v, v * (q - p)
-
-
-@kernel
-def success_terms_probit(nu):
-    log_p, h, v, dv = normal_cdf_terms(nu)
-    log_q, k, u, du = normal_cdf_terms(-nu)
-    return log_p, h, v, dv, log_q, -k, u, -du
-
-
-@kernel
-def success_terms_cloglog(nu):
-    log_p, g, v, dv = cloglog_success(nu)
-    m = capped_exp(nu)
-    return log_p, g, v, dv, -m, -m, m, m
-
-
-@kernel
-def success_terms_loglog(nu):
-    log_q, g, v, dv = cloglog_success(-nu)
-    m = capped_exp(-nu)
-    return -m, m, m, -m, log_q, -g, v, -dv
+def success_terms(link, nu):
+    """log F(ν) and log(1 − F(ν)), each with its first derivative, minus its second, and the derivative of that."""
+    if link == LOGIT:
+        p, q = logistic(nu)
+        v = p * q
+        return -softplus(-nu), q, v, v * (q - p), -softplus(nu), -p, v, v * (q - p)
+    if link == PROBIT:
+        log_p, h, v, dv = normal_cdf_terms(nu)
+        log_q, k, u, du = normal_cdf_terms(-nu)
+        return log_p, h, v, dv, log_q, -k, u, -du
+    x = nu if link == CLOGLOG else -nu
+    log_p, g, v, dv = cloglog_success(x)
+    m = capped_exp(x)
+    if link == CLOGLOG:
+        return log_p, g, v, dv, -m, -m, m, m
+    return -m, m, m, -m, log_p, -g, v, -dv

@@ -11,46 +11,49 @@ import math
 
 import numpy as np
 
-from semgllamm.responses.contract import NO_OWN
+from semgllamm.responses.contract import IMPOSSIBLE
 from semgllamm.responses.jit import kernel
 
 __all__ = [
-    "IMPOSSIBLE",
-    "by_identity",
-    "by_inverse_square",
-    "by_reciprocal",
+    "IDENTITY",
+    "INVERSE_SQUARE",
+    "RECIPROCAL",
+    "log_mean",
     "mean_of",
     "predictor_of",
     "through",
+    "value_through",
 ]
 
-IMPOSSIBLE = (-math.inf, 0.0, 0.0, 0.0) + NO_OWN  # noqa: RUF005
+RECIPROCAL, IDENTITY, INVERSE_SQUARE = range(3)
 
 
 @kernel
-def by_reciprocal(nu):
-    """θ = −log ν and its three derivatives, ν > 0."""
+def log_mean(link, nu):
+    """θ = log μ and its three derivatives in ν; NaN for derivatives where there is no mean."""
+    if not nu > 0.0:
+        return 0.0, math.nan, math.nan, math.nan
     z = 1.0 / nu
-    return -math.log(nu), -z, z * z, -2.0 * z * z * z
-
-
-@kernel
-def by_identity(nu):
-    """θ = log ν and its three derivatives, ν > 0."""
-    z = 1.0 / nu
-    return math.log(nu), z, -z * z, 2.0 * z * z * z
-
-
-@kernel
-def by_inverse_square(nu):
-    """θ = −½ log ν and its three derivatives, ν > 0."""
-    z = 1.0 / nu
+    if link == RECIPROCAL:
+        return -math.log(nu), -z, z * z, -2.0 * z * z * z
+    if link == IDENTITY:
+        return math.log(nu), z, -z * z, 2.0 * z * z * z
     return -0.5 * math.log(nu), -0.5 * z, 0.5 * z * z, -z * z * z
+
+
+@kernel
+def value_through(value, d1):
+    """log f and its derivative in ν, from those in θ and the derivative of θ."""
+    if d1 != d1:
+        return -math.inf, 0.0
+    return value[0], value[1] * d1
 
 
 @kernel
 def through(terms, d1, d2, d3):
     """The terms in ν of a family whose `terms` are in θ, from the derivatives of θ (the chain rule)."""
+    if d1 != d1:
+        return IMPOSSIBLE
     logf, s, w, dw, g1, g2, s1, s2, w1, w2, h11, h12, h22 = terms
     d11 = d1 * d1
     return (logf, s * d1, w * d11 - s * d2, dw * d11 * d1 + 3.0 * w * d1 * d2 - s * d3, g1, g2, s1 * d1, s2 * d1,

@@ -22,7 +22,7 @@ from semgllamm.responses.contract import Family
 from semgllamm.responses.gamma_functions import log_rising
 from semgllamm.responses.jit import kernel
 from semgllamm.responses.links import capped_exp, logistic, softplus
-from semgllamm.responses.mean_links import IMPOSSIBLE, by_identity, mean_of, predictor_of, through
+from semgllamm.responses.mean_links import IDENTITY, log_mean, mean_of, predictor_of, through, value_through
 from semgllamm.responses.poisson import check_counts, log_constant
 
 __all__ = ["FAMILIES", "moments", "terms_log_1", "terms_log_2", "value_log_1", "value_log_2"]
@@ -67,45 +67,31 @@ def terms_log_1(y, n, nu, tau1, tau2):
             b3 - r * c + r * p, 0.0, r * p * (2.0 - q) - w - y * p * q, 0.0, 0.0)
 
 
-@kernel
-def value_identity_2(y, n, nu, tau1, tau2):
-    if not nu > 0.0:
-        return -math.inf, 0.0
-    theta, d1, _, _ = by_identity(nu)
-    logf, s = value_log_2(y, n, theta, tau1, tau2)
-    return logf, s * d1
+def _under_identity(variance):
+    """The kernels under the identity link, of the variance function 1 or 2."""
 
+    @kernel
+    def value(y, n, nu, tau1, tau2):
+        theta, d1, _, _ = log_mean(IDENTITY, nu)
+        if variance == 2:
+            return value_through(value_log_2(y, n, theta, tau1, tau2), d1)
+        return value_through(value_log_1(y, n, theta, tau1, tau2), d1)
 
-@kernel
-def terms_identity_2(y, n, nu, tau1, tau2):
-    if not nu > 0.0:
-        return IMPOSSIBLE
-    theta, d1, d2, d3 = by_identity(nu)
-    return through(terms_log_2(y, n, theta, tau1, tau2), d1, d2, d3)
+    @kernel
+    def terms(y, n, nu, tau1, tau2):
+        theta, d1, d2, d3 = log_mean(IDENTITY, nu)
+        if variance == 2:
+            return through(terms_log_2(y, n, theta, tau1, tau2), d1, d2, d3)
+        return through(terms_log_1(y, n, theta, tau1, tau2), d1, d2, d3)
 
-
-@kernel
-def value_identity_1(y, n, nu, tau1, tau2):
-    if not nu > 0.0:
-        return -math.inf, 0.0
-    theta, d1, _, _ = by_identity(nu)
-    logf, s = value_log_1(y, n, theta, tau1, tau2)
-    return logf, s * d1
-
-
-@kernel
-def terms_identity_1(y, n, nu, tau1, tau2):
-    if not nu > 0.0:
-        return IMPOSSIBLE
-    theta, d1, d2, d3 = by_identity(nu)
-    return through(terms_log_1(y, n, theta, tau1, tau2), d1, d2, d3)
+    return value, terms
 
 
 KERNELS = {
     ("nbinom2", "log"): (value_log_2, terms_log_2),
-    ("nbinom2", "identity"): (value_identity_2, terms_identity_2),
+    ("nbinom2", "identity"): _under_identity(2),
     ("nbinom1", "log"): (value_log_1, terms_log_1),
-    ("nbinom1", "identity"): (value_identity_1, terms_identity_1),
+    ("nbinom1", "identity"): _under_identity(1),
 }
 CONCAVE = (("nbinom2", "log"), ("nbinom1", "identity"))
 

@@ -13,7 +13,7 @@ import numpy as np
 
 from semgllamm.errors import DataError
 from semgllamm.responses.checks import as_numbers, require_finite, require_whole
-from semgllamm.responses.contract import NO_OWN, Family
+from semgllamm.responses.contract import IMPOSSIBLE, Family
 from semgllamm.responses.jit import kernel
 from semgllamm.responses.links import (
     LATENT_VARIANCE,
@@ -29,7 +29,6 @@ from semgllamm.responses.links import (
 __all__ = ["FAMILIES", "LARGEST_NUMBER_OF_CATEGORIES", "probabilities"]
 
 LARGEST_NUMBER_OF_CATEGORIES = 200
-IMPOSSIBLE = (-math.inf, 0.0, 0.0, 0.0) + NO_OWN  # noqa: RUF005
 
 
 @kernel

@@ -18,10 +18,10 @@ from functools import partial
 import numpy as np
 
 from semgllamm.responses.checks import as_numbers, refuse, require_finite
-from semgllamm.responses.contract import NO_OWN, Family
+from semgllamm.responses.contract import IMPOSSIBLE, NO_OWN, Family
 from semgllamm.responses.jit import kernel
 from semgllamm.responses.links import capped_exp
-from semgllamm.responses.mean_links import IMPOSSIBLE, by_identity, mean_of, predictor_of, through
+from semgllamm.responses.mean_links import IDENTITY, log_mean, mean_of, predictor_of, through, value_through
 
 __all__ = ["FAMILIES"]
 
@@ -56,18 +56,13 @@ def terms_reciprocal(y, n, nu, tau1, tau2):
 
 @kernel
 def value_identity(y, n, nu, tau1, tau2):
-    if not nu > 0.0:
-        return -math.inf, 0.0
-    theta, d1, _, _ = by_identity(nu)
-    logf, s = value_log(y, n, theta, tau1, tau2)
-    return logf, s * d1
+    theta, d1, _, _ = log_mean(IDENTITY, nu)
+    return value_through(value_log(y, n, theta, tau1, tau2), d1)
 
 
 @kernel
 def terms_identity(y, n, nu, tau1, tau2):
-    if not nu > 0.0:
-        return IMPOSSIBLE
-    theta, d1, d2, d3 = by_identity(nu)
+    theta, d1, d2, d3 = log_mean(IDENTITY, nu)
     return through(terms_log(y, n, theta, tau1, tau2), d1, d2, d3)
 
 

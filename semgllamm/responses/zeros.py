@@ -26,7 +26,7 @@ from semgllamm.responses.links import cloglog_success, logistic, softplus
 from semgllamm.responses.nbinom import moments, size_of, terms_log_1, terms_log_2, value_log_1, value_log_2
 from semgllamm.responses.poisson import check_counts, log_constant, terms_log, value_log
 
-__all__ = ["FAMILIES"]
+__all__ = ["FAMILIES", "to_first"]
 
 
 @kernel
