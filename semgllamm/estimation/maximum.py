@@ -12,7 +12,6 @@ from semgllamm.estimation.automatic import estimate
 from semgllamm.estimation.constrained import Restrictions, restricted
 from semgllamm.estimation.covariances import Inverse, by_expectation, kind_of_errors, standard_errors
 from semgllamm.estimation.gaussian import GaussianLikelihood
-from semgllamm.estimation.grid import GridLikelihood
 from semgllamm.estimation.identification import identification
 from semgllamm.estimation.least_squares import LeastSquares
 from semgllamm.estimation.likelihood import Likelihood
@@ -113,7 +112,7 @@ def maximum_likelihood(
 def _start(likelihood: Likelihood | GaussianLikelihood, diagram: PathDiagram) -> np.ndarray:
     if isinstance(likelihood, GaussianLikelihood):
         return moment_start_values(likelihood, diagram)
-    if isinstance(likelihood, GridLikelihood):
+    if likelihood.shared:
         return likelihood.start_values(diagram)
     return start_values(likelihood.predictor, diagram)
 
@@ -200,7 +199,7 @@ def _top_units(likelihood: Likelihood) -> int:
     """Units of the highest level with latent variables; rows if there are none."""
     if isinstance(likelihood, GaussianLikelihood):
         return likelihood.design.unit_counts[likelihood.n_levels - 1]
-    if isinstance(likelihood, GridLikelihood):
+    if likelihood.shared:
         return likelihood.design.n_rows
     predictor = likelihood.predictor
     highest = max((predictor.model.eta_level[k] for k in predictor.tree.order), default=0)
