@@ -347,6 +347,8 @@ def _likelihood(diagram, model, design, constraint, quadrature, settings, reques
     from semgllamm.estimation.gaussian import GaussianLikelihood, has_closed_form
     from semgllamm.estimation.nested import NestedLikelihood, has_nested_form
 
+    if model.classes:
+        return _mixture(model, design, constraint, quadrature, settings, request, weight)
     if _is_auto(quadrature) and has_closed_form(model, design, diagram):
         if weight is not None and _levels_used(model, diagram):
             raise ModelError("sampling weights are for models of one level")
@@ -396,6 +398,25 @@ def _likelihood(diagram, model, design, constraint, quadrature, settings, reques
     predictor = Predictor(model, working, tree, design)
     rule = parse_quadrature(quadrature, predictor.rule_levels)
     return Likelihood(predictor, ordinary=isinstance(rule, Ordinary), threads=settings.threads), tree, rule
+
+
+def _mixture(model, design, constraint, quadrature, settings, request, weight):
+    """As `_likelihood`, for a model with categorical latent variables."""
+    from semgllamm.estimation.mixture import MixtureLikelihood, check_mixture
+    from semgllamm.estimation.predictor import plan_tree
+    from semgllamm.estimation.settings import Grid, Ordinary, parse_quadrature
+    from semgllamm.model.transforms import working_parameters
+
+    _check_engine(request)
+    if isinstance(quadrature, Grid):
+        raise ModelError("models with classes have no shared grid", remedy="Use quadrature='auto'.")
+    _announce_compilation()
+    tree = plan_tree(model, design)
+    check_mixture(model, design, tree)
+    working = working_parameters(model, tuple(model.eta[k] for k in tree.order), constraint)
+    ordinary = isinstance(quadrature, Ordinary)
+    likelihood = MixtureLikelihood(model, working, tree, design, ordinary, settings.threads)
+    return likelihood, tree, parse_quadrature(quadrature, likelihood.levels)
 
 
 def _check_engine(request) -> None:
@@ -579,8 +600,8 @@ def _bound(
         completed = _with_starts(completed, start)
     model = lower(completed, binding.levels, binding.responses, binding.group_labels)
     # where responses have a joint normal density, one that causes another may be missing
-    cells = bind_cells(model, completed, binding, missing, joint=joint and is_gaussian(model))
-    if not (joint and has_closed_form(model, cells, completed)):
+    cells = bind_cells(model, completed, binding, missing, joint=joint and is_gaussian(model) and not model.classes)
+    if model.classes or not (joint and has_closed_form(model, cells, completed)):
         check_residuals(completed)
         if parted:
             raise ModelError(
@@ -681,7 +702,7 @@ def _names(diagram: PathDiagram, model) -> dict[str, int]:
     """Parameter number of each label and automatic name."""
     out: dict[str, int] = {}
     for row, number in zip(diagram.parameters, model.rows):
-        for name in (row.label, row.name + (f".g{row.group}" if row.group > 1 else "")):
+        for name in (row.label, row.full_name):
             if name:
                 out.setdefault(name, number)
     return out

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 
 from semgllamm.data import columns
 from semgllamm.data.binding import Binding
 from semgllamm.data.choices import explode
+from semgllamm.data.classes import known_classes
 from semgllamm.diagram.diagram import PathDiagram
 from semgllamm.errors import DataError, ModelError
 from semgllamm.model.matrices import Model, Response
@@ -60,6 +61,8 @@ class Design:
     first_row : tuple of arrays
         A row of each unit of each level.
     left_out : tuple of (reason, count)
+    known : dict of str to (n_rows,) array
+        The number of the class of each row's unit where it is known, −1 where not, by categorical latent variable.
     given : tuple of float
         For each group the log-likelihood of covariates that have a density, but are conditioned on.
     held : int
@@ -77,6 +80,7 @@ class Design:
     group_of: np.ndarray | None = None
     given: tuple[float, ...] = ()
     held: int = 0
+    known: Mapping[str, np.ndarray] = field(default_factory=dict)
 
     def column(self, name: str) -> np.ndarray:
         """A covariate over the rows; "1" is the constant, products are written ``a:b``."""
@@ -245,8 +249,13 @@ def design(
                         response, group, category, around, mine, y[at], trials[at], offset[at], repeats, answer, answer
                     )
                 )
+    known = {
+        variable.name: known_classes(frame, variable, binding.units, binding.levels)[kept]
+        for variable in model.classes if variable.known is not None
+    }  # fmt: skip
     return Design(
         kept.size, n, kept, tuple(kept_codes), tuple(first_row), tuple(blocks), values, tuple(left_out), group_of,
+        known=known,
     )  # fmt: skip
 
 
@@ -308,15 +317,16 @@ def _refuse_unobserved(model: Model, response: Response, group: int, y: np.ndarr
     unobserved = [k for k in range(response.categories) if not (y == k).any()]
     if not unobserved:
         return
-    thresholds = model.groups[group].thresholds(response.name)
+    own = group * len(model.patterns)
+    thresholds = model.groups[own].thresholds(response.name)
     elsewhere = {c.number for g, other in enumerate(model.groups) for c in other.kappa
-                 if (g, c.row) != (group, response.name)}  # fmt: skip
+                 if (g // len(model.patterns), c.row) != (group, response.name)}  # fmt: skip
     for k in unobserved:
         alone = [c for c in thresholds[max(k - 1, 0) : k + 1] if c.is_free and c.number not in elsewhere]
         if alone:
             label = binding.labels[response.name][k]
             where, remedy = "in the rows that are used", "Join it with a neighbour"
-            if len(model.groups) > 1:
+            if len(model.group_labels) > 1:
                 where = f"in group '{binding.group_labels[group]}'"
                 remedy += ", or let the groups share thresholds: group_equal='thresholds'"
             raise DataError(
@@ -352,7 +362,12 @@ def _covariates_by_level(model: Model) -> dict[int, set[str]]:
     response_level = {response.name: response.level for response in model.responses}
     latent_level = dict(zip(model.eta, model.eta_level))
     used: dict[int, set[str]] = {}
+    class_level = {variable.name: variable.level for variable in model.classes}
+    logits = tuple(f"{name}[" for name in class_level)
     for group in model.groups:
+        for cell in group.membership:
+            if cell.column != "1" and not cell.column.startswith(logits):
+                used.setdefault(class_level[cell.row.rpartition("[")[0]], set()).add(cell.column)
         named = [(cell, cell.column) for cell in (*group.beta, *group.auxiliary())]
         named += [(cell, cell.times) for cell in (*group.Lambda, *group.kappa)]
         for cell, name in named:

@@ -9,7 +9,7 @@ from semgllamm.diagram.diagram import PathDiagram
 from semgllamm.diagram.parts import Path
 from semgllamm.errors import ModelError
 
-__all__ = ["call_levels_by_cluster", "labels_of_groups", "paths_of_group", "told_apart"]
+__all__ = ["call_levels_by_cluster", "cell_of", "labels_of_groups", "paths_of_group", "told_apart"]
 
 
 def call_levels_by_cluster(diagram: PathDiagram, cluster: tuple[str, ...]) -> PathDiagram:
@@ -84,16 +84,16 @@ def labels_of_groups(diagram: PathDiagram, n_groups: int, labels: Sequence[str] 
 
 def paths_of_group(diagram: PathDiagram, label: str) -> tuple[Path, ...]:
     """The paths that hold in a group: its own replace the common ones of the same cell."""
-    own = {_cell(path, diagram): path for path in diagram.paths if path.block.group == label}
+    own = {cell_of(path, diagram): path for path in diagram.paths if path.block.group == label}
     kept = []
     for path in diagram.paths:
         if path.block.group is None:
-            kept.append(own.pop(_cell(path, diagram), path))
-    kept += [path for path in diagram.paths if path.block.group == label and _cell(path, diagram) in own]
+            kept.append(own.pop(cell_of(path, diagram), path))
+    kept += [path for path in diagram.paths if path.block.group == label and cell_of(path, diagram) in own]
     return tuple(kept)
 
 
-def _cell(path: Path, diagram: PathDiagram) -> tuple:
+def cell_of(path: Path, diagram: PathDiagram) -> tuple:
     ends = tuple(sorted((path.lhs, path.rhs))) if path.op == "~~" else (path.lhs, path.rhs)
     level = diagram.level_of(path.block) if path.op == "~~" or diagram.style == "lavaan" else None
     return path.op, ends, level, path.block.klass

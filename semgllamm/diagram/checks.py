@@ -474,9 +474,15 @@ Refusal = tuple[str, Span | None, str | None]
 def _not_estimated(diagram: PathDiagram) -> Iterator[Refusal]:
     """Every part that is read and not estimated: what it is, where, and what to write instead."""
     for declared in diagram.latents:
-        names = " + ".join(declared.names)
-        kind = "a categorical latent variable" if declared.kind == "classes" else "a free discrete distribution (npml)"
-        yield f"'{names}', {kind},", declared.span, None
+        if declared.kind == "npml":
+            yield f"'{' + '.join(declared.names)}', a free discrete distribution (npml),", declared.span, None
+    for term in diagram.random_terms:
+        if term.block.klass is not None:
+            what = f"A random term of '{term.lhs}' in one class"
+            yield what, term.span, "Write it for all classes; its variance can differ: school.intercept ~~ school.intercept."
+    for predictor in diagram.predictors:
+        if predictor.block.klass is not None:
+            yield f"@{predictor.kind} of '{predictor.response}' in one class", predictor.span, "Write it for all classes."
     for path in diagram.paths:
         yield from _path_not_estimated(diagram, path)
     for predictor in diagram.predictors:
@@ -520,7 +526,7 @@ def _path_not_estimated(diagram: PathDiagram, path: Path) -> Iterator[Refusal]:
     term = f"{path.lhs} {path.op} {path.rhs}".rstrip()
     if path.op not in OPERATORS:
         yield f"{term} ({path.op} is an operator of other programs)", path.span, None
-    if path.block.klass is not None:
+    if path.block.klass is not None and path.block.klass[0] not in diagram.categorical_names:
         yield f"{term} in class {path.block.klass[1]} of '{path.block.klass[0]}'", path.span, None
     for side in (path.lhs, path.rhs):
         latent = [name for name in side.split(":") if name in diagram.latent_names]

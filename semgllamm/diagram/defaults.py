@@ -12,7 +12,17 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from functools import lru_cache
 
-from semgllamm.diagram.blocks import call_levels_by_cluster, labels_of_groups, told_apart
+from semgllamm.diagram.blocks import call_levels_by_cluster, labels_of_groups, paths_of_group, told_apart
+from semgllamm.diagram.classes import (
+    class_name,
+    class_variables,
+    classes_of,
+    merged,
+    moved_by_classes,
+    patterns,
+    variable_name,
+    with_classes,
+)
 from semgllamm.diagram.diagram import PathDiagram
 from semgllamm.diagram.equalities import effect_constraints, one_parameter_per_label
 from semgllamm.diagram.families import (
@@ -119,7 +129,12 @@ def _complete(
     diagram = slopes_as_paths(replace(diagram, dummies=levels_of))
     labels = labels_of_groups(diagram, n_groups, group_labels)
     setting = Setting(diagram, chosen, labels, counts, dict(response_levels), fitted)
-    rows = [row for part in setting.parts() for row in _completed(part)]
+    rows = []
+    for of_patterns in setting.parts():
+        completed = [with_classes(_completed(part), part.pattern, diagram) for part in of_patterns]
+        rows += merged(completed, patterns(diagram))
+    for number, label in enumerate(labels, start=1):
+        rows += _membership(Part(setting, number, None, paths_of_group(diagram, label)))
     rows = one_parameter_per_label(rows, diagram, chosen)
     added = effect_constraints(rows, diagram, chosen)
     return replace(diagram, parameters=tuple(rows), constraints=(*diagram.constraints, *added))
@@ -162,7 +177,8 @@ def _written_rows(part: Part) -> list[tuple[Parameter, Path]]:
             raise ModelError(message, text=part.diagram.text, span=path.span, remedy="Keep one of them.")
         for rhs in (path.lhs,) if phantom else columns_of_path(path, part.setting):
             row = Parameter(
-                path.lhs, path.op, rhs, group=part.group, level=level, klass=path.block.klass, span=path.span,
+                path.lhs, path.op, rhs, group=part.group, level=level, span=path.span,
+                klass=() if path.block.klass is None else (path.block.klass,),
                 free=not phantom, fixed=0.0 if phantom else None,
                 random_slope=path.random_slope, efa=path.efa, prior=path.prior,
             )  # fmt: skip
@@ -278,10 +294,8 @@ def _added_covariances(part: Part) -> Iterator[Parameter]:
 
 def _depends_on_classes(name: str, part: Part) -> bool:
     """Whether a class, or a path that holds in one class only, points at a variable."""
-    return any(
-        path.lhs == name and (path.rhs in part.diagram.categorical_names or path.block.klass is not None)
-        for path in part.group_paths
-    )
+    in_classes = any(path.lhs == name and path.block.klass is not None for path in part.diagram.paths)
+    return in_classes or name in moved_by_classes(part.diagram)
 
 
 def _added_means(part: Part) -> Iterator[Parameter]:
@@ -294,6 +308,29 @@ def _added_means(part: Part) -> Iterator[Parameter]:
             yield part.row(name, "~1")
     for name in roles.latents:
         yield part.row(name, "~1")
+
+
+def _membership(part: Part) -> Iterator[Parameter]:
+    """The linear predictors of the logits of membership, the last class the reference."""
+    for declared in class_variables(part.diagram):
+        variable, level = variable_name(declared), part.diagram.level_of(declared.block)
+        written = [path for path in part.group_paths if path.lhs == variable and path.op in ("~", "~1")]
+        for klass in classes_of(declared)[:-1]:
+            name = class_name(variable, klass)
+            if not any(path.op == "~1" for path in written):
+                yield Parameter(name, "~1", "", group=part.group, level=level, source="default")
+            for path in written:
+                for rhs in _causes_of_membership(path, part):
+                    row = Parameter(name, path.op, rhs, group=part.group, level=level, span=path.span)
+                    yield _with_modifiers(row, path, part)
+
+
+def _causes_of_membership(path: Path, part: Part) -> tuple[str, ...]:
+    """The columns of a term, or the classes of a categorical latent variable but its last."""
+    for declared in class_variables(part.diagram):
+        if variable_name(declared) == path.rhs:
+            return tuple(class_name(path.rhs, klass) for klass in classes_of(declared)[:-1])
+    return columns_of_path(path, part.setting)
 
 
 # ---------------------------------------------------------------------------------------------- what the user said

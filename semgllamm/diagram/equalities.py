@@ -29,11 +29,11 @@ def automatic_name(row: Parameter, diagram: PathDiagram, numbers: dict[str | Non
 
     Under lavaan's headers that is in every higher block; else in the (co)variance of a lower-level variable.
     """
-    name = row.name + (f".g{row.group}" if row.group > 1 else "")
+    name = row.group_name
     raised = row.op == "~~" and row.lhs not in diagram.latent_names and diagram.response_level(row.lhs) != row.level
     if row.level is not None and (diagram.style == "lavaan" or raised):
         name += f".l{(numbers or level_numbers(diagram)).get(row.level, row.level)}"
-    return name if row.klass is None else f"{name}.{row.klass[0]}{row.klass[1]}"
+    return name + row.class_suffix
 
 
 def one_parameter_per_label(rows: Sequence[Parameter], diagram: PathDiagram, switches: Switches) -> list[Parameter]:

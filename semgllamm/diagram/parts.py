@@ -182,7 +182,7 @@ class Parameter:
     rhs: str
     group: int = 1
     level: str | None = None
-    klass: tuple[str, str] | None = None
+    klass: tuple[tuple[str, str], ...] = ()
     free: bool = True
     fixed: float | None = None
     label: str | None = None
@@ -196,8 +196,25 @@ class Parameter:
     random_slope: str | None = None
     efa: str | None = None
     prior: str | None = None
+    # places of the patterns of classes in which the row holds; None for all
+    patterns: tuple[int, ...] | None = None
 
     @property
     def name(self) -> str:
         """lhs op rhs without blanks, as in ``f=~x2``; group and level suffixes are added by the table."""
         return f"{self.lhs}{self.op}{self.rhs}"
+
+    @property
+    def group_name(self) -> str:
+        """The name with ``.g2`` in the second group."""
+        return self.name + (f".g{self.group}" if self.group > 1 else "")
+
+    @property
+    def class_suffix(self) -> str:
+        """``.c1`` for what holds in class 1 of c, ``.c[never]`` for a class with a name of its own."""
+        return "".join(f".{name}{k}" if k.isdigit() else f".{name}[{k}]" for name, k in self.klass)
+
+    @property
+    def full_name(self) -> str:
+        """The name with the suffixes of group and class."""
+        return self.group_name + self.class_suffix

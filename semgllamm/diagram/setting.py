@@ -6,7 +6,8 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from functools import cached_property
 
-from semgllamm.diagram.blocks import paths_of_group
+from semgllamm.diagram.blocks import cell_of, paths_of_group
+from semgllamm.diagram.classes import Pattern, paths_of_pattern, patterns
 from semgllamm.diagram.diagram import PathDiagram
 from semgllamm.diagram.families import family_in, has_residual, has_thresholds
 from semgllamm.diagram.parts import Block, FamilySpec, Parameter, Path
@@ -28,16 +29,21 @@ class Setting:
     response_levels: Mapping[str, str | None]
     fitted: bool = False
 
-    def parts(self) -> Iterator[Part]:
-        """One part for each group, under lavaan's headers one for each level in it."""
+    def parts(self) -> Iterator[tuple[Part, ...]]:
+        """For each group, and under lavaan's headers each level in it, the parts of the patterns of classes."""
         for number, label in enumerate(self.groups, start=1):
             paths = paths_of_group(self.diagram, label)
-            if self.diagram.style != "lavaan":
-                yield Part(self, number, None, paths)
-                continue
-            levels = dict.fromkeys(self.diagram.level_of(path.block) for path in paths)
-            for level in levels or {None: None}:
-                yield Part(self, number, level, paths)
+            levels: dict[str | None, None] = {None: None}
+            if self.diagram.style == "lavaan":
+                levels = dict.fromkeys(self.diagram.level_of(path.block) for path in paths) or levels
+            for level in levels:
+                yield tuple(
+                    Part(self, number, level, paths_of_pattern(paths, pattern, self.diagram, self._cell), pattern)
+                    for pattern in patterns(self.diagram)
+                )
+
+    def _cell(self, path: Path) -> tuple:
+        return cell_of(path, self.diagram)
 
     @cached_property
     def latents(self) -> frozenset[str]:
@@ -57,6 +63,7 @@ class Setting:
             or any(path.block.level is not None for path in diagram.paths)
             or any(not has_residual(choice.family) for choice in diagram.families)
             or diagram.predictors
+            or diagram.latents
             or {"intercepts", "means"}.intersection(switches.group_equal)
             # lavaan's table has them for effect coding, its fits do not
             or (not self.fitted and "intercepts" in switches.effect_coding)
@@ -73,12 +80,14 @@ class Setting:
 
 @dataclass(frozen=True)
 class Part:
-    """What is completed at once: the statements of one group, and of one level where lavaan's headers part them."""
+    """What is completed at once: the statements of one group and pattern of classes, and of one level where lavaan's
+    headers part them."""
 
     setting: Setting
     group: int
     level: str | None
     group_paths: tuple[Path, ...]
+    pattern: Pattern = ()
 
     @property
     def switches(self) -> Switches:

@@ -211,6 +211,9 @@ class Predictor:
     model, working, tree, design : the objects of the walk
     collapse : bool
         Identical units are integrated once, with a weight.
+    bare_level : int, optional
+        The level whose units keep their responses without latent variables together; None where only the sum over all
+        of them is needed.
 
     Attributes
     ----------
@@ -220,8 +223,11 @@ class Predictor:
         The classes of quadrature rules: levels that have latent variables, lowest first.
     """
 
-    def __init__(self, model: Model, working: Working, tree: Tree, design: Design, collapse: bool = True):
-        self.collapse, self._whole = collapse, model
+    def __init__(
+        self, model: Model, working: Working, tree: Tree, design: Design, collapse: bool = True,
+        bare_level: int | None = None,
+    ):  # fmt: skip
+        self.collapse, self._whole, self.bare_level = collapse, model, bare_level
         self.model, self.share_causes = with_shares(model)
         self.working, self.tree, self.design = working, tree, design
         model = self.model
@@ -420,12 +426,21 @@ class Predictor:
         self.node_start, self.node_rows = start, first
         paths, cell_node, code, y, trials, constant = [], [], [], [], [], []
         self.paths = response_paths(model, tree)
-        bare = any(not self._response_path(b) for b in design.blocks)
-        if bare:
+        # the first nodes of whole trees, their level and number
+        self.root_nodes = [
+            (model.eta_level[k], start[k], len(first[k])) for k in tree.order if tree.parent[k] < 0
+        ]  # fmt: skip
+        self.bare_start: dict[int, int] = {}
+        bare_levels = {self._bare_height(b) for b in design.blocks if not self._response_path(b)}
+        for place, level in enumerate(sorted(bare_levels)):
             # responses without latent variables hang on one node of a one-point rule, which is exact
-            parent.append(np.array([-1], dtype=np.int64))
-            rule.append(np.array([len(self.rule_levels)], dtype=np.int64))
-            kind.append(np.array([len(tree.order)], dtype=np.int64))
+            n = 1 if self.bare_level is None else len(design.first_row[level])
+            self.bare_start[level] = total
+            self.root_nodes.append((level, total, n))
+            total += n
+            parent.append(np.full(n, -1, dtype=np.int64))
+            rule.append(np.full(n, len(self.rule_levels), dtype=np.int64))
+            kind.append(np.full(n, len(tree.order) + place, dtype=np.int64))
         coupled = [coupled_responses(group) for group in model.groups]
         whitened = [set().union(*sets) for sets in coupled]
         for block in design.blocks:
@@ -435,7 +450,11 @@ class Predictor:
                 deepest = path[-1]
                 cell_node.append(start[deepest] + design.codes[model.eta_level[deepest]][block.rows])
             else:
-                cell_node.append(np.full(len(block.rows), total, dtype=np.int64))
+                level = self._bare_height(block)
+                at = np.zeros(len(block.rows), dtype=np.int64)
+                if self.bare_level is not None:
+                    at = design.codes[level][block.rows]
+                cell_node.append(self.bare_start[level] + at)
             code.append(np.full(len(block.rows), block.response.family.code, dtype=np.int64))
             y.append(np.zeros(len(block.rows)) if block.response.name in whitened[block.group] else block.y)
             trials.append(block.trials)
@@ -458,7 +477,6 @@ class Predictor:
         self.share_of_cells = (
             np.repeat(self.program.share, tree_of[:, LAST] - tree_of[:, FIRST]) * self.program.cell[:, WEIGHT]
         )
-        self.has_bare = bare
         offset = np.cumsum([0, *(len(b.rows) for b in design.blocks)])
         self.base = np.zeros(len(self.program.code))
         owner = np.searchsorted(offset, self.program.cells, side="right") - 1
@@ -495,6 +513,10 @@ class Predictor:
         linear = {c.number for g in model.groups for c in g.Lambda if c.is_free} - elsewhere
         self.bending[sorted(linear)] = False
         self._pattern()
+
+    def _bare_height(self, block: CellBlock) -> int:
+        """The level whose units keep a response without latent variables; 0 where all of them are together."""
+        return 0 if self.bare_level is None else max(self.bare_level, block.response.level)
 
     @staticmethod
     def _choices(design: Design) -> np.ndarray | None:
@@ -804,12 +826,15 @@ class Predictor:
         entries = self._entries(b, state)
         return entries if b.live is None else [e for e, live in zip(entries, b.live) if live]
 
-    def pull_back(self, state: State, R: np.ndarray) -> np.ndarray:
-        """Gradient in the inner parameters from the adjoints R of (f, d, τ): rows as the engine's."""
+    def pull_back(self, state: State, R: np.ndarray, share: np.ndarray | None = None) -> np.ndarray:
+        """Gradient in the inner parameters from the adjoints R of (f, d, τ): rows as the engine's.
+
+        `share` are weights of the cells, (cells,), if they are not those of the program.
+        """
         gradient = np.zeros(self.model.n_parameters)
         if self.feedback:
             self.feedback.add_slope(state.inner, gradient)
-        R = self._unwhiten(state, R, gradient)
+        R = self._unwhiten(state, R, gradient, share)
         return gradient + self._unwhitened_gradient(state, R)
 
     def _unwhitened_gradient(self, state: State, R: np.ndarray) -> np.ndarray:
@@ -918,7 +943,9 @@ class Predictor:
     @cached_property
     def apart(self) -> Predictor:
         """The same with identical units kept apart."""
-        return Predictor(self._whole, self.working, self.tree, self.design, False) if self.collapse else self
+        if not self.collapse:
+            return self
+        return Predictor(self._whole, self.working, self.tree, self.design, False, self.bare_level)
 
     def unit_scores(self, state: State, R: np.ndarray) -> np.ndarray:
         """The gradient's parts in the inner parameters by independent units, (units, q), where these are kept apart.
@@ -926,9 +953,12 @@ class Predictor:
         The units are those of the highest level with latent variables, and rows if there are none: of a choice in long
         form, a row of its case, and the others have none.
         """
-        unit = self._unit_of_cells()
+        return self.scores_of(self._unit_of_cells(), len(self.design.first_row[self._highest]), state, R)
+
+    def scores_of(self, unit: np.ndarray, count: int, state: State, R: np.ndarray) -> np.ndarray:
+        """The gradient's parts in the inner parameters, (count, q), by the unit that each cell is of, (cells,)."""
         q = self.model.n_parameters
-        scores = np.zeros((len(self.design.first_row[self._highest]), q))
+        scores = np.zeros((count, q))
         for number, cells, parts in self._residual_scores(state, R):
             np.add.at(scores, (unit[cells], number), parts)
         for number, slope, g, name in self.feedback.slopes(state.inner):
@@ -938,7 +968,7 @@ class Predictor:
         R = self._unwhiten(state, R, np.zeros(q))
         ptr, par, feature, value = self.jacobian(state)
         cell = np.repeat(np.arange(len(unit)), np.diff(ptr))
-        np.add.at(scores, (unit[cell], par), value * R[cell, feature])
+        scores += np.bincount(unit[cell] * q + par, value * R[cell, feature], count * q).reshape(count, q)
         return scores
 
     @property
@@ -1099,11 +1129,14 @@ class Predictor:
             state.constant -= units * np.log(np.diag(L)).sum()
             state.whitening.append((L, inverse, change, units))
 
-    def _unwhiten(self, state: State, R: np.ndarray, gradient: np.ndarray) -> np.ndarray:
+    def _unwhiten(
+        self, state: State, R: np.ndarray, gradient: np.ndarray, share: np.ndarray | None = None
+    ) -> np.ndarray:
         if not self.whitening:
             return R
         R = R.copy()
         for (_, _, at, _), (L, inverse, change, units) in zip(self.whitening, state.whitening):
+            units = units if share is None else share[at[:, 0]].sum()
             r = R[at]
             f, D = state.lin[at, 0], state.D[at]
             Lbar = -inverse.T @ (r[:, :, 0].T @ f + np.einsum("nap,nbp->ab", r[:, :, 1 : 1 + self.P], D))

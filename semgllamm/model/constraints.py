@@ -160,8 +160,7 @@ class Formulas:
         self.fixed = {}
         for row in diagram.parameters:
             if row.fixed is not None:
-                suffix = f".g{row.group}" if row.group > 1 else ""
-                for name in (row.label, row.name + suffix):
+                for name in (row.label, row.full_name):
                     if name in needed and name not in self.number:
                         self.fixed.setdefault(name, row.fixed)
 
@@ -298,7 +297,7 @@ def _bounds(diagram: PathDiagram, rows: Sequence[int], q: int) -> list[Restricti
     """Of each parameter the closest bounds that its rows state."""
     closest: dict[tuple[int, str], tuple[float, str, Span | None]] = {}
     for row, number in zip(diagram.parameters, rows, strict=True):
-        name = row.label or row.name + (f".g{row.group}" if row.group > 1 else "")
+        name = row.label or row.full_name
         for side, value, sign in (("lower", row.lower, 1.0), ("upper", row.upper, -1.0)):
             if number < 0 or value is None or not np.isfinite(value):
                 continue

@@ -18,10 +18,11 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from semgllamm.diagram.classes import class_name, class_variables, classes_of, patterns, variable_name
 from semgllamm.diagram.diagram import PathDiagram
 from semgllamm.diagram.parts import Parameter
 from semgllamm.errors import ModelError
-from semgllamm.model.matrices import FIXED, OWN_MATRICES, Cell, Matrices, Model, Response
+from semgllamm.model.matrices import FIXED, OWN_MATRICES, Cell, ClassVariable, Matrices, Model, Response
 
 __all__ = ["level_index", "lower"]
 
@@ -68,8 +69,13 @@ class _Lowering:
         self.hidden: list[str] = []
         self.parted = self._parted_causes()
         self.shared: list[tuple[Parameter, str]] = []
-        n_groups = len(group_labels)
-        self.cells = [{name: [] for name in Matrices.__dataclass_fields__} for _ in range(n_groups)]
+        self.n_patterns = len(patterns(diagram))
+        self.logits = {
+            class_name(variable_name(declared), klass)
+            for declared in class_variables(diagram) for klass in classes_of(declared)
+        }  # fmt: skip
+        n_components = len(group_labels) * self.n_patterns
+        self.cells = [{name: [] for name in Matrices.__dataclass_fields__} for _ in range(n_components)]
         self.names: list[str] = []
         self.number_of: dict[str, int] = {}
 
@@ -81,8 +87,29 @@ class _Lowering:
         return Model(
             levels=self.levels, responses=self.responses, eta=eta, eta_level=tuple(self.level[name] for name in eta),
             groups=groups, names=tuple(self.names), rows=tuple(rows), group_labels=self.group_labels,
-            hidden=frozenset(self.hidden),
+            hidden=frozenset(self.hidden), classes=self._classes(), patterns=self._patterns(),
         )  # fmt: skip
+
+    def _classes(self) -> tuple[ClassVariable, ...]:
+        return tuple(
+            ClassVariable(
+                variable_name(declared), classes_of(declared), level_index(declared.block.level, self.levels),
+                declared.known, declared.names if declared.kind == "npml" else (),
+            )
+            for declared in class_variables(self.diagram)
+        )  # fmt: skip
+
+    def _patterns(self) -> tuple[tuple[int, ...], ...]:
+        number = [{klass: k for k, klass in enumerate(classes_of(d))} for d in class_variables(self.diagram)]
+        return tuple(tuple(n[k] for n, (_, k) in zip(number, pattern)) for pattern in patterns(self.diagram))
+
+    def _components(self, row: Parameter):
+        """The sets of matrices that a row is in: those of its group, of the patterns of classes that it is for."""
+        first = (row.group - 1) * self.n_patterns
+        if row.lhs in self.logits:
+            return self.cells[first : first + 1]
+        chosen = range(self.n_patterns) if row.patterns is None else row.patterns
+        return [self.cells[first + place] for place in chosen]
 
     def _parted_causes(self) -> frozenset[tuple[str, int]]:
         """(response, level): responses of both levels, with the levels at which they are causes."""
@@ -105,11 +132,12 @@ class _Lowering:
     def _number(self, row: Parameter) -> int:
         if row.fixed is not None:
             return FIXED
-        name = row.name + (f".g{row.group}" if row.group > 1 else "")
+        name = row.group_name
         level = level_index(row.level, self.levels)
         of_part = row.op in ("~~", "~1") or (row.op == "~" and (row.rhs, level) in self.parted)
         if level > 0 and of_part and self._own_level(row.lhs) == 0:
             name += f".l{level + 1}"
+        name += row.class_suffix
         key = row.label or name
         if key not in self.number_of:
             self.number_of[key] = len(self.names)
@@ -134,14 +162,17 @@ class _Lowering:
         if row.op == "~~" and row.lhs == row.rhs and row.fixed == 1.0 and self._is_probit(row):
             return FIXED  # the variance of its link
         number = self._number(row)
-        if row.op.startswith("@"):
+        if row.lhs in self.logits:
+            matrix, lhs, rhs, times = "membership", row.lhs, row.rhs or "1", None
+        elif row.op.startswith("@"):
             matrix, lhs, rhs, times = self._auxiliary(row)
         elif row.op.startswith("|t"):
             matrix, lhs, rhs, times = "kappa", row.lhs, row.op.strip("|~"), row.rhs
         else:
             matrix, lhs, rhs, times = getattr(self, _PLACE[row.op])(row)
         value = 0.0 if row.fixed is None else float(row.fixed)
-        self.cells[row.group - 1][matrix].append(Cell(lhs, rhs, number, value, times))
+        for cells in self._components(row):
+            cells[matrix].append(Cell(lhs, rhs, number, value, times))
         return number
 
     def _is_probit(self, row: Parameter) -> bool:
@@ -210,7 +241,7 @@ class _Lowering:
     def _check_shared(self):
         """A residual can only covary with a disturbance that is there."""
         for row, latent in self.shared:
-            Psi = self.cells[row.group - 1]["Psi"]
+            Psi = [c for cells in self._components(row) for c in cells["Psi"]]
             if not any(c.row == latent == c.column and (c.is_free or c.value != 0.0) for c in Psi):
                 remedy = f"Free its variance: {latent} ~~ {latent}."
                 self._refuse(row, f"{latent} has no disturbance to covary with", remedy)

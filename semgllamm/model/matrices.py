@@ -5,6 +5,9 @@
     thresholds κ + x'δ; other parameters of a family's own, log dispersions and logits of inflation and of asymptotes,
     are τ = z'α.
 
+A categorical latent variable has classes of probability π_c = exp(v'ϱ_c) / Σ_d exp(v'ϱ_d), in each of which the
+matrices may differ: there is one set of them for each pattern of classes.
+
 (Skrondal & Rabe-Hesketh 2004, equations 4.1 to 4.3, with Muthén's intercepts written out.)
 """
 
@@ -16,7 +19,7 @@ import numpy as np
 
 from semgllamm.responses.contract import Family
 
-__all__ = ["Cell", "Matrices", "Model", "Response"]
+__all__ = ["Cell", "ClassVariable", "Matrices", "Model", "Response"]
 
 FIXED = -1
 OWN_MATRICES = {"dispersion": "alpha", "inflation": "rho"}
@@ -47,7 +50,8 @@ class Matrices:
     ``kappa`` has one row a response and columns t1, t2, …, the effects of covariates on them with `times`; ``Psi``
     and ``Theta`` hold their lower triangles; ``Omega`` has the covariance of a response's residual (row) with the
     disturbance of a latent variable (column); ``alpha`` holds the linear predictors of dispersions, ``rho`` those
-    of inflations, ``guessing`` and ``ceiling`` those of asymptotes, by response and covariate."""
+    of inflations, ``guessing`` and ``ceiling`` those of asymptotes, by response and covariate; ``membership`` those
+    of the logits of classes c[1], …, in the first pattern of classes alone."""
 
     beta: tuple[Cell, ...] = ()
     Lambda: tuple[Cell, ...] = ()
@@ -61,6 +65,7 @@ class Matrices:
     rho: tuple[Cell, ...] = ()
     guessing: tuple[Cell, ...] = ()
     ceiling: tuple[Cell, ...] = ()
+    membership: tuple[Cell, ...] = ()
 
     def own(self, kind: str) -> tuple[Cell, ...]:
         """The linear predictors of one kind: "dispersion", "inflation", "guessing" or "ceiling"."""
@@ -95,6 +100,18 @@ class Response:
     answer: str = ""
 
 
+@dataclass(frozen=True, slots=True)
+class ClassVariable:
+    """A categorical latent variable with its classes, its level (index into the model's levels), the column of known
+    classes if there is one, and the latent variables of which its classes are the mass points."""
+
+    name: str
+    classes: tuple[str, ...]
+    level: int = 0
+    known: str | None = None
+    masses_of: tuple[str, ...] = ()
+
+
 @dataclass(frozen=True)
 class Model:
     """A lowered model.
@@ -108,11 +125,14 @@ class Model:
         Latent variables, in the order of the diagram.
     eta_level : tuple of int
     groups : tuple of Matrices
-        One a group.
+        One a group, and in it one for each pattern of classes.
     names : tuple of str
         One name a parameter number.
     rows : tuple of int
         The parameter number of each row of the completed diagram's table (−1 where fixed).
+    classes : tuple of ClassVariable
+    patterns : tuple of tuple of int
+        The class of each of them, by number, in each pattern.
     """
 
     levels: tuple[str, ...]
@@ -124,6 +144,8 @@ class Model:
     rows: tuple[int, ...]
     group_labels: tuple[str, ...] = ("",)
     hidden: frozenset[str] = field(default_factory=frozenset)
+    classes: tuple[ClassVariable, ...] = ()
+    patterns: tuple[tuple[int, ...], ...] = ((),)
 
     @property
     def n_parameters(self) -> int:

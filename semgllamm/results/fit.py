@@ -295,8 +295,8 @@ class Fit:
         written = dict(self.diagram.renamed)
         lhs, rhs = written.get(row.lhs, row.lhs), written.get(row.rhs, row.rhs)
         return {
-            "lhs": lhs, "op": row.op, "rhs": rhs, "level": row.level or "", "group": row.group, "class": "",
-            "label": row.label or "", "free": number + 1, **tested, "source": row.source,
+            "lhs": lhs, "op": row.op, "rhs": rhs, "level": row.level or "", "group": row.group,
+            "class": ", ".join(f"{name}={k}" for name, k in row.klass), "label": row.label or "", "free": number + 1, **tested, "source": row.source,
         }  # fmt: skip
 
     def _definitions(self):
@@ -328,8 +328,7 @@ class Fit:
     def _label_numbers(self) -> dict[str, int]:
         out: dict[str, int] = {}
         for row, number in zip(self.diagram.parameters, self.model.rows):
-            suffix = f".g{row.group}" if row.group > 1 else ""
-            for name in (row.label, row.name + suffix):
+            for name in (row.label, row.full_name):
                 if name:
                     out.setdefault(name, number)
         return out
@@ -339,9 +338,8 @@ class Fit:
         """Values of all labels and automatic names."""
         out = {}
         for row, number in zip(self.diagram.parameters, self.model.rows):
-            suffix = f".g{row.group}" if row.group > 1 else ""
             value = float(self._cells[number]) if number >= 0 else row.fixed
-            for name in (row.label, row.name + suffix):
+            for name in (row.label, row.full_name):
                 if name and value is not None:
                     out.setdefault(name, value)
         return out

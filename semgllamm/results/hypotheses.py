@@ -217,7 +217,7 @@ def _added(fit: Fit, add: str):
     R[: len(in_force), :q] = in_force
     tested = list(range(len(in_force), len(R)))
     R[tested, new] = 1.0
-    shown = [(row.name + (f".g{row.group}" if row.group > 1 else ""), "==", "0") for row in rows]
+    shown = [(row.full_name, "==", "0") for row in rows]
     return shown, R, tested, extended.score(), extended.information(), new
 
 
@@ -271,7 +271,7 @@ def _chosen(release, count: int) -> list[int]:
 
 
 def _called(row: Parameter) -> str:
-    return row.name + (f".g{row.group}" if row.group > 1 else "")
+    return row.full_name
 
 
 def _words(fit: Fit, span) -> str:

@@ -1,0 +1,86 @@
+"""Known classes, and the cells of a design once for each pattern of classes."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from semgllamm.data import columns
+from semgllamm.data.frames import column
+from semgllamm.errors import DataError
+from semgllamm.model.matrices import ClassVariable, Model
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from semgllamm.data.design import CellBlock, Design
+    from semgllamm.data.units import Units
+
+__all__ = ["in_patterns", "known_classes"]
+
+
+def known_classes(frame: pd.DataFrame, variable: ClassVariable, units: Units, levels: Sequence[str]) -> np.ndarray:
+    """The number of each row's class where the column of known classes has one, −1 where it is missing.
+
+    Raises
+    ------
+    DataError
+        For a value that is no class, a class that no unit is known to have while others are, or a value that varies
+        within a unit.
+    """
+    values = column(frame, variable.known, "column of known classes")
+    seen = ~values.isna().to_numpy()
+    called = {name: k for k, name in enumerate(variable.classes)}
+    called |= {str(k + 1): k for k in range(len(variable.classes))}
+    number = np.full(len(frame), np.nan)
+    for row in np.flatnonzero(seen):
+        value = values.iloc[row]
+        text = f"{value:g}" if isinstance(value, int | float | np.number) else str(value)
+        if text not in called:
+            names = ", ".join(variable.classes)
+            remedy = f"Write 1 to {len(variable.classes)}, or a name of a class ({names}); leave unknown classes missing."
+            raise DataError(f"column '{variable.known}', row {frame.index[row]}: {value!r} is no class of "
+                            f"'{variable.name}'", remedy=remedy)  # fmt: skip
+        number[row] = called[text]
+    if variable.level > 0:
+        level = levels[variable.level]
+        number = columns.unit_value(number, units, level, variable.known)[units.codes[level]]
+    if seen.all() and len(np.unique(number)) < len(variable.classes):
+        absent = [name for k, name in enumerate(variable.classes) if not (number == k).any()]
+        raise DataError(
+            f"every class of '{variable.name}' is known, and nobody is in class {', '.join(absent)}",
+            remedy="Leave the class out, or the class of some units missing.",
+        )
+    return np.where(np.isnan(number), -1, number).astype(np.int64)
+
+
+def in_patterns(design: Design, model: Model) -> Design:
+    """The design with all rows once for each pattern of classes, as groups of their own.
+
+    Row r is row p n + r in pattern p, unit j of a level with J units is p J + j, and group g is g P + p.
+    """
+    P, n = len(model.patterns), design.n_rows
+    if P == 1:
+        return design
+    codes, first_row = [], []
+    for code, first in zip(design.codes, design.first_row):
+        codes.append(np.concatenate([code + p * len(first) for p in range(P)]))
+        first_row.append(np.concatenate([first + p * n for p in range(P)]))
+
+    def moved(block: CellBlock, p: int) -> CellBlock:
+        choices = 0 if block.choice is None else int(block.choice.max(initial=-1)) + 1
+        return replace(
+            block, group=block.group * P + p, rows=block.rows + p * n,
+            choice=None if block.choice is None else block.choice + p * choices,
+            case=None if block.case is None else block.case + p * n,
+        )  # fmt: skip
+
+    return replace(
+        design, n_rows=P * n, codes=tuple(codes), first_row=tuple(first_row),
+        blocks=tuple(moved(block, p) for block in design.blocks for p in range(P)),
+        columns={name: np.tile(values, P) for name, values in design.columns.items()},
+        group_of=np.concatenate([design.group_of * P + p for p in range(P)]),
+    )  # fmt: skip

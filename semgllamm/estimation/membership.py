@@ -1,0 +1,133 @@
+"""The probabilities of classes, multinomial logits of covariates and of other classes:
+
+    π_j(c = k | h) = exp(v_jk'ϱ) / Σ_d exp(v_jd'ϱ),      the last class the reference,
+
+for each categorical latent variable c, given the classes h of its level and of those above. An unknown class has this
+probability; a class that is known not to be k has none, and what is left is not scaled up: a known class contributes
+log π + log f (Skrondal & Rabe-Hesketh 2004, section 4.3.2).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from semgllamm.data.design import Design
+from semgllamm.integration.mixing import log_sum
+from semgllamm.model.matrices import Cell, Model
+
+__all__ = ["Membership"]
+
+
+@dataclass(frozen=True, eq=False)
+class _Term:
+    """One cell of a logit: its class, the units and classes h that it is about, and its covariate there."""
+
+    cell: Cell
+    klass: int
+    x: np.ndarray  # (n,) covariate, 0 for units of other groups
+    under: np.ndarray  # (h,) 1 under the classes that it is about
+
+
+class Membership:
+    """log π_j(k | h') of the variables of one level, and its derivatives.
+
+    Parameters
+    ----------
+    model : Model
+    design : Design
+        Of the data, not in patterns.
+    level : int
+        Index into the model's levels.
+    classes : (h, variables) int array
+        The class of every categorical latent variable under each h of this level; −1 for those of levels below.
+    """
+
+    def __init__(self, model: Model, design: Design, level: int, classes: np.ndarray):
+        self.n, self.width = len(design.first_row[level]), len(classes)
+        self.variables = [v for v, variable in enumerate(model.classes) if variable.level == level]
+        self.classes = classes
+        self.counts = {v: len(model.classes[v].classes) for v in self.variables}
+        rows = design.first_row[level]
+        group_of = design.group_of[rows]
+        place = {
+            f"{variable.name}[{name}]": (v, k)
+            for v, variable in enumerate(model.classes) for k, name in enumerate(variable.classes)
+        }  # fmt: skip
+        self.terms: dict[int, list[_Term]] = {v: [] for v in self.variables}
+        P = len(model.patterns)
+        for g in range(len(model.group_labels)):
+            mine = (group_of == g).astype(float)
+            for cell in model.groups[g * P].membership:
+                v, k = place[cell.row]
+                if v not in self.terms:
+                    continue
+                under = np.ones(self.width)
+                x = mine
+                if cell.column in place:
+                    d, m = place[cell.column]
+                    under = (classes[:, d] == m).astype(float)
+                elif cell.column != "1":
+                    x = mine * design.column(cell.column)[rows]
+                self.terms[v].append(_Term(cell, k, x, under))
+        self.known = np.zeros((self.n, self.width))
+        for v in self.variables:
+            codes = design.known.get(model.classes[v].name)
+            if codes is not None:
+                at = codes[rows]
+                self.known[(at[:, None] >= 0) & (at[:, None] != classes[None, :, v])] = -np.inf
+
+    def logits(self, v: int, values: np.ndarray) -> np.ndarray:
+        """(n, h, K) linear predictors of the classes of one variable."""
+        out = np.zeros((self.n, self.width, self.counts[v]))
+        for term in self.terms[v]:
+            out[:, :, term.klass] += term.cell.at(values) * term.x[:, None] * term.under
+        return out
+
+    def log_probabilities(self, values: np.ndarray) -> np.ndarray:
+        """Σ over the level's variables of log π, (n, h); −∞ where a class is known to be another."""
+        total = self.known.copy()
+        for v in self.variables:
+            eta = self.logits(v, values)
+            total += np.take_along_axis(eta, self.classes[None, :, v, None], axis=2)[:, :, 0] - log_sum(eta)
+        return total
+
+    def slopes(self, values: np.ndarray) -> np.ndarray:
+        """∂ log π, (n, h, q)."""
+        out = np.zeros((self.n, self.width, len(values)))
+        for v in self.variables:
+            p = self._probabilities(v, values)
+            for term in self.terms[v]:
+                if term.cell.is_free:
+                    own = (self.classes[:, v] == term.klass) - p[:, :, term.klass]
+                    out[:, :, term.cell.number] += term.x[:, None] * term.under * own
+        return out
+
+    def pull_back(self, values: np.ndarray, weights: np.ndarray, gradient: np.ndarray) -> None:
+        """Add Σ w_j(h) ∂ log π_j to a gradient."""
+        for v in self.variables:
+            p = self._probabilities(v, values)
+            for term in self.terms[v]:
+                if term.cell.is_free:
+                    own = ((self.classes[:, v] == term.klass) - p[:, :, term.klass]) * weights
+                    gradient[term.cell.number] += term.x @ (own @ term.under)
+
+    def information(self, values: np.ndarray, weights: np.ndarray) -> np.ndarray:
+        """−Σ w_j(h) ∂² log π_j, (q, q)."""
+        out = np.zeros((len(values), len(values)))
+        for v in self.variables:
+            p = self._probabilities(v, values)
+            free = [term for term in self.terms[v] if term.cell.is_free]
+            for a, one in enumerate(free):
+                for other in free[: a + 1]:
+                    both = p[:, :, one.klass] * ((one.klass == other.klass) - p[:, :, other.klass]) * weights
+                    value = (one.x * other.x) @ (both @ (one.under * other.under))
+                    out[one.cell.number, other.cell.number] += value
+                    if one is not other:
+                        out[other.cell.number, one.cell.number] += value
+        return out
+
+    def _probabilities(self, v: int, values: np.ndarray) -> np.ndarray:
+        eta = self.logits(v, values)
+        return np.exp(eta - log_sum(eta)[..., None])

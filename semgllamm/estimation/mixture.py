@@ -1,0 +1,290 @@
+"""The likelihood of models with categorical latent variables: integrals inside, sums over classes outside.
+
+    log L = Σ_j w_j log Σ_c π_jc exp F_jc,
+
+with F_jc the log-likelihood of the answers of unit j in class c by the recursion over the integration tree, and for
+classes of units within classes of clusters the sum over the levels of `semgllamm.integration.mixing`. With p_jc the
+posterior probabilities, score and observed information are (Louis 1982)
+
+    Σ w p (∂F + ∂log π),        Σ w p (−∂²F − ∂²log π) − Σ w [Σ_c p g g' − s s'],
+
+g the scores of a unit in a class and s = Σ p g.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from functools import cached_property
+from typing import NamedTuple
+
+import numpy as np
+
+from semgllamm.data.classes import in_patterns
+from semgllamm.data.design import Design
+from semgllamm.errors import ModelError
+from semgllamm.estimation.likelihood import Likelihood
+from semgllamm.estimation.membership import Membership
+from semgllamm.estimation.predictor import Predictor, State
+from semgllamm.integration.arrays import END, FIRST, LAST
+from semgllamm.integration.mixing import ClassLevel, Mixing
+from semgllamm.integration.program import Program
+from semgllamm.integration.tree import Tree
+from semgllamm.model.matrices import Model
+from semgllamm.model.transforms import Working
+
+__all__ = ["Members", "MixtureLikelihood", "check_mixture"]
+
+
+def check_mixture(model: Model, design: Design, tree: Tree) -> None:
+    """Refuse mixtures whose sums over classes are not outermost.
+
+    Raises
+    ------
+    ModelError
+    """
+    lowest = min(variable.level for variable in model.classes)
+    for k in tree.order:
+        if model.eta_level[k] > lowest:
+            name = next(v.name for v in model.classes if v.level == lowest)
+            raise ModelError(
+                f"'{model.eta[k]}' varies over units of '{model.levels[model.eta_level[k]]}', above the classes of "
+                f"'{name}': a continuous latent variable above a categorical one cannot be fitted yet",
+                remedy=f"Give the level '{model.levels[model.eta_level[k]]}' classes as well, or a free discrete "
+                "distribution.",
+            )
+    if any(group.Omega for group in model.groups):
+        raise ModelError("residuals that covary with disturbances cannot be fitted with classes yet")
+
+
+class Members(NamedTuple):
+    """Posterior probabilities of classes: of each level exp(A − S) and p (units, h), and the weights of components."""
+
+    shares: list[np.ndarray]
+    posterior: list[np.ndarray]
+    weights: np.ndarray
+
+
+class MixtureLikelihood(Likelihood):
+    """log L(free) of a model with categorical latent variables, its total derivative, and Louis' information.
+
+    Parameters
+    ----------
+    model, working, tree, design
+        The objects of the walk; the design is that of the data.
+    ordinary : bool
+    threads : int, optional
+    collapse : bool
+        Identical units are integrated once.
+    """
+
+    def __init__(
+        self, model: Model, working: Working, tree: Tree, design: Design, ordinary: bool = False,
+        threads: int | None = None, collapse: bool = True,
+    ):  # fmt: skip
+        self._walked = model, working, tree, design
+        self.class_levels = sorted({variable.level for variable in model.classes})
+        predictor = Predictor(model, working, tree, in_patterns(design, model), collapse, self.class_levels[0])
+        if predictor.feedback:
+            raise ModelError("responses that cause each other cannot be fitted with classes yet")
+        super().__init__(predictor, ordinary, threads)
+        self.design, self.model = design, model
+        self._bind()
+
+    # ---- who is where --------------------------------------------------------------------------------------------
+
+    def _bind(self) -> None:
+        model, design, program = self.model, self.design, self.predictor.program
+        self.of_root = np.repeat(np.arange(len(program.roots)), self._cells_of_roots())
+        self.root_weight = program.weight[program.roots]
+        place = np.full(len(program.tree), -1, dtype=np.int64)
+        place[program.roots] = np.arange(len(program.roots))
+        patterns = np.array(model.patterns, dtype=np.int64).reshape(len(model.patterns), len(model.classes))
+        tops = [level for level, _, _ in self.predictor.root_nodes]
+        heights = sorted({*self.class_levels, *(level for level in tops if level > self.class_levels[0])})
+        levels, memberships, self.class_of = [], [], []
+        for a, level in enumerate(heights):
+            here = [v for v, variable in enumerate(model.classes) if variable.level >= level]
+            number, classes = _numbered(patterns, model, level, here)
+            own = int(np.prod([len(model.classes[v].classes) for v in here if model.classes[v].level == level]))
+            units = len(design.first_row[level])
+            highest = a == len(heights) - 1
+            # log densities of the units of this level, and at the lowest of all below
+            unit, under, component = [], [], []
+            for root_level, start, count in self.predictor.root_nodes:
+                if next(h for h in heights if h >= min(root_level, heights[-1])) != level:
+                    continue
+                n = count // len(patterns)
+                row = design.first_row[root_level]
+                for p in _first_of_each(number):
+                    nodes = program.representative[start + p * n + np.arange(n)]
+                    unit.append(design.codes[level][row])
+                    under.append(np.full(n, number[p]))
+                    component.append(place[nodes])
+            inside = None if highest else design.codes[heights[a + 1]][design.first_row[level]]
+            levels.append(ClassLevel(
+                units, len(classes) // own, own, inside, *(_joined(x) for x in (unit, under, component))
+            ))  # fmt: skip
+            memberships.append(Membership(model, design, level, classes))
+            self.class_of.append(classes)
+        self.heights = tuple(heights)
+        self.mixing = Mixing(levels, len(program.roots), np.ones(levels[-1].n))
+        self.memberships = memberships
+        self.constant = program.constant / len(patterns)
+
+    def _cells_of_roots(self) -> np.ndarray:
+        program = self.predictor.program
+        ends = program.tree[program.roots, END]
+        return program.tree[ends - 1, LAST] - program.tree[program.roots, FIRST]
+
+    # ---- evaluation ----------------------------------------------------------------------------------------------
+
+    def _components(self, free, points) -> tuple[State, np.ndarray | None]:
+        """The predictors, and log F of every component with all that depends on parameters."""
+        self.evaluations += 1
+        state = self.predictor.at(self.working.inner(np.asarray(free, dtype=float)))
+        if not state.possible:
+            return state, None
+        result = self.predictor.program.evaluate(
+            state.lin, state.D, (*points, 1), ordinary=self.ordinary, workspace=self.workspace
+        )
+        F = result.roots_loglik.copy()
+        share = self.predictor.share_of_cells
+        for (_, _, at, _), (L, *_) in zip(self.predictor.whitening, state.whitening or ()):
+            root = self.of_root[at[:, 0]]
+            np.add.at(F, root, -share[at[:, 0]] / self.root_weight[root] * np.log(np.diag(L)).sum())
+        return state, F
+
+    def _members(self, inner: np.ndarray, F: np.ndarray) -> tuple[float, Members]:
+        S, shares = self.mixing.up(F, [m.log_probabilities(inner) for m in self.memberships])
+        loglik = float(self.mixing.weight @ S + self.constant)
+        posterior = self.mixing.down(shares)
+        return loglik, Members(shares, posterior, self.mixing.component_weights(posterior))
+
+    def members(self, free, points) -> tuple[float, Members]:
+        """log L, and the posterior probabilities of all classes."""
+        state, F = self._components(free, points)
+        if F is None:
+            raise np.linalg.LinAlgError("impossible parameters")
+        return self._members(state.inner, F)
+
+    def value(self, free, points) -> float:
+        """log L, every constant included; −inf outside the parameter space."""
+        state, F = self._components(free, points)
+        if F is None:
+            return -np.inf
+        S, _ = self.mixing.up(F, [m.log_probabilities(state.inner) for m in self.memberships])
+        loglik = float(self.mixing.weight @ S + self.constant)
+        return loglik if np.isfinite(loglik) else -np.inf
+
+    def score(self, free, points) -> tuple[float, np.ndarray]:
+        """log L and its total derivative, the points moving with the parameters."""
+        state, F = self._components(free, points)
+        if F is None:
+            return -np.inf, np.full(self.n_free, np.nan)
+        loglik, members = self._members(state.inner, F)
+        if not np.isfinite(loglik):
+            return -np.inf, np.full(self.n_free, np.nan)
+        return loglik, self.score_given(state, members, points)
+
+    def score_given(self, state: State, members: Members, points) -> np.ndarray:
+        """The derivative of Σ p (F + log π) with the posterior probabilities held: that of log L where they are its own."""
+        program, share = self._weighted(members.weights)
+        R = self._derivatives(program, state, points, 2)
+        if R is None:
+            return np.full(self.n_free, np.nan)
+        gradient = self.predictor.pull_back(state, R, share)
+        for membership, w, p in zip(self.memberships, self.mixing.unit_weights(), members.posterior):
+            membership.pull_back(state.inner, w[:, None] * p, gradient)
+        return self._to_free(gradient)
+
+    def _weighted(self, weights: np.ndarray) -> tuple[Program, np.ndarray]:
+        """The program with other weights of its roots, and the weights of its cells then."""
+        program = self.predictor.program
+        ratio = weights / self.root_weight
+        sizes = program.tree[program.roots, END] - program.roots
+        weight = program.weight.copy()
+        weight[program.roots] = weights
+        changed = replace(program, weight=weight, share=program.share * np.repeat(ratio, sizes))
+        return changed, self.predictor.share_of_cells * ratio[self.of_root]
+
+    def _derivatives(self, program: Program, state: State, points, moments: int) -> np.ndarray | None:
+        result = program.evaluate(
+            state.lin, state.D, (*points, 1), ordinary=self.ordinary, moments=moments, workspace=self.workspace
+        )
+        return result.R
+
+    def complete(self, state: State, members: Members, points) -> tuple[np.ndarray, np.ndarray]:
+        """Gradient and information of Σ p (F + log π) with p held, in the free parameters: what EM's M-step solves."""
+        inner = state.inner
+        program, share = self._weighted(members.weights)
+        R = self._derivatives(program, state, points, 2)
+        q = len(inner)
+        if R is None:
+            return np.full(self.n_free, np.nan), np.full((self.n_free, self.n_free), np.nan)
+        gradient = self.predictor.pull_back(state, R, share)
+        J = self.predictor.jacobian(state)
+        _, information = program.louis(
+            state.lin, state.D, (*points, 1), J, q, ordinary=self.ordinary, workspace=self.workspace
+        )
+        if self.predictor.bending.any():
+            held = R if self.exact else self._derivatives(program, state, points, 1)
+            information = information - self.predictor.curvature(state, held)
+        for membership, w, p in zip(self.memberships, self.mixing.unit_weights(), members.posterior):
+            membership.pull_back(inner, w[:, None] * p, gradient)
+            information = information + membership.information(inner, w[:, None] * p)
+        return self._to_free(gradient), self.K.T @ information @ self.K
+
+    def louis(self, free, points) -> tuple[float, np.ndarray, np.ndarray]:
+        """log L, its total derivative and the observed information with fixed points."""
+        nothing = np.full(self.n_free, np.nan), np.full((self.n_free, self.n_free), np.nan)
+        state, F = self._components(free, points)
+        if F is None:
+            return -np.inf, *nothing
+        loglik, members = self._members(state.inner, F)
+        if not np.isfinite(loglik):
+            return -np.inf, *nothing
+        gradient, information = self.complete(state, members, points)
+        lost, _ = self._lost(state, members, points)
+        return loglik, gradient, information - self.K.T @ lost @ self.K
+
+    def _lost(self, state: State, members: Members, points) -> tuple[np.ndarray, np.ndarray]:
+        predictor, program = self.predictor, self.predictor.program
+        R = self._derivatives(program, state, points, 2)
+        if R is None:
+            q = len(state.inner)
+            return np.full((q, q), np.nan), np.full((self.mixing.levels[-1].n, q), np.nan)
+        scores = predictor.scores_of(self.of_root, len(program.roots), state, R) / self.root_weight[:, None]
+        slopes = [membership.slopes(state.inner) for membership in self.memberships]
+        return self.mixing.louis(members.shares, members.posterior, scores, slopes)
+
+    def unit_scores(self, free, points) -> np.ndarray:
+        """Total-derivative scores of the top units of the classes, (units, n_free)."""
+        state, F = self._components(free, points)
+        if F is None:
+            return np.full((1, self.n_free), np.nan)
+        _, members = self._members(state.inner, F)
+        return self._lost(state, members, points)[1] @ self.K
+
+    @cached_property
+    def _apart(self) -> MixtureLikelihood:
+        return MixtureLikelihood(*self._walked, self.ordinary, collapse=False)
+
+
+def _numbered(patterns: np.ndarray, model: Model, level: int, here: list[int]) -> tuple[np.ndarray, np.ndarray]:
+    """The number h of each pattern at a level, and the classes of every h; classes of higher levels change slowest."""
+    order = sorted(here, key=lambda v: (-model.classes[v].level, v))
+    number = np.zeros(len(patterns), dtype=np.int64)
+    for v in order:
+        number = number * len(model.classes[v].classes) + patterns[:, v]
+    classes = np.full((int(number.max(initial=0)) + 1, len(model.classes)), -1, dtype=np.int64)
+    for v in here:
+        classes[number, v] = patterns[:, v]
+    return number, classes
+
+
+def _first_of_each(number: np.ndarray) -> np.ndarray:
+    return np.unique(number, return_index=True)[1]
+
+
+def _joined(parts: list[np.ndarray]) -> np.ndarray:
+    return np.concatenate(parts) if parts else np.zeros(0, dtype=np.int64)
