@@ -26,7 +26,7 @@ COMPLETION = (
 )  # fmt: skip
 ARGUMENTS = (
     "family", "cluster", "group", "group_label", "ordered", "constraints", "missing", "estimator", "information",
-    "likelihood", "se", "test", "sampling_weights", "sample_cov", "sample_mean", "sample_nobs", "quadrature", "start",
+    "likelihood", "se", "test", "sampling_weights", "sample_cov", "sample_mean", "sample_nobs", "quadrature", "start", "n_starts",
     "settings", "progress",
 )  # fmt: skip
 
@@ -65,6 +65,7 @@ def fit(
     sample_nobs: Any = None,
     quadrature: Any = "auto",
     start: Mapping[str, float] | None = None,
+    n_starts: int | None = None,
     settings: Any = None,
     progress: str | bool = "auto",
     **switches: Any,
@@ -112,6 +113,8 @@ def fit(
         "auto" takes a closed form where there is one, else a grid that all rows share where the model has one (up to
         three latent variables of wide items with few different answers), else adaptive quadrature.
     start : mapping of label or automatic name to value, optional
+    n_starts : int, optional
+        Random starts of a model with categorical latent variables, whose likelihood has several maxima; 20 by default.
     settings : Settings, optional
     progress : "auto", True or False
         A line of progress on standard error; "auto" shows it on a terminal.
@@ -131,7 +134,7 @@ def fit(
                    ordered=ordered, constraints=constraints, missing=missing, estimator=estimator,
                    information=information, se=se, test=test, sampling_weights=sampling_weights,
                    sample_cov=sample_cov, sample_mean=sample_mean, sample_nobs=sample_nobs, quadrature=quadrature,
-                   start=start, settings=settings, progress=progress, **switches)  # fmt: skip
+                   start=start, n_starts=n_starts, settings=settings, progress=progress, **switches)  # fmt: skip
 
 
 def sem(
@@ -156,6 +159,7 @@ def sem(
     sample_nobs: Any = None,
     quadrature: Any = "auto",
     start: Mapping[str, float] | None = None,
+    n_starts: int | None = None,
     settings: Any = None,
     progress: str | bool = "auto",
     **switches: Any,
@@ -166,7 +170,7 @@ def sem(
 
     Parameters
     ----------
-    model, data, family, cluster, group, group_label, ordered, constraints, quadrature, start, settings, progress
+    model, data, family, cluster, group, group_label, ordered, constraints, quadrature, start, n_starts, settings, progress
         As for `fit`, and so are sample_cov, sample_mean and sample_nobs.
     missing : {"listwise", "ml"}
         Whether rows with a missing value are left out, or used as far as they go ("fiml" and "direct" are the same).
@@ -193,8 +197,8 @@ def sem(
                    ordered=ordered, constraints=constraints, missing=missing, estimator=estimator,
                    information=information, likelihood=likelihood, se=se, test=test,
                    sampling_weights=sampling_weights, sample_cov=sample_cov, sample_mean=sample_mean,
-                   sample_nobs=sample_nobs, quadrature=quadrature, start=start, settings=settings, progress=progress,
-                   **switches)  # fmt: skip
+                   sample_nobs=sample_nobs, quadrature=quadrature, start=start, n_starts=n_starts, settings=settings,
+                   progress=progress, **switches)  # fmt: skip
 
 
 def _named_like(name: str):
@@ -216,8 +220,8 @@ lavaan = _named_like("lavaan")
 def _fitted(
     like, model, data, *, family=None, cluster=None, group=None, group_label=None, ordered=(), constraints=None,
     missing=None, estimator=None, information=None, likelihood=None, se=None, test=None, sampling_weights=None,
-    sample_cov=None, sample_mean=None, sample_nobs=None, quadrature="auto", start=None, settings=None,
-    progress="auto", **switches,
+    sample_cov=None, sample_mean=None, sample_nobs=None, quadrature="auto", start=None, n_starts=None,
+    settings=None, progress="auto", **switches,
 ):  # fmt: skip
     """The walk from a text to a fit."""
     from semgllamm.estimation.maximum import maximum_likelihood
@@ -250,7 +254,8 @@ def _fitted(
         _check_moments(request, sampling_weights)
     clustered = len(lowered_model.levels) > 1 and not _levels_used(lowered_model, diagram)
     weight = _weights(sampling_weights, binding, design)
-    request = replace(request, clustered=clustered, weights=sampling_weights)
+    request = replace(request, clustered=clustered, weights=sampling_weights, n_starts=n_starts)
+    _check_starts(n_starts, lowered_model)
     numbers = {name: number for name, number in _names(diagram, lowered_model).items() if number >= 0}
     affine = equality_map(diagram, numbers, lowered_model.n_parameters)
     walked = diagram, lowered_model, design, affine
@@ -398,6 +403,15 @@ def _likelihood(diagram, model, design, constraint, quadrature, settings, reques
     predictor = Predictor(model, working, tree, design)
     rule = parse_quadrature(quadrature, predictor.rule_levels)
     return Likelihood(predictor, ordinary=isinstance(rule, Ordinary), threads=settings.threads), tree, rule
+
+
+def _check_starts(n_starts, model) -> None:
+    if n_starts is None:
+        return
+    if not model.classes:
+        raise ModelError("n_starts is for models with categorical latent variables", remedy="Leave it out.")
+    if isinstance(n_starts, bool) or not isinstance(n_starts, int) or n_starts < 1:
+        raise EstimationError(f"n_starts cannot be {n_starts!r}", remedy="Give a whole number, 1 or more.")
 
 
 def _mixture(model, design, constraint, quadrature, settings, request, weight):

@@ -15,6 +15,8 @@ from semgllamm.estimation.gaussian import GaussianLikelihood
 from semgllamm.estimation.identification import identification
 from semgllamm.estimation.least_squares import LeastSquares
 from semgllamm.estimation.likelihood import Likelihood
+from semgllamm.estimation.mixture import MixtureLikelihood
+from semgllamm.estimation.mixture_search import search
 from semgllamm.estimation.moment_start import moment_start_values
 from semgllamm.estimation.samples import check_model, check_samples
 from semgllamm.estimation.settings import Adaptive, Grid, Ordinary, Request, Settings
@@ -26,6 +28,8 @@ __all__ = ["maximum_likelihood"]
 EDGE = 1e-4  # smallest eigenvalue of a correlation matrix of latent variables that is not called singular
 
 BREAKING = 0.05  # det(I − B) of feedback that breaks
+
+N_STARTS = 20  # of a mixture
 
 MOST_NODES = 10_000  # a unit, to look for what is not identified
 
@@ -55,7 +59,12 @@ def maximum_likelihood(
     """
     closed = isinstance(likelihood, GaussianLikelihood)
     doubts = check_samples(likelihood) if closed else ()
-    start = _start(likelihood, diagram)
+    found = None
+    if isinstance(likelihood, MixtureLikelihood):
+        n_starts = N_STARTS if request.n_starts is None else request.n_starts
+        start, found = search(likelihood, diagram, settings, n_starts, rule.points, progress)
+    else:
+        start = _start(likelihood, diagram)
     if closed:
         check_model(likelihood, start)
     points = (1,) * len(likelihood.levels) if likelihood.exact else rule.points
@@ -66,7 +75,7 @@ def maximum_likelihood(
     problems = _singular_covariances(likelihood, optimum.free)
     if not convergence.converged:
         problems += [convergence.message, *(_breaking_feedback(likelihood, optimum.free) if closed else ())]
-    notes: list[str] = []
+    notes: list[str] = [] if found is None else [str(found)]
     invert = Inverse(likelihood, np.asarray(optimum.free), optimum, restrictions)
     vcov, kind = None, ""
     if solution.information is not None:
@@ -185,7 +194,8 @@ def _method(likelihood: Likelihood | GaussianLikelihood, points: tuple[int, ...]
     if isinstance(likelihood, GaussianLikelihood):
         return "closed form (Gaussian responses)"
     if not likelihood.levels:
-        return "closed form (no latent variables)"
+        sums = isinstance(likelihood, MixtureLikelihood)
+        return "exact (sums over classes)" if sums else "closed form (no latent variables)"
     if likelihood.exact:
         return "exact (Gaussian responses)"
     if likelihood.shared:
@@ -201,6 +211,8 @@ def _top_units(likelihood: Likelihood) -> int:
         return likelihood.design.unit_counts[likelihood.n_levels - 1]
     if likelihood.shared:
         return likelihood.design.n_rows
+    if isinstance(likelihood, MixtureLikelihood):
+        return likelihood.mixing.levels[-1].n
     predictor = likelihood.predictor
     highest = max((predictor.model.eta_level[k] for k in predictor.tree.order), default=0)
     return predictor.design.unit_counts[highest]

@@ -162,10 +162,30 @@ class MixtureLikelihood(Likelihood):
 
     def members(self, free, points) -> tuple[float, Members]:
         """log L, and the posterior probabilities of all classes."""
+        _, loglik, members = self.expectation(free, points)
+        if members is None:
+            raise np.linalg.LinAlgError("impossible parameters")
+        return loglik, members
+
+    def expectation(self, free, points) -> tuple[State, float, Members | None]:
+        """The predictors, log L and the posterior probabilities there; −∞ and None where it is impossible."""
         state, F = self._components(free, points)
         if F is None:
-            raise np.linalg.LinAlgError("impossible parameters")
-        return self._members(state.inner, F)
+            return state, -np.inf, None
+        loglik, members = self._members(state.inner, F)
+        return (state, loglik, members) if np.isfinite(loglik) else (state, -np.inf, None)
+
+    def expected(self, free, members: Members, points) -> tuple[State, float]:
+        """The predictors, and Σ p (F + log π) with the posterior probabilities held."""
+        state, F = self._components(free, points)
+        if F is None:
+            return state, -np.inf
+        live = members.weights > 0
+        value = float(members.weights[live] @ F[live])
+        for membership, w, p in zip(self.memberships, self.mixing.unit_weights(), members.posterior):
+            log_pi = membership.log_probabilities(state.inner)
+            value += float((w[:, None] * p * np.where(p > 0, log_pi, 0.0)).sum())
+        return state, value if np.isfinite(value) else -np.inf
 
     def value(self, free, points) -> float:
         """log L, every constant included; −inf outside the parameter space."""

@@ -44,6 +44,8 @@ class Settings:
         Standard deviation to which a random effect is moved from a false zero.
     threads : int, optional
         Threads over the top-level units; all processors if None.
+    seed : int
+        Of all that a fit draws at random: the starts of a mixture.
     """
 
     iterations: int = 200
@@ -56,6 +58,7 @@ class Settings:
     max_points: int = 101
     away_from_zero: float = 0.1
     threads: int | None = None
+    seed: int = 1
 
     def __post_init__(self):
         for name in ("iterations", "tolerance", "halvings", "longest_step", "first_decrement", "target", "max_points",
@@ -136,6 +139,8 @@ class Request:
     likelihood : {"normal", "wishart"}
         Whether covariances are divided by n or n − 1.
     missing : {"ml", "listwise"}
+    n_starts : int, optional
+        Starts of a model with categorical latent variables.
     """
 
     like: str = "fit"
@@ -147,6 +152,7 @@ class Request:
     test: str | None = None
     clustered: bool = False
     weights: str | None = None
+    n_starts: int | None = None
 
     @property
     def weighted(self) -> bool:

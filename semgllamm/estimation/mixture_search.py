@@ -1,0 +1,296 @@
+"""The search for the maximum of a mixture, whose likelihood has several: many starts, steps of EM, then Newton.
+
+A start is a division of the units, p_j(h), from which an M-step finds parameters: every other one cuts the units into
+classes along a random direction through their answers, the rest divide them at random. EM goes on with one Newton step
+for the M-step (Lange 1995),
+
+    θ ← θ + I_c⁻¹ ∂Σ p (F + log π),      I_c the information that there were if classes were known,
+
+which the way up of `semgllamm.estimation.ascent` ends. Classes without names of their own are then ordered by size.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from semgllamm.diagram.diagram import PathDiagram
+from semgllamm.errors import EstimationError
+from semgllamm.estimation.automatic import ascend_from
+from semgllamm.estimation.information import Curvature
+from semgllamm.estimation.mixture import Members, MixtureLikelihood
+from semgllamm.estimation.settings import Settings
+from semgllamm.estimation.start import start_values
+
+__all__ = ["Search", "search"]
+
+M_STEPS = 6  # Newton's steps from the start values to a division of the units
+EM_STEPS, SLOW = 40, 1e-3  # of EM, and the rise of log L below which Newton takes over
+HALVINGS = 12
+CLEAR = 0.9  # probability of the class that a start puts a unit in
+SAME = 1e-3  # log-likelihoods that are one local maximum
+ROUGH = 1e-6  # decrement at which a local maximum is told
+PATIENCE = 60  # steps of one start
+
+
+@dataclass(frozen=True)
+class Search:
+    """What the starts found.
+
+    Attributes
+    ----------
+    n_starts : int
+    loglik : tuple of float
+        The local maxima, the best first.
+    reached : tuple of int
+        How many starts came to each.
+    failed : int
+        Starts that came to none.
+    """
+
+    n_starts: int
+    loglik: tuple[float, ...]
+    reached: tuple[int, ...]
+    failed: int
+
+    def __str__(self) -> str:
+        """How many starts reached the best, and what the others reached."""
+        starts = f"{self.reached[0]} of {self.n_starts} starts reached the best log-likelihood, {self.loglik[0]:.3f}"
+        others = [f"{value:.3f} ({count})" for value, count in zip(self.loglik[1:6], self.reached[1:6])]
+        more = len(self.loglik) - 6
+        if others:
+            starts += f"; local maxima: {', '.join(others)}" + (f" and {more} more" if more > 0 else "")
+        if self.failed:
+            starts += f"; {self.failed} came to none"
+        return starts
+
+
+def search(
+    likelihood: MixtureLikelihood, diagram: PathDiagram, settings: Settings, n_starts: int,
+    points: tuple[int, ...] | None = None, progress: Callable | None = None,
+) -> tuple[np.ndarray, Search]:  # fmt: skip
+    """Parameters at the best of the local maxima that the starts lead to, classes in order, and what was found.
+
+    Raises
+    ------
+    EstimationError
+        If no start leads to a maximum.
+    """
+    start = start_values(likelihood.predictor, diagram)
+    if points is None:
+        points = settings.start_points(len(likelihood.levels))
+        points = (1,) * len(points) if likelihood.exact else points
+    rng = np.random.default_rng(settings.seed)
+    answers = [_answers(likelihood, level) for level in likelihood.heights]
+    rough = replace(settings, tolerance=ROUGH, iterations=PATIENCE)
+    found: list[tuple[float, np.ndarray]] = []
+    begun = [divide(likelihood, rng, answers if k % 2 == 0 else None) for k in range(n_starts)]
+    for k, members in enumerate(begun):
+        reached = _from_division(likelihood, start, members, points, rough)
+        if reached is not None:
+            found.append(reached)
+        if progress is not None and found:
+            progress(k + 1, max(found, key=lambda one: one[0])[0], np.nan, 0.0)
+    if _has_starts(diagram):
+        # values that the user wrote for some classes
+        found += [one for one in (_from_values(likelihood, start, points, rough),) if one is not None]
+    if not found:
+        raise EstimationError("none of the starts of the mixture came to a maximum", remedy="Try fewer classes.")
+    found.sort(key=lambda one: -one[0])
+    maxima, counts = [], []
+    for value, _ in found:
+        if maxima and abs(value - maxima[-1]) < SAME:
+            counts[-1] += 1
+        else:
+            maxima.append(value)
+            counts.append(1)
+    total = n_starts + _has_starts(diagram)
+    free = found[0][1]
+    ordered = _in_order(likelihood, diagram, start, free, points)
+    return ordered, Search(total, tuple(maxima), tuple(counts), total - len(found))
+
+
+def _has_starts(diagram: PathDiagram) -> bool:
+    return any(row.klass and row.free and row.start is not None for row in diagram.parameters)
+
+
+# ---- divisions
+
+
+def _answers(likelihood: MixtureLikelihood, level: int) -> np.ndarray:
+    """The answers of the units of a level, standardised, (units, responses); 0 where there are none."""
+    design = likelihood.design
+    n = len(design.first_row[level])
+    sums: dict[str, list[np.ndarray]] = {}
+    for block in design.blocks:
+        if block.repeats:
+            continue
+        total, count = sums.setdefault(block.response.name, [np.zeros(n), np.zeros(n)])
+        unit = design.codes[level][block.rows]
+        np.add.at(total, unit, block.y)
+        np.add.at(count, unit, 1.0)
+    columns = []
+    for total, count in sums.values():
+        with np.errstate(invalid="ignore"):
+            mean = total / count
+        spread = np.nanstd(mean)
+        columns.append(np.nan_to_num((mean - np.nanmean(mean)) / (spread if spread > 0 else 1.0)))
+    return np.column_stack(columns) if columns else np.zeros((n, 1))
+
+
+def divide(likelihood: MixtureLikelihood, rng: np.random.Generator, answers: list[np.ndarray] | None) -> Members:
+    """A division of the units along random directions through their answers, or at random."""
+    model, mixing = likelihood.model, likelihood.mixing
+    shares = []
+    for a, (level, classes, here) in enumerate(zip(mixing.levels, likelihood.class_of, likelihood.heights)):
+        share = np.ones((level.n, level.width))
+        for v, variable in enumerate(model.classes):
+            if variable.level != here:
+                continue
+            K = len(variable.classes)
+            if answers is None:
+                r = rng.dirichlet(np.ones(K), level.n)
+            else:
+                along = answers[a] @ rng.normal(size=answers[a].shape[1]) + 1e-6 * rng.normal(size=level.n)
+                cuts = np.quantile(along, np.sort(rng.dirichlet(np.full(K, 4.0)).cumsum()[:-1]))
+                own = rng.permutation(K)[np.searchsorted(cuts, along)]
+                r = np.full((level.n, K), (1 - CLEAR) / max(K - 1, 1))
+                r[np.arange(level.n), own] = CLEAR
+            share *= r[:, classes[:, v]]
+        share *= np.isfinite(likelihood.memberships[a].known)
+        by_unit = share.reshape(level.n, level.above, level.own)
+        total = by_unit.sum(axis=2, keepdims=True)
+        shares.append((by_unit / np.where(total > 0, total, 1.0)).reshape(level.n, level.width))
+    posterior = mixing.down(shares)
+    return Members(shares, posterior, mixing.component_weights(posterior))
+
+
+# ---- the way up
+
+
+def _from_division(likelihood, start, members, points, settings) -> tuple[float, np.ndarray] | None:
+    free = m_step(likelihood, start, members, points)
+    return None if free is None else _from_values(likelihood, free, points, settings)
+
+
+def _from_values(likelihood, free, points, settings) -> tuple[float, np.ndarray] | None:
+    free = em(likelihood, free, points) if likelihood.has_louis else free
+    if free is None:
+        return None
+    try:
+        optimum = ascend_from(likelihood, free, points, settings)
+    except (EstimationError, np.linalg.LinAlgError):
+        return None
+    return (optimum.loglik, optimum.free) if np.isfinite(optimum.loglik) else None
+
+
+def m_step(
+    likelihood: MixtureLikelihood, free: np.ndarray, members: Members, points: tuple[int, ...], steps: int = M_STEPS
+) -> np.ndarray | None:
+    """The maximum, nearly, of Σ p (F + log π) with the posterior probabilities held; None if there is none."""
+    if not likelihood.has_louis:
+        return _m_step_by_gradients(likelihood, free, members, points)
+    state, value = likelihood.expected(free, members, points)
+    if not np.isfinite(value):
+        return None
+    for _ in range(steps):
+        gradient, information = likelihood.complete(state, members, points)
+        if not (np.isfinite(gradient).all() and np.isfinite(information).all()):
+            return None
+        step = Curvature(information, likelihood.blocks).solve(gradient)
+        for k in range(HALVINGS):
+            trial = free + 0.5**k * step
+            there, reached = likelihood.expected(trial, members, points)
+            if reached >= value:
+                break
+        else:
+            return free
+        rise, free, state, value = reached - value, trial, there, reached
+        if rise < SLOW:
+            break
+    return free
+
+
+def _m_step_by_gradients(likelihood, free, members, points) -> np.ndarray | None:
+    from scipy.optimize import minimize
+
+    def objective(x):
+        state, value = likelihood.expected(x, members, points)
+        if not np.isfinite(value):
+            return np.inf, np.zeros(len(x))
+        return -value, -likelihood.score_given(state, members, points)
+
+    return minimize(objective, free, jac=True, method="L-BFGS-B", options={"maxiter": 15}).x
+
+
+def em(likelihood: MixtureLikelihood, free: np.ndarray, points: tuple[int, ...]) -> np.ndarray | None:
+    """Steps of EM until they are slow."""
+    state, value, members = likelihood.expectation(free, points)
+    if not np.isfinite(value):
+        return None
+    for _ in range(EM_STEPS):
+        gradient, information = likelihood.complete(state, members, points)
+        if not (np.isfinite(gradient).all() and np.isfinite(information).all()):
+            return None
+        step = Curvature(information, likelihood.blocks).solve(gradient)
+        for k in range(HALVINGS):
+            trial = free + 0.5**k * step
+            there, reached, others = likelihood.expectation(trial, points)
+            if reached >= value:
+                break
+        else:
+            return free
+        rise, free, state, value, members = reached - value, trial, there, reached, others
+        if rise < SLOW:
+            break
+    return free
+
+
+# ---- the order of classes
+
+
+def named_variables(diagram: PathDiagram) -> set[str]:
+    """Categorical variables whose classes have a meaning: by a block, a name, a label, a value or known members."""
+    out = {declared.names[0] for declared in diagram.latents if declared.known or not _numbers(declared.classes)}
+    out |= {path.block.klass[0] for path in diagram.paths if path.block.klass is not None}
+    for row in diagram.parameters:
+        if row.klass and (row.label or row.start is not None or row.source == "user" and not row.free):
+            out |= {name for name, _ in row.klass}
+    return out
+
+
+def _numbers(classes: tuple[str, ...]) -> bool:
+    return classes == tuple(str(k) for k in range(1, len(classes) + 1))
+
+
+def _in_order(likelihood, diagram, start, free, points) -> np.ndarray:
+    """The same maximum with the classes of variables without names in descending order of size."""
+    model = likelihood.model
+    named = named_variables(diagram)
+    _, members = likelihood.members(free, points)
+    order = {}
+    for a, level in enumerate(likelihood.heights):
+        p, w = members.posterior[a], likelihood.mixing.unit_weights()[a]
+        for v, variable in enumerate(model.classes):
+            if variable.level == level and variable.name not in named:
+                size = np.array([
+                    (w[:, None] * p[:, likelihood.class_of[a][:, v] == k]).sum() for k in range(len(variable.classes))
+                ])  # fmt: skip
+                order[v] = np.argsort(-size, kind="stable")
+    if all((np.diff(o) > 0).all() for o in order.values()):
+        return free
+    shares = []
+    for level, share, classes in zip(likelihood.mixing.levels, members.shares, likelihood.class_of):
+        moved = classes.copy()
+        for v, o in order.items():
+            known = classes[:, v] >= 0
+            moved[known, v] = o[classes[known, v]]
+        place = {tuple(row): h for h, row in enumerate(classes)}
+        shares.append(share[:, [place[tuple(row)] for row in moved]])
+        assert shares[-1].shape == (level.n, level.width)
+    posterior = likelihood.mixing.down(shares)
+    turned = Members(shares, posterior, likelihood.mixing.component_weights(posterior))
+    found = m_step(likelihood, start, turned, points, steps=4 * M_STEPS)
+    return free if found is None else found
