@@ -26,8 +26,8 @@ COMPLETION = (
 )  # fmt: skip
 ARGUMENTS = (
     "family", "cluster", "group", "group_label", "ordered", "constraints", "missing", "estimator", "information",
-    "likelihood", "se", "test", "sampling_weights", "sample_cov", "sample_mean", "sample_nobs", "quadrature", "start", "n_starts",
-    "settings", "progress",
+    "likelihood", "se", "test", "sampling_weights", "sample_cov", "sample_mean", "sample_nobs", "quadrature", "start",
+    "n_starts", "settings", "progress",
 )  # fmt: skip
 
 
@@ -170,8 +170,8 @@ def sem(
 
     Parameters
     ----------
-    model, data, family, cluster, group, group_label, ordered, constraints, quadrature, start, n_starts, settings, progress
-        As for `fit`, and so are sample_cov, sample_mean and sample_nobs.
+    model, data, family, cluster, group, group_label, ordered, constraints, quadrature, start, n_starts
+        As for `fit`, and so are settings, progress, sample_cov, sample_mean and sample_nobs.
     missing : {"listwise", "ml"}
         Whether rows with a missing value are left out, or used as far as they go ("fiml" and "direct" are the same).
     estimator, se, test, sampling_weights

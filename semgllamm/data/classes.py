@@ -41,7 +41,7 @@ def known_classes(frame: pd.DataFrame, variable: ClassVariable, units: Units, le
         text = f"{value:g}" if isinstance(value, int | float | np.number) else str(value)
         if text not in called:
             names = ", ".join(variable.classes)
-            remedy = f"Write 1 to {len(variable.classes)}, or a name of a class ({names}); leave unknown classes missing."
+            remedy = f"Write 1 to {len(variable.classes)}, or a name of a class ({names}); leave others missing."
             raise DataError(f"column '{variable.known}', row {frame.index[row]}: {value!r} is no class of "
                             f"'{variable.name}'", remedy=remedy)  # fmt: skip
         number[row] = called[text]

@@ -478,11 +478,12 @@ def _not_estimated(diagram: PathDiagram) -> Iterator[Refusal]:
             yield f"'{' + '.join(declared.names)}', a free discrete distribution (npml),", declared.span, None
     for term in diagram.random_terms:
         if term.block.klass is not None:
-            what = f"A random term of '{term.lhs}' in one class"
-            yield what, term.span, "Write it for all classes; its variance can differ: school.intercept ~~ school.intercept."
+            remedy = "Write it for all classes; its variance can differ: school.intercept ~~ school.intercept."
+            yield f"A random term of '{term.lhs}' in one class", term.span, remedy
     for predictor in diagram.predictors:
         if predictor.block.klass is not None:
-            yield f"@{predictor.kind} of '{predictor.response}' in one class", predictor.span, "Write it for all classes."
+            what = f"@{predictor.kind} of '{predictor.response}' in one class"
+            yield what, predictor.span, "Write it for all classes."
     for path in diagram.paths:
         yield from _path_not_estimated(diagram, path)
     for predictor in diagram.predictors:

@@ -34,6 +34,8 @@ from semgllamm.model.transforms import Working
 
 __all__ = ["Members", "MixtureLikelihood", "check_mixture"]
 
+NOBODY = 1e-100  # the weight of a component without members, which the engine divides by
+
 
 def check_mixture(model: Model, design: Design, tree: Tree) -> None:
     """Refuse mixtures whose sums over classes are not outermost.
@@ -105,6 +107,8 @@ class MixtureLikelihood(Likelihood):
         for a, level in enumerate(heights):
             here = [v for v, variable in enumerate(model.classes) if variable.level >= level]
             number, classes = _numbered(patterns, model, level, here)
+            if a == 0:
+                self.pattern_classes = number
             own = int(np.prod([len(model.classes[v].classes) for v in here if model.classes[v].level == level]))
             units = len(design.first_row[level])
             highest = a == len(heights) - 1
@@ -207,7 +211,7 @@ class MixtureLikelihood(Likelihood):
         return loglik, self.score_given(state, members, points)
 
     def score_given(self, state: State, members: Members, points) -> np.ndarray:
-        """The derivative of Σ p (F + log π) with the posterior probabilities held: that of log L where they are its own."""
+        """The derivative of Σ p (F + log π) with p held, which is that of log L where p are its own."""
         program, share = self._weighted(members.weights)
         R = self._derivatives(program, state, points, 2)
         if R is None:
@@ -220,6 +224,7 @@ class MixtureLikelihood(Likelihood):
     def _weighted(self, weights: np.ndarray) -> tuple[Program, np.ndarray]:
         """The program with other weights of its roots, and the weights of its cells then."""
         program = self.predictor.program
+        weights = np.maximum(weights, NOBODY)
         ratio = weights / self.root_weight
         sizes = program.tree[program.roots, END] - program.roots
         weight = program.weight.copy()

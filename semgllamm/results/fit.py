@@ -221,6 +221,43 @@ class Fit:
 
         return pd.Series(fit_measures(self, names), dtype=float)
 
+    def class_probabilities(self, name: str | None = None) -> pd.DataFrame:
+        """Posterior probabilities of the classes of each unit, given all its answers.
+
+        Parameters
+        ----------
+        name : str, optional
+            One of several categorical latent variables.
+
+        Returns
+        -------
+        DataFrame
+            A row a unit of the variable's level, indexed as the data are; a column a class, ``c=1``, ``c=2``, …
+
+        Raises
+        ------
+        ModelError
+            If the model has no categorical latent variable, or none of that name.
+        """
+        from semgllamm.results.classes import class_probabilities
+
+        return class_probabilities(self, name)
+
+    def class_sizes(self) -> pd.DataFrame:
+        """How large the classes are.
+
+        Returns
+        -------
+        DataFrame
+            `variable`, `class`, `share` (by the model, averaged over units), `expected` (the sum of the posterior
+            probabilities) and `most_likely` (units whose likeliest class it is).
+        """
+        import pandas as pd
+
+        from semgllamm.results.classes import class_sizes
+
+        return pd.DataFrame(class_sizes(self), columns=["variable", "class", "share", "expected", "most_likely"])
+
     def implied(self) -> dict:
         """Covariances and means by the model: a dict of {"cov": DataFrame, "mean": Series} by group and level."""
         from semgllamm.results.moments import implied
@@ -296,7 +333,8 @@ class Fit:
         lhs, rhs = written.get(row.lhs, row.lhs), written.get(row.rhs, row.rhs)
         return {
             "lhs": lhs, "op": row.op, "rhs": rhs, "level": row.level or "", "group": row.group,
-            "class": ", ".join(f"{name}={k}" for name, k in row.klass), "label": row.label or "", "free": number + 1, **tested, "source": row.source,
+            "class": ", ".join(f"{name}={k}" for name, k in row.klass), "label": row.label or "", "free": number + 1,
+            **tested, "source": row.source,
         }  # fmt: skip
 
     def _definitions(self):

@@ -18,6 +18,7 @@ import numpy as np
 
 from semgllamm.estimation.gaussian import GaussianLikelihood
 from semgllamm.estimation.grid import GridLikelihood
+from semgllamm.estimation.mixture import MixtureLikelihood
 from semgllamm.estimation.nested import NestedLikelihood
 
 if TYPE_CHECKING:
@@ -25,7 +26,7 @@ if TYPE_CHECKING:
 
     from semgllamm.results.fit import Fit
 
-__all__ = ["bartlett", "empirical_bayes"]
+__all__ = ["bartlett", "empirical_bayes", "unit_ids"]
 
 ROUNDING = 1e-10  # a variance of this size next to that of the scores is zero
 
@@ -39,12 +40,14 @@ def empirical_bayes(fit: Fit, level: str | int | None = None, se: bool = True) -
     scores = _in_closed_form if isinstance(fit.likelihood, GaussianLikelihood) else _by_quadrature
     if isinstance(fit.likelihood, GridLikelihood):
         scores = _on_the_grid
+    elif isinstance(fit.likelihood, MixtureLikelihood):
+        scores = _over_classes
     out = {}
     for name, value, variance in scores(fit, names, wanted):
         out[name] = value
         if se:
             out[f"{name}.se"] = np.sqrt(np.maximum(variance, 0.0))
-    return pd.DataFrame(out, index=_unit_ids(fit, wanted))
+    return pd.DataFrame(out, index=unit_ids(fit, wanted))
 
 
 def _in_closed_form(fit: Fit, names: list[str], level: int):
@@ -144,7 +147,7 @@ def bartlett(fit: Fit, level: str | int | None = None, se: bool = True) -> pd.Da
         out[name] = value[:, j]
         if se:
             out[f"{name}.se"] = error[:, j]
-    return pd.DataFrame(out, index=_unit_ids(fit, wanted))
+    return pd.DataFrame(out, index=unit_ids(fit, wanted))
 
 
 def _residuals(fit: Fit, here, sample, Sigma: np.ndarray, level: int):
@@ -192,6 +195,18 @@ def _on_the_grid(fit: Fit, names: list[str], level: int):
     for name in names:
         k = fit.model.eta.index(name)
         yield name, mean[first, k], covariance[first, k, k]
+
+
+def _over_classes(fit: Fit, names: list[str], level: int):
+    """The same averaged over the classes that a unit may be in."""
+    likelihood, design = fit.likelihood, fit.design
+    _, members = likelihood.members(fit.free, fit.points)
+    unit = design.codes[likelihood.heights[0]][design.first_row[level]]
+    p = members.posterior[0][unit][:, likelihood.pattern_classes]
+    for name, value, variance in _by_quadrature(fit, names, level):
+        value, variance = (x.reshape(p.shape[1], -1).T for x in (value, variance))
+        mean = (p * value).sum(axis=1)
+        yield name, mean, (p * (variance + value**2)).sum(axis=1) - mean**2
 
 
 def _by_quadrature(fit: Fit, names: list[str], level: int):
@@ -245,7 +260,8 @@ def _level(fit: Fit, level: str | int | None) -> int:
     return fit.model.levels.index(level)
 
 
-def _unit_ids(fit: Fit, level: int):
+def unit_ids(fit: Fit, level: int):
+    """What the units of a level are called in the data."""
     frame = fit.binding.frame
     rows = fit.design.kept[fit.design.first_row[level]]
     if level == 0:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from semgllamm.results.classes import class_sizes, entropy
 from semgllamm.results.intraclass import intraclass_correlations
 
 if TYPE_CHECKING:
@@ -31,6 +32,7 @@ def report(
         number = ""
     model, design = fit.model, fit.design
     hidden = set(model.hidden)
+    logits = {f"{variable.name}[{name}]" for variable in model.classes for name in variable.classes}
     estimates, definitions = [], []
     standard = _standardised(fit) if standardized else repeat((None, None))
     for row, extra, (std_lv, std_all) in zip(fit._rows(), _flags(fit), standard):
@@ -50,6 +52,8 @@ def report(
             ci_upper=row["ci_upper"],
             source=row["source"],
             boundary=extra,
+            klass=row["class"],
+            membership=row["lhs"] in logits,
             std_lv=std_lv,
             std_all=std_all,
         )
@@ -106,6 +110,8 @@ def report(
         weights=fit.request.weights,
         parameters=tuple(estimates),
         definitions=tuple(definitions),
+        classes=tuple(class_sizes(fit)) if model.classes else (),
+        entropy=tuple((variable.name, entropy(fit, v)) for v, variable in enumerate(model.classes)),
         icc=tuple(icc),
         notes=tuple(dict.fromkeys(notes)),
         warnings=fit.warnings,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from itertools import groupby
 from math import isnan, nan, sqrt
 
@@ -30,6 +30,7 @@ def contents(report: Report) -> list[Block]:
         *warnings(report),
         *user_test(report),
         *(fit_sections(report) if report.has_fit_sections else measures(report)),
+        *classes(report),
         estimates(report),
         *parameters(report),
         *intraclass(report),
@@ -42,7 +43,8 @@ def contents(report: Report) -> list[Block]:
 def brief(report: Report) -> list[Block]:
     """What a user wants to see at once: did it converge, how well does it fit, what are the parameters."""
     return [
-        *opening(report), *warnings(report), *user_test(report), *measures(report), *parameters(report),
+        *opening(report), *warnings(report), *user_test(report), *measures(report), *classes(report),
+        *parameters(report),
         *defined(report),
     ]  # fmt: skip
 
@@ -142,6 +144,15 @@ def measures(report: Report) -> Iterator[Facts]:
     yield Facts(rows, title="Loglikelihood and Information Criteria:")
 
 
+def classes(report: Report) -> Iterator[Table]:
+    """How large the classes are, and how clearly the answers tell them apart."""
+    if not report.classes:
+        return
+    rows = tuple(Row(f"{variable}={klass}", numbers) for variable, klass, *numbers in report.classes)
+    yield Table("Classes:", ("Share", "Expected", "Most likely"), (Section(rows),), whole_names=True)
+    yield Facts(tuple(Fact(f"Entropy R-square of {name}", (value,)) for name, value in report.entropy))
+
+
 # as lavaan prints them; scores of rows are in the line below
 ERRORS = {"robust.huber.white": "Sandwich", "first.order": "Standard"}
 
@@ -217,7 +228,11 @@ def parameters(report: Report) -> Iterator[Block]:
                 continue
             if len(levels) > 1:
                 yield Heading(level_heading(report, level, order.index(level), several_groups), 2)
-            yield from sections(rows, setting, level)
+            yield from sections([row for row in rows if not (row.klass or row.membership)], setting, level)
+            yield from membership([row for row in rows if row.membership], setting)
+            for klass in dict.fromkeys(row.klass for row in rows if row.klass):
+                yield Heading(f"Class {klass}:", 2)
+                yield from sections([row for row in rows if row.klass == klass], setting, level)
             here = [row for row in report.rsquare if row[1] == group and (row[2] or lowest) == level]
             yield from explained(here)
     if at_boundary := [f"{row.lhs}{row.op}{row.rhs}" for row in shown if row.boundary]:
@@ -274,6 +289,12 @@ def sections(rows: list[Estimate], setting: Setting, level: str | None) -> Itera
         names = list(dict.fromkeys(row.lhs for row in own))
         yield from table(title, sorted(own, key=lambda row: (names.index(row.lhs), row.rhs != "")), setting)
     yield from table("Scales y*:", [row for row in rows if row.op == "~*~"], setting)
+
+
+def membership(rows: list[Estimate], setting: Setting) -> Iterator[Table]:
+    """The logits of classes against the last."""
+    rows = [replace(row, op="~", rhs=row.rhs or "1") for row in rows]
+    yield from table("Membership (logit):", rows, setting, headed=True)
 
 
 # a further column of a table: its title, and its cell in a row

@@ -25,6 +25,10 @@ class Estimate:
         "user", "default" (completion) or "random" (the fixed loadings of a random term; not printed).
     boundary : bool
         The estimate lies on the boundary of the parameter space, so that z and p have no meaning.
+    klass : str
+        The class that it is for, as in ``c=1``; empty where it is for all.
+    membership : bool
+        A term of the logit of a class.
     std_lv, std_all : float, optional
         Standardised by the latent variables, and by all; shown if the report is `standardized`.
     """
@@ -45,6 +49,8 @@ class Estimate:
     source: str = "user"
     boundary: bool = False
     exogenous: bool = False
+    klass: str = ""
+    membership: bool = False
     std_lv: float | None = None
     std_all: float | None = None
 
@@ -92,6 +98,8 @@ class Report:
         "standard", "robust.sem", "robust.huber.white", "robust.cluster", "first.order", "bootstrap" or "none".
     weights : str, optional
         Column of sampling weights.
+    classes : tuple of (variable, class, share, expected members, most likely members)
+    entropy : tuple of (variable, entropy R²)
     icc : tuple of (level, value, standard error)
     level_style : str
         "at", or "lavaan" for a text with lavaan's ``level:`` headers, whose tables are printed as lavaan prints them.
@@ -140,6 +148,8 @@ class Report:
     parameters: tuple[Estimate, ...] = ()
     definitions: tuple[Estimate, ...] = ()
     constraints: tuple[tuple[str, float], ...] = ()
+    classes: tuple[tuple[str, str, float, float, int], ...] = ()
+    entropy: tuple[tuple[str, float], ...] = ()
     icc: tuple[tuple[str, float, float], ...] = ()
     notes: tuple[str, ...] = ()
     warnings: tuple[str, ...] = ()
