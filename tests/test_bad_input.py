@@ -185,7 +185,11 @@ REFUSED = {
         "y ~ a*x\nexp(aa) > 1", DATA, {}, ModelError, ("'aa'", "line 2, column 5", "'a'")
     ),
     "efa": ('efa("e")*f =~ y1 + y2 + y3', DATA, {}, ModelError, ("(efa)", "'f'", "line 1")),
-    "classes": (f"@latent(c, classes(2))\nc =~ u1 + u2 {LOGIT}", DATA, {}, ModelError, ("'c'", "line 1, column 1")),
+    "one class": (f"@latent(c, classes(1))\nc =~ u1 + u2 {LOGIT}", DATA, {}, ModelError, ("'c'", "line 1, column 1")),
+    "too few items for classes": (
+        f"@latent(c, classes(2))\nc =~ u1 + u2 {LOGIT}", DATA, {}, EstimationError,
+        ("not identified", "5 parameters", "4 different patterns"),
+    ),
     "product": (f"{FACTOR}\ng =~ y4 + y\nk ~ f:g", DATA, {}, ModelError, ("product", "f:g", "line 3, column 5")),
     "composite": ("f <~ y1 + y2\ny ~ f", DATA, {}, ModelError, ("composite 'f' has no scale", "line 1", "1*y1")),
     "ranking in wide form": (

@@ -474,6 +474,9 @@ Refusal = tuple[str, Span | None, str | None]
 def _not_estimated(diagram: PathDiagram) -> Iterator[Refusal]:
     """Every part that is read and not estimated: what it is, where, and what to write instead."""
     for declared in diagram.latents:
+        if declared.count == 1:
+            what = f"'{declared.names[0]}' with one class"
+            yield what, declared.span, "Leave it out, or give it two classes: it tells nothing apart."
         if declared.kind == "npml":
             yield f"'{' + '.join(declared.names)}', a free discrete distribution (npml),", declared.span, None
     for term in diagram.random_terms:

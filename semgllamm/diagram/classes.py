@@ -23,8 +23,17 @@ from semgllamm.diagram.parts import LatentDeclaration, Parameter, Path
 from semgllamm.errors import ModelError
 
 __all__ = [
-    "Pattern", "class_name", "class_variables", "classes_of", "merged", "moved_by_classes", "patterns",
-    "paths_of_pattern", "variable_name", "with_classes", "without_classes",
+    "Pattern",
+    "class_name",
+    "class_variables",
+    "classes_of",
+    "merged",
+    "moved_by_classes",
+    "paths_of_pattern",
+    "patterns",
+    "variable_name",
+    "with_classes",
+    "without_classes",
 ]  # fmt: skip
 
 # one class of each categorical latent variable, as (variable, class) in the order of the text

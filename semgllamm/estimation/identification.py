@@ -7,6 +7,7 @@ factors: 3e-5 with 9 points, 7e-7 with 15), whereas a weakly identified combinat
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
@@ -43,8 +44,9 @@ class Identification:
 
 
 def identification(
-    likelihood: Likelihood, near: np.ndarray, points: int = 15, confirm: int = 21, seed: int = 20040514
-) -> Identification:
+    likelihood: Likelihood, near: np.ndarray, points: int = 15, confirm: int = 21, seed: int = 20040514,
+    scores: Callable[[np.ndarray, tuple[int, ...]], np.ndarray] | None = None,
+) -> Identification:  # fmt: skip
     """Look for combinations of parameters about which the units' scores say nothing.
 
     Parameters
@@ -56,6 +58,8 @@ def identification(
         Quadrature points at every level, and those that confirm a suspect.
     seed : int
         Of the random point.
+    scores : callable, optional
+        Scores of units, if not those of `likelihood.unit_scores`.
 
     Returns
     -------
@@ -63,16 +67,18 @@ def identification(
     """
     unknown = Identification(False, (), np.array([]))
     rule = (points,) * len(likelihood.levels)
-    found = _scores_at_a_random_point(likelihood, np.asarray(near, dtype=float), rule, np.random.default_rng(seed))
+    unit_scores = scores or likelihood.unit_scores
+    rng = np.random.default_rng(seed)
+    found = _scores_at_a_random_point(likelihood, unit_scores, np.asarray(near, dtype=float), rule, rng)
     if found is None:
         return unknown
-    free, scores = found
-    if len(scores) < likelihood.n_free:
+    free, found_scores = found
+    if len(found_scores) < likelihood.n_free:
         return unknown
-    values, vectors, scale = _spectrum(scores)
+    values, vectors, scale = _spectrum(found_scores)
     suspects = [k for k, value in enumerate(values) if value < LIMIT]
     if suspects and rule and max(values[k] for k in suspects) > ROUNDING:
-        finer = likelihood.unit_scores(free, (confirm,) * len(rule)) / scale
+        finer = unit_scores(free, (confirm,) * len(rule)) / scale
         again = np.linalg.norm(finer @ vectors.T, axis=0)
         suspects = [k for k in suspects if values[k] <= ROUNDING or again[k] < SHRINKS * values[k]]
     directions = tuple(NullDirection.of(vectors[k], likelihood.names, values[k]) for k in suspects)
@@ -87,7 +93,7 @@ def _spectrum(scores: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     return values, vectors, scale
 
 
-def _scores_at_a_random_point(likelihood, near, rule, rng):
+def _scores_at_a_random_point(likelihood, unit_scores, near, rule, rng):
     """Parameters around `near` at which the scores are finite; ever closer to it where draws are impossible."""
     spread = 0.3
     for _ in range(DRAWS):
@@ -95,7 +101,7 @@ def _scores_at_a_random_point(likelihood, near, rule, rng):
         free = near + np.maximum(1.0, np.abs(near)) * wobble
         free = np.where(likelihood.signed, np.maximum(0.5, np.abs(near)) * (1 + wobble), free)
         if np.isfinite(likelihood.value(free, rule)):
-            scores = likelihood.unit_scores(free, rule)
+            scores = unit_scores(free, rule)
             if np.isfinite(scores).all():
                 return free, scores
         spread *= 0.7

@@ -212,7 +212,7 @@ def _top_units(likelihood: Likelihood) -> int:
     if likelihood.shared:
         return likelihood.design.n_rows
     if isinstance(likelihood, MixtureLikelihood):
-        return likelihood.mixing.levels[-1].n
+        return likelihood.n_units
     predictor = likelihood.predictor
     highest = max((predictor.model.eta_level[k] for k in predictor.tree.order), default=0)
     return predictor.design.unit_counts[highest]

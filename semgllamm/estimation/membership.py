@@ -42,14 +42,16 @@ class Membership:
         Index into the model's levels.
     classes : (h, variables) int array
         The class of every categorical latent variable under each h of this level; −1 for those of levels below.
+    kept : (n,) int array
+        The units that are kept of those that are identical.
     """
 
-    def __init__(self, model: Model, design: Design, level: int, classes: np.ndarray):
-        self.n, self.width = len(design.first_row[level]), len(classes)
+    def __init__(self, model: Model, design: Design, level: int, classes: np.ndarray, kept: np.ndarray):
+        self.n, self.width = len(kept), len(classes)
         self.variables = [v for v, variable in enumerate(model.classes) if variable.level == level]
         self.classes = classes
         self.counts = {v: len(model.classes[v].classes) for v in self.variables}
-        rows = design.first_row[level]
+        rows = design.first_row[level][kept]
         group_of = design.group_of[rows]
         place = {
             f"{variable.name}[{name}]": (v, k)
@@ -77,6 +79,19 @@ class Membership:
             if codes is not None:
                 at = codes[rows]
                 self.known[(at[:, None] >= 0) & (at[:, None] != classes[None, :, v])] = -np.inf
+
+    @staticmethod
+    def data(model: Model, design: Design, level: int) -> np.ndarray:
+        """All data of the units of a level by which their probabilities differ, (units, columns)."""
+        rows = design.first_row[level]
+        here = [variable.name for variable in model.classes if variable.level == level]
+        logits = {f"{variable.name}[{name}]" for variable in model.classes for name in variable.classes}
+        used = {
+            cell.column for group in model.groups for cell in group.membership
+            if cell.row.rpartition("[")[0] in here and cell.column not in logits
+        }  # fmt: skip
+        known = [design.known[name][rows] for name in here if name in design.known]
+        return np.column_stack([design.group_of[rows], *known, *(design.column(name)[rows] for name in sorted(used))])
 
     def logits(self, v: int, values: np.ndarray) -> np.ndarray:
         """(n, h, K) linear predictors of the classes of one variable."""

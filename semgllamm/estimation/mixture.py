@@ -24,8 +24,9 @@ from semgllamm.data.design import Design
 from semgllamm.errors import ModelError
 from semgllamm.estimation.likelihood import Likelihood
 from semgllamm.estimation.membership import Membership
-from semgllamm.estimation.predictor import Predictor, State
+from semgllamm.estimation.predictor import Predictor, State, hash_columns
 from semgllamm.integration.arrays import END, FIRST, LAST
+from semgllamm.integration.collapse import mix
 from semgllamm.integration.mixing import ClassLevel, Mixing
 from semgllamm.integration.program import Program
 from semgllamm.integration.tree import Tree
@@ -59,11 +60,13 @@ def check_mixture(model: Model, design: Design, tree: Tree) -> None:
 
 
 class Members(NamedTuple):
-    """Posterior probabilities of classes: of each level exp(A − S) and p (units, h), and the weights of components."""
+    """Posterior probabilities of classes: of each level exp(A − S) and p (units, h), and the weights of components; the
+    log-likelihoods of the top units, where the probabilities are their own."""
 
     shares: list[np.ndarray]
     posterior: list[np.ndarray]
     weights: np.ndarray
+    loglik: np.ndarray | None = None
 
 
 class MixtureLikelihood(Likelihood):
@@ -125,15 +128,25 @@ class MixtureLikelihood(Likelihood):
                     under.append(np.full(n, number[p]))
                     component.append(place[nodes])
             inside = None if highest else design.codes[heights[a + 1]][design.first_row[level]]
-            levels.append(ClassLevel(
-                units, len(classes) // own, own, inside, *(_joined(x) for x in (unit, under, component))
-            ))  # fmt: skip
-            memberships.append(Membership(model, design, level, classes))
+            entries = [np.concatenate(x) if x else np.zeros(0, dtype=np.int64) for x in (unit, under, component)]
+            kept, weight = np.arange(units), np.ones(units)
+            self.stands_for = kept
+            if self.predictor.collapse and len(heights) == 1:
+                data = Membership.data(model, design, level)
+                kept, self.stands_for, weight = _collapsed(units, *entries, data)
+                entries = _of_kept(kept, *entries)
+            levels.append(ClassLevel(len(kept), len(classes) // own, own, inside, *entries))
+            memberships.append(Membership(model, design, level, classes, kept))
             self.class_of.append(classes)
         self.heights = tuple(heights)
-        self.mixing = Mixing(levels, len(program.roots), np.ones(levels[-1].n))
+        self.mixing = Mixing(levels, len(program.roots), weight)
         self.memberships = memberships
+        self.n_units = len(self.stands_for)
         self.constant = program.constant / len(patterns)
+
+    def kept_of(self, a: int) -> np.ndarray:
+        """The unit that is kept for each unit of the a-th level with classes."""
+        return self.stands_for if len(self.heights) == 1 else np.arange(self.mixing.levels[a].n)
 
     def _cells_of_roots(self) -> np.ndarray:
         program = self.predictor.program
@@ -162,7 +175,7 @@ class MixtureLikelihood(Likelihood):
         S, shares = self.mixing.up(F, [m.log_probabilities(inner) for m in self.memberships])
         loglik = float(self.mixing.weight @ S + self.constant)
         posterior = self.mixing.down(shares)
-        return loglik, Members(shares, posterior, self.mixing.component_weights(posterior))
+        return loglik, Members(shares, posterior, self.mixing.component_weights(posterior), S)
 
     def members(self, free, points) -> tuple[float, Members]:
         """log L, and the posterior probabilities of all classes."""
@@ -284,6 +297,12 @@ class MixtureLikelihood(Likelihood):
 
     def unit_scores(self, free, points) -> np.ndarray:
         """Total-derivative scores of the top units of the classes, (units, n_free)."""
+        if self.predictor.collapse:
+            return self._apart.unit_scores(free, points)
+        return self.distinct_scores(free, points)
+
+    def distinct_scores(self, free, points) -> np.ndarray:
+        """Those of the units that are kept, one of each that are identical."""
         state, F = self._components(free, points)
         if F is None:
             return np.full((1, self.n_free), np.nan)
@@ -311,5 +330,18 @@ def _first_of_each(number: np.ndarray) -> np.ndarray:
     return np.unique(number, return_index=True)[1]
 
 
-def _joined(parts: list[np.ndarray]) -> np.ndarray:
-    return np.concatenate(parts) if parts else np.zeros(0, dtype=np.int64)
+def _collapsed(n: int, unit, classes, component, data) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Units of which others are copies, the kept one (by number) that stands for each unit, and how many these are."""
+    number = classes.astype(np.uint64) * np.uint64(int(component.max(initial=0)) + 1) + component.astype(np.uint64)
+    total = hash_columns(data)[:, 0]
+    np.add.at(total, unit, mix(number))
+    _, first, stands_for, count = np.unique(total, return_index=True, return_inverse=True, return_counts=True)
+    return first, stands_for.ravel(), count.astype(float)
+
+
+def _of_kept(kept: np.ndarray, unit, classes, component) -> list[np.ndarray]:
+    """The entries of the units that are kept, which are numbered anew."""
+    place = np.full(int(unit.max(initial=0)) + 1, -1, dtype=np.int64)
+    place[kept] = np.arange(len(kept))
+    own = place[unit] >= 0
+    return [place[unit[own]], classes[own], component[own]]

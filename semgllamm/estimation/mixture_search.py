@@ -13,12 +13,14 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from time import perf_counter
 
 import numpy as np
 
 from semgllamm.diagram.diagram import PathDiagram
 from semgllamm.errors import EstimationError
 from semgllamm.estimation.automatic import ascend_from
+from semgllamm.estimation.identification import identification
 from semgllamm.estimation.information import Curvature
 from semgllamm.estimation.mixture import Members, MixtureLikelihood
 from semgllamm.estimation.settings import Settings
@@ -27,11 +29,13 @@ from semgllamm.estimation.start import start_values
 __all__ = ["Search", "search"]
 
 M_STEPS = 6  # Newton's steps from the start values to a division of the units
-EM_STEPS, SLOW = 40, 1e-3  # of EM, and the rise of log L below which Newton takes over
+EM_STEPS, SLOW = 60, 1e-3  # of EM, and the rise of log L below which Newton takes over
 HALVINGS = 12
 CLEAR = 0.9  # probability of the class that a start puts a unit in
 SAME = 1e-3  # log-likelihoods that are one local maximum
+CLOSE = 0.02  # log-likelihoods of each unit on the way to one
 ROUGH = 1e-6  # decrement at which a local maximum is told
+NOTHING, MOST_NODES = 1e-8, 1000  # a singular value of scores that is zero, and nodes of a unit to look for one
 PATIENCE = 60  # steps of one start
 
 
@@ -76,40 +80,62 @@ def search(
     Raises
     ------
     EstimationError
-        If no start leads to a maximum.
+        If the model is not identified, or no start leads to a maximum.
     """
     start = start_values(likelihood.predictor, diagram)
     if points is None:
         points = settings.start_points(len(likelihood.levels))
         points = (1,) * len(points) if likelihood.exact else points
-    rng = np.random.default_rng(settings.seed)
+    _check_identified(likelihood, start, points)
+    begun, rng = perf_counter(), np.random.default_rng(settings.seed)
     answers = [_answers(likelihood, level) for level in likelihood.heights]
     rough = replace(settings, tolerance=ROUGH, iterations=PATIENCE)
-    found: list[tuple[float, np.ndarray]] = []
-    begun = [divide(likelihood, rng, answers if k % 2 == 0 else None) for k in range(n_starts)]
-    for k, members in enumerate(begun):
-        reached = _from_division(likelihood, start, members, points, rough)
-        if reached is not None:
-            found.append(reached)
-        if progress is not None and found:
-            progress(k + 1, max(found, key=lambda one: one[0])[0], np.nan, 0.0)
+    known: list[_Maximum] = []
+    for k in range(n_starts):
+        members = divide(likelihood, rng, answers if k % 2 == 0 else None)
+        free = m_step(likelihood, start, members, points)
+        if free is not None:
+            _go_up(likelihood, free, points, rough, known)
+        if progress is not None and known:
+            progress(k + 1, max(one.loglik for one in known), np.nan, perf_counter() - begun)
     if _has_starts(diagram):
         # values that the user wrote for some classes
-        found += [one for one in (_from_values(likelihood, start, points, rough),) if one is not None]
-    if not found:
+        _go_up(likelihood, start, points, rough, known)
+    if not known:
         raise EstimationError("none of the starts of the mixture came to a maximum", remedy="Try fewer classes.")
-    found.sort(key=lambda one: -one[0])
-    maxima, counts = [], []
-    for value, _ in found:
-        if maxima and abs(value - maxima[-1]) < SAME:
-            counts[-1] += 1
-        else:
-            maxima.append(value)
-            counts.append(1)
-    total = n_starts + _has_starts(diagram)
-    free = found[0][1]
-    ordered = _in_order(likelihood, diagram, start, free, points)
-    return ordered, Search(total, tuple(maxima), tuple(counts), total - len(found))
+    known.sort(key=lambda one: -one.loglik)
+    total, counts = n_starts + _has_starts(diagram), tuple(one.count for one in known)
+    found = Search(total, tuple(one.loglik for one in known), counts, total - sum(counts))
+    return _in_order(likelihood, diagram, start, known[0].free, points), found
+
+
+@dataclass
+class _Maximum:
+    loglik: float
+    free: np.ndarray
+    units: np.ndarray  # the log-likelihoods of the units, whatever the order of classes
+    count: int = 1
+
+
+def _check_identified(likelihood: MixtureLikelihood, start: np.ndarray, points: tuple[int, ...]) -> None:
+    """Refuse a model with more parameters than the answers can tell apart, before it is fitted."""
+    distinct, p = likelihood.mixing.levels[-1].n, likelihood.n_free
+    if not likelihood.levels and distinct < p:
+        raise EstimationError(
+            f"the model is not identified: it has {p} parameters, and there are {distinct} different patterns of "
+            "answers",
+            remedy="Use fewer classes, more items, or hold parameters fast or equal.",
+        )
+    if max(points, default=1) ** likelihood.depth > MOST_NODES or not likelihood.has_louis:
+        return
+    found = identification(
+        likelihood, start, max(points, default=1), max(points, default=1), scores=likelihood.distinct_scores
+    )
+    said = [direction for direction in found.directions if direction.value < NOTHING]
+    if said:
+        raise EstimationError(
+            f"the model is not identified: {said[0]}", remedy="Use fewer classes, more items, or fix some of them."
+        )
 
 
 def _has_starts(diagram: PathDiagram) -> bool:
@@ -137,7 +163,9 @@ def _answers(likelihood: MixtureLikelihood, level: int) -> np.ndarray:
             mean = total / count
         spread = np.nanstd(mean)
         columns.append(np.nan_to_num((mean - np.nanmean(mean)) / (spread if spread > 0 else 1.0)))
-    return np.column_stack(columns) if columns else np.zeros((n, 1))
+    table = np.column_stack(columns) if columns else np.zeros((n, 1))
+    a = likelihood.heights.index(level)
+    return table[np.unique(likelihood.kept_of(a), return_index=True)[1]]
 
 
 def divide(likelihood: MixtureLikelihood, rng: np.random.Generator, answers: list[np.ndarray] | None) -> Members:
@@ -170,20 +198,29 @@ def divide(likelihood: MixtureLikelihood, rng: np.random.Generator, answers: lis
 # ---- the way up
 
 
-def _from_division(likelihood, start, members, points, settings) -> tuple[float, np.ndarray] | None:
-    free = m_step(likelihood, start, members, points)
-    return None if free is None else _from_values(likelihood, free, points, settings)
-
-
-def _from_values(likelihood, free, points, settings) -> tuple[float, np.ndarray] | None:
-    free = em(likelihood, free, points) if likelihood.has_louis else free
-    if free is None:
-        return None
+def _go_up(likelihood, free, points, settings, known: list[_Maximum]) -> None:
+    """From parameters to a local maximum, a new one or one more way to one that is known."""
+    if likelihood.has_louis:
+        found = em(likelihood, free, points)
+        if found is None:
+            return
+        free, loglik, members = found
+        for one in known:
+            if loglik <= one.loglik + SAME and np.abs(members.loglik - one.units).max() < CLOSE:
+                one.count += 1
+                return
     try:
         optimum = ascend_from(likelihood, free, points, settings)
     except (EstimationError, np.linalg.LinAlgError):
-        return None
-    return (optimum.loglik, optimum.free) if np.isfinite(optimum.loglik) else None
+        return
+    _, loglik, members = likelihood.expectation(optimum.free, points)
+    if members is None:
+        return
+    for one in known:
+        if abs(loglik - one.loglik) < SAME:
+            one.count += 1
+            return
+    known.append(_Maximum(loglik, optimum.free, members.loglik))
 
 
 def m_step(
@@ -225,8 +262,10 @@ def _m_step_by_gradients(likelihood, free, members, points) -> np.ndarray | None
     return minimize(objective, free, jac=True, method="L-BFGS-B", options={"maxiter": 15}).x
 
 
-def em(likelihood: MixtureLikelihood, free: np.ndarray, points: tuple[int, ...]) -> np.ndarray | None:
-    """Steps of EM until they are slow."""
+def em(
+    likelihood: MixtureLikelihood, free: np.ndarray, points: tuple[int, ...]
+) -> tuple[np.ndarray, float, Members] | None:
+    """Steps of EM until they are slow: parameters, log L and posterior probabilities; None if there are none."""
     state, value, members = likelihood.expectation(free, points)
     if not np.isfinite(value):
         return None
@@ -241,11 +280,11 @@ def em(likelihood: MixtureLikelihood, free: np.ndarray, points: tuple[int, ...])
             if reached >= value:
                 break
         else:
-            return free
+            break
         rise, free, state, value, members = reached - value, trial, there, reached, others
         if rise < SLOW:
             break
-    return free
+    return free, value, members
 
 
 # ---- the order of classes
@@ -256,7 +295,7 @@ def named_variables(diagram: PathDiagram) -> set[str]:
     out = {declared.names[0] for declared in diagram.latents if declared.known or not _numbers(declared.classes)}
     out |= {path.block.klass[0] for path in diagram.paths if path.block.klass is not None}
     for row in diagram.parameters:
-        if row.klass and (row.label or row.start is not None or row.source == "user" and not row.free):
+        if row.klass and (row.label or row.start is not None or (row.source == "user" and not row.free)):
             out |= {name for name, _ in row.klass}
     return out
 

@@ -66,6 +66,15 @@ class ClassLevel:
         total = np.bincount(self.unit * self.width + self.classes, F[self.component], self.n * self.width)
         return total.reshape(self.n, self.width)
 
+    def added(self, slopes: np.ndarray, scores: np.ndarray) -> np.ndarray:
+        """`slopes`, (n, h, q), and what the components of each unit add to them."""
+        from scipy.sparse import csr_array
+
+        place = self.unit * self.width + self.classes
+        shape = self.n * self.width, len(scores)
+        members = csr_array((np.ones(len(place)), (place, self.component)), shape)
+        return slopes + (members @ scores).reshape(slopes.shape)
+
     def sums(self, A: np.ndarray) -> np.ndarray:
         """S_j(h'), (n, h')."""
         return log_sum(A.reshape(self.n, self.above, self.own))
@@ -153,8 +162,7 @@ class Mixing:
         lost, s = np.zeros((q, q)), np.zeros((0, 1, q))
         below = None
         for level, share, p, slopes, w in zip(self.levels, shares, posterior, of_pi, self.unit_weights()):
-            g = slopes.copy()
-            np.add.at(g.reshape(-1, q), level.unit * level.width + level.classes, scores[level.component])
+            g = level.added(slopes, scores)
             if below is not None:
                 np.add.at(g, below, s)
             # Σ_k share g g' − s s' = Σ_k share (g − s)(g − s)'
@@ -162,8 +170,6 @@ class Mixing:
             g = g.reshape(level.n, level.above, level.own, q)
             s = np.einsum("jhk,jhkq->jhq", share, g)
             off = (g - s[:, :, None, :]).reshape(-1, q)
-            weights = (w[:, None] * p).reshape(-1)
-            live = weights > 0
-            lost += (off[live] * weights[live, None]).T @ off[live]
+            lost += (off * (w[:, None] * p).reshape(-1, 1)).T @ off
             below = level.inside
         return lost, s[:, 0]

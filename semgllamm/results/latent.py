@@ -201,7 +201,7 @@ def _over_classes(fit: Fit, names: list[str], level: int):
     """The same averaged over the classes that a unit may be in."""
     likelihood, design = fit.likelihood, fit.design
     _, members = likelihood.members(fit.free, fit.points)
-    unit = design.codes[likelihood.heights[0]][design.first_row[level]]
+    unit = likelihood.kept_of(0)[design.codes[likelihood.heights[0]][design.first_row[level]]]
     p = members.posterior[0][unit][:, likelihood.pattern_classes]
     for name, value, variance in _by_quadrature(fit, names, level):
         value, variance = (x.reshape(p.shape[1], -1).T for x in (value, variance))

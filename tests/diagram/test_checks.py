@@ -145,7 +145,7 @@ def test_names_that_are_columns_too():
 @pytest.mark.parametrize(
     ("text", "part"),
     [
-        ("@latent(c, classes(2))\nc =~ y1 + y2", "'c', a categorical latent variable"),
+        ("@latent(c, classes(1))\nc =~ y1 + y2", "'c' with one class"),
         ("f =~ y1 + y2\n@latent(f, npml(3))", "npml"),
         ("f =~ y1 + y2\ny3 ~ f:f", "product of latent variables f:f"),
         ("f =~ y1 + y2\ng =~ y3 + y4\ny5 ~ f:g", "product of latent variables f:g"),

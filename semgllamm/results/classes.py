@@ -1,0 +1,97 @@
+"""Who belongs to which class: posterior probabilities, sizes of classes, and how clearly they are told apart.
+
+    p_j(c = k) = π_jk f_j(y | k) / Σ_d π_jd f_j(y | d),        entropy R² = 1 + Σ_j Σ_k p log p / (J log K)
+
+(Ramaswamy, DeSarbo, Reibstein and Robinson 1993; 1 where all are certain of their class, 0 where none knows anything).
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from semgllamm.errors import ModelError
+from semgllamm.estimation.mixture import MixtureLikelihood
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from semgllamm.results.fit import Fit
+
+__all__ = ["class_probabilities", "class_sizes", "entropy", "membership_of", "prior_and_posterior"]
+
+
+def membership_of(fit: Fit) -> MixtureLikelihood:
+    """The likelihood of a fit with classes.
+
+    Raises
+    ------
+    ModelError
+        If the model has no categorical latent variable.
+    """
+    if not isinstance(fit.likelihood, MixtureLikelihood):
+        raise ModelError(
+            "the model has no categorical latent variable", remedy="Declare one: @latent(c, classes(2))."
+        )
+    return fit.likelihood
+
+
+def prior_and_posterior(fit: Fit, v: int) -> tuple[np.ndarray, np.ndarray]:
+    """Probabilities of the classes of the v-th categorical variable without and with the answers, (units, K) each.
+
+    The first of a variable whose classes depend on others' is averaged over these.
+    """
+    likelihood = membership_of(fit)
+    inner = likelihood.working.inner(fit.free)
+    _, members = likelihood.members(fit.free, fit.points)
+    shares, h = [], None
+    for membership, level in zip(likelihood.memberships, likelihood.mixing.levels):
+        log_pi = membership.log_probabilities(inner) - membership.known
+        shares.append(np.exp(log_pi).reshape(level.n, level.width))
+    prior = likelihood.mixing.down(shares)
+    variable = fit.model.classes[v]
+    a = likelihood.heights.index(variable.level)
+    h = likelihood.class_of[a][:, v]
+    kinds = [h == k for k in range(len(variable.classes))]
+    both = (np.column_stack([p[a][:, kind].sum(axis=1) for kind in kinds]) for p in (prior, members.posterior))
+    return tuple(p[likelihood.kept_of(a)] for p in both)
+
+
+def class_probabilities(fit: Fit, name: str | None = None) -> pd.DataFrame:
+    """Posterior probabilities of classes, a row a unit; columns ``c=1``, ``c=2``, …"""
+    import pandas as pd
+
+    from semgllamm.results.latent import unit_ids
+
+    membership_of(fit)
+    known = [variable.name for variable in fit.model.classes]
+    if name is not None and name not in known:
+        raise ModelError(f"there is no categorical latent variable '{name}'", remedy=f"There is {', '.join(known)}.")
+    chosen = [v for v, variable in enumerate(known) if name in (None, variable)]
+    if len({fit.model.classes[v].level for v in chosen}) > 1:
+        raise ModelError("the categorical latent variables vary at different levels", remedy="Name one of them.")
+    out = {}
+    for v in chosen:
+        variable = fit.model.classes[v]
+        _, posterior = prior_and_posterior(fit, v)
+        out |= {f"{variable.name}={k}": p for k, p in zip(variable.classes, posterior.T)}
+    return pd.DataFrame(out, index=unit_ids(fit, fit.model.classes[chosen[0]].level))
+
+
+def class_sizes(fit: Fit) -> list[tuple[str, str, float, float, int]]:
+    """(variable, class, its share by the model, expected number of members, units of which it is the likeliest)."""
+    rows = []
+    for v, variable in enumerate(membership_of(fit).model.classes):
+        prior, posterior = prior_and_posterior(fit, v)
+        modal = np.bincount(posterior.argmax(axis=1), minlength=len(variable.classes))
+        for k, name in enumerate(variable.classes):
+            rows.append((variable.name, name, float(prior[:, k].mean()), float(posterior[:, k].sum()), int(modal[k])))
+    return rows
+
+
+def entropy(fit: Fit, v: int = 0) -> float:
+    """Entropy R² of the v-th categorical variable."""
+    _, p = prior_and_posterior(fit, v)
+    terms = np.where(p > 0, p * np.log(np.where(p > 0, p, 1.0)), 0.0)
+    return float(1 + terms.sum() / (len(p) * np.log(p.shape[1])))
