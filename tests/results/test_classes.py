@@ -1,0 +1,50 @@
+"""Latent classes of published tables, and what is reported of classes."""
+
+import numpy as np
+import pandas as pd
+import pytest
+from scipy.special import expit
+
+import semgllamm as sg
+
+# Lazarsfeld (1950), The American Soldier, vol. IV: attitudes of 1000 soldiers to the army, four items
+SOLDIERS = """1111 75, 1110 69, 1101 55, 1011 42, 0111 3, 1100 96, 1010 60, 1001 45, 0110 16, 0101 8, 0011 10, 1000 199,
+              0100 52, 0010 25, 0001 16, 0000 229"""
+# Dayton (1998): three readings of 1692 radiographs for pleural thickening
+READINGS = "000 1513, 001 23, 010 59, 011 12, 100 21, 101 19, 110 11, 111 34"
+
+
+def table(text: str) -> pd.DataFrame:
+    rows = []
+    for part in text.split(","):
+        pattern, count = part.split()
+        rows += [[float(digit) for digit in pattern]] * int(count)
+    return pd.DataFrame(rows, columns=[f"u{k + 1}" for k in range(len(rows[0]))])
+
+
+def test_soldiers():
+    fit = sg.fit("@latent(c, classes(2))\nc =~ u1 + u2 + u3 + u4 @family(bernoulli(logit))", table(SOLDIERS))
+    assert -2 * fit.loglik == pytest.approx(4696.444, abs=5e-4)
+    assert fit.class_sizes()["share"].to_list() == pytest.approx([0.5560, 0.4440], abs=1e-3)
+    assert fit.converged
+    assert "20 of 20 starts" in str(fit.summary())
+
+
+def test_readings():
+    data = table(READINGS)
+    free = sg.fit("@latent(c, classes(2))\nc =~ u1 + u2 + u3 @family(bernoulli(logit))", data)
+    assert free.loglik == pytest.approx(-891.14280, abs=1e-5)
+    assert free.class_sizes()["share"].to_list() == pytest.approx([0.9455, 0.0545], abs=5e-5)
+    text = """
+    @family(u1 + u2 + u3, bernoulli(logit))
+    @latent(c, classes(2))
+    @class(c, 1)
+    u1 + u2 + u3 ~ false_alarm*1
+    @class(c, 2)
+    u1 + u2 + u3 ~ hit*1
+    """
+    equal = sg.fit(text, data)
+    assert equal.npar == 3
+    assert equal.loglik == pytest.approx(-904.84848, abs=1e-5)
+    # the unrestricted model of three items fits perfectly, and the other's G² has 4 degrees of freedom
+    assert 2 * (free.loglik - equal.loglik) == pytest.approx(27.4114, abs=1e-4)
