@@ -217,13 +217,24 @@ growth = _named_like("growth")
 lavaan = _named_like("lavaan")
 
 
-def _fitted(
-    like, model, data, *, family=None, cluster=None, group=None, group_label=None, ordered=(), constraints=None,
-    missing=None, estimator=None, information=None, likelihood=None, se=None, test=None, sampling_weights=None,
-    sample_cov=None, sample_mean=None, sample_nobs=None, quadrature="auto", start=None, n_starts=None,
-    settings=None, progress="auto", **switches,
+def _fitted(like, model, data, *, constraints=None, **arguments):
+    """The walk from a text to a fit; to several, where the number of mass points is to be found."""
+    diagram = _diagram(model, constraints)
+    if diagram.latents:
+        from semgllamm.results.free_distribution import mass_by_mass, without_number
+
+        if without_number(diagram) is not None:
+            return mass_by_mass(diagram, lambda one, begin: _fitted_once(like, one, data, begin=begin, **arguments))
+    return _fitted_once(like, diagram, data, **arguments)
+
+
+def _fitted_once(
+    like, model, data, *, family=None, cluster=None, group=None, group_label=None, ordered=(), missing=None,
+    estimator=None, information=None, likelihood=None, se=None, test=None, sampling_weights=None, sample_cov=None,
+    sample_mean=None, sample_nobs=None, quadrature="auto", start=None, n_starts=None, settings=None, progress="auto",
+    begin=None, **switches,
 ):  # fmt: skip
-    """The walk from a text to a fit."""
+    """The walk from a diagram to a fit; `begin` are parameters by name from which a mixture starts as well."""
     from semgllamm.estimation.maximum import maximum_likelihood
     from semgllamm.estimation.settings import Adaptive, Request, Settings
     from semgllamm.model.constraints import constraints_of_cells, equality_map
@@ -247,7 +258,7 @@ def _fitted(
         switches = {**switches, "fixed_x": False}
     diagram, lowered_model, design, binding, messages = _bound(
         model, data if moments is None else moments, like=like, family=family, cluster=cluster, group=group,
-        group_label=None if moments is not None else group_label, ordered=ordered, constraints=constraints,
+        group_label=None if moments is not None else group_label, ordered=ordered, constraints=None,
         missing=request.missing, switches=switches, start=start, joint=_is_auto(quadrature),
     )  # fmt: skip
     if moments is not None:
@@ -264,7 +275,7 @@ def _fitted(
     restricting = constraints_of_cells(
         diagram, numbers, lowered_model.rows, (working.K, working.c), working.positive()
     )
-    found = maximum_likelihood(bound, diagram, rule, settings, request, _progress(progress), restricting)
+    found = maximum_likelihood(bound, diagram, rule, settings, request, _progress(progress), restricting, begin)
     if _left_the_grid(bound, quadrature, found):
         # a distribution too narrow for any grid, of variance zero perhaps, is no trouble to points of each unit's own
         bound, tree, rule = _likelihood(*walked, Adaptive(), settings, request, weight)
@@ -276,7 +287,7 @@ def _fitted(
         warnings=(*messages, *found.pop("warnings")), **found,
     )  # fmt: skip
     for message in result.warnings:
-        python_warnings.warn(message, SemgllammWarning, stacklevel=3)
+        python_warnings.warn(message, SemgllammWarning, stacklevel=4)
     return result
 
 

@@ -477,8 +477,6 @@ def _not_estimated(diagram: PathDiagram) -> Iterator[Refusal]:
         if declared.count == 1:
             what = f"'{declared.names[0]}' with one class"
             yield what, declared.span, "Leave it out, or give it two classes: it tells nothing apart."
-        if declared.kind == "npml":
-            yield f"'{' + '.join(declared.names)}', a free discrete distribution (npml),", declared.span, None
     for term in diagram.random_terms:
         if term.block.klass is not None:
             remedy = "Write it for all classes; its variance can differ: school.intercept ~~ school.intercept."

@@ -27,6 +27,7 @@ __all__ = [
     "class_name",
     "class_variables",
     "classes_of",
+    "level_of_classes",
     "merged",
     "moved_by_classes",
     "paths_of_pattern",
@@ -58,6 +59,13 @@ def classes_of(declared: LatentDeclaration) -> tuple[str, ...]:
 def class_name(variable: str, klass: str) -> str:
     """The linear predictor of a class, as it is called in names of parameters: ``c[1]``."""
     return f"{variable}[{klass}]"
+
+
+def level_of_classes(declared: LatentDeclaration, diagram: PathDiagram) -> str | None:
+    """The level at which a categorical latent variable varies: that of what it moves if it is a free distribution."""
+    if declared.kind == "npml":
+        return diagram.latent_level(declared.names[0])
+    return diagram.level_of(declared.block)
 
 
 @cache
@@ -139,7 +147,7 @@ def with_classes(rows: Iterable[Parameter], pattern: Pattern, diagram: PathDiagr
         by = moved.get(row.lhs, ())
         added = row.source != "user"
         if row.op == "~~" and added and masses & {row.lhs, row.rhs}:
-            row = replace(row, free=False, fixed=0.0)
+            continue  # a constant in each class
         if by and row.op in ("~1", "|") and not row.klass:
             row = replace(row, klass=tuple((name, classes[name]) for name in by))
             if row.lhs in latent and added:

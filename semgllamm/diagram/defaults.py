@@ -17,6 +17,7 @@ from semgllamm.diagram.classes import (
     class_name,
     class_variables,
     classes_of,
+    level_of_classes,
     merged,
     moved_by_classes,
     patterns,
@@ -313,7 +314,7 @@ def _added_means(part: Part) -> Iterator[Parameter]:
 def _membership(part: Part) -> Iterator[Parameter]:
     """The linear predictors of the logits of membership, the last class the reference."""
     for declared in class_variables(part.diagram):
-        variable, level = variable_name(declared), part.diagram.level_of(declared.block)
+        variable, level = variable_name(declared), level_of_classes(declared, part.diagram)
         written = [path for path in part.group_paths if path.lhs == variable and path.op in ("~", "~1")]
         for klass in classes_of(declared)[:-1]:
             name = class_name(variable, klass)

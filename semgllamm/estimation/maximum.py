@@ -27,6 +27,8 @@ __all__ = ["maximum_likelihood"]
 
 EDGE = 1e-4  # smallest eigenvalue of a correlation matrix of latent variables that is not called singular
 
+FAR = 12.0  # a logit, and its standard error, beyond which a probability is 0 or 1
+
 BREAKING = 0.05  # det(I − B) of feedback that breaks
 
 N_STARTS = 20  # of a mixture
@@ -37,6 +39,7 @@ MOST_NODES = 10_000  # a unit, to look for what is not identified
 def maximum_likelihood(
     likelihood: Likelihood | GaussianLikelihood, diagram: PathDiagram, rule: Adaptive | Grid | Ordinary | None,
     settings: Settings, request: Request, progress=None, constraints: Constraints | None = None,
+    begin: dict[str, float] | None = None,
 ) -> dict[str, Any]:  # fmt: skip
     """Maximise, choose the points if they are free, and invert the information.
 
@@ -51,6 +54,8 @@ def maximum_likelihood(
     progress : callable, optional
     constraints : Constraints, optional
         Of the cells, beside the linear equations that the working parameters obey.
+    begin : dict of str to float, optional
+        Parameters of one more start of a mixture, by name.
 
     Returns
     -------
@@ -62,7 +67,7 @@ def maximum_likelihood(
     found = None
     if isinstance(likelihood, MixtureLikelihood):
         n_starts = N_STARTS if request.n_starts is None else request.n_starts
-        start, found = search(likelihood, diagram, settings, n_starts, rule.points, progress)
+        start, found = search(likelihood, diagram, settings, n_starts, rule.points, progress, begin)
     else:
         start = _start(likelihood, diagram)
     if closed:
@@ -95,6 +100,12 @@ def maximum_likelihood(
             notes += invert.notes
     if request.chosen_information == "first.order":
         kind = "First.order"
+    boundary = convergence.boundary
+    if isinstance(likelihood, MixtureLikelihood) and vcov is not None:
+        far = _at_infinity(likelihood, optimum.free, vcov)
+        boundary = (*boundary, *far)
+        if far:
+            notes.append(f"{', '.join(far)}: a probability of 0 or 1, of which the logit has no bound")
     # constraints may identify what the scores do not
     if problems and restrictions is None and convergence.iterations <= settings.iterations:
         problems = _not_identified(likelihood, optimum.free) or problems
@@ -106,7 +117,7 @@ def maximum_likelihood(
         "convergence": convergence, "free": np.asarray(optimum.free), "points": optimum.points,
         "information": solution.information, "vcov_free": vcov, "information_kind": kind,
         "se_kind": kind_of_errors(likelihood, request), "inverse": invert, "problems": problems,
-        "boundary": convergence.boundary,
+        "boundary": boundary,
         "method": _method(likelihood, optimum.points),
         "quadrature_error": None if error is None or likelihood.exact else (error.estimates, error.loglik),
         "notes": notes,
@@ -144,6 +155,13 @@ def _not_identified(likelihood: Likelihood, free: np.ndarray) -> list[str]:
         return []
     found = identification(likelihood, free, points, confirm)
     return [f"the model is not identified: {d}; fix or equate some of them" for d in found.directions]
+
+
+def _at_infinity(likelihood: MixtureLikelihood, free: np.ndarray, vcov: np.ndarray) -> tuple[str, ...]:
+    """Parameters of probabilities of zero or one: so large that the log-likelihood does not feel them any more."""
+    with np.errstate(invalid="ignore"):
+        lost = (np.abs(free) > FAR) & (np.sqrt(np.diag(vcov)) > FAR)
+    return tuple(name for name, is_lost in zip(likelihood.names, lost) if is_lost)
 
 
 def _singular_covariances(likelihood: Likelihood, free: np.ndarray) -> list[str]:

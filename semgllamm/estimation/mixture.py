@@ -157,8 +157,15 @@ class MixtureLikelihood(Likelihood):
 
     def _components(self, free, points) -> tuple[State, np.ndarray | None]:
         """The predictors, and log F of every component with all that depends on parameters."""
+        return self._components_at(self.working.inner(np.asarray(free, dtype=float)), points)
+
+    def log_densities(self, inner: np.ndarray, points) -> np.ndarray | None:
+        """log F of every component at inner parameters; None where they are impossible."""
+        return self._components_at(inner, points)[1]
+
+    def _components_at(self, inner: np.ndarray, points) -> tuple[State, np.ndarray | None]:
         self.evaluations += 1
-        state = self.predictor.at(self.working.inner(np.asarray(free, dtype=float)))
+        state = self.predictor.at(inner)
         if not state.possible:
             return state, None
         result = self.predictor.program.evaluate(
@@ -232,7 +239,7 @@ class MixtureLikelihood(Likelihood):
         gradient = self.predictor.pull_back(state, R, share)
         for membership, w, p in zip(self.memberships, self.mixing.unit_weights(), members.posterior):
             membership.pull_back(state.inner, w[:, None] * p, gradient)
-        return self._to_free(gradient)
+        return self.working.pull_back(state.inner, gradient)
 
     def _weighted(self, weights: np.ndarray) -> tuple[Program, np.ndarray]:
         """The program with other weights of its roots, and the weights of its cells then."""
@@ -270,7 +277,8 @@ class MixtureLikelihood(Likelihood):
         for membership, w, p in zip(self.memberships, self.mixing.unit_weights(), members.posterior):
             membership.pull_back(inner, w[:, None] * p, gradient)
             information = information + membership.information(inner, w[:, None] * p)
-        return self._to_free(gradient), self.K.T @ information @ self.K
+        working = self.working
+        return working.pull_back(inner, gradient), working.pull_back_information(inner, gradient, information)
 
     def louis(self, free, points) -> tuple[float, np.ndarray, np.ndarray]:
         """log L, its total derivative and the observed information with fixed points."""
@@ -283,7 +291,8 @@ class MixtureLikelihood(Likelihood):
             return -np.inf, *nothing
         gradient, information = self.complete(state, members, points)
         lost, _ = self._lost(state, members, points)
-        return loglik, gradient, information - self.K.T @ lost @ self.K
+        lost = self.working.pull_back_information(state.inner, np.zeros(len(lost)), lost)
+        return loglik, gradient, information - lost
 
     def _lost(self, state: State, members: Members, points) -> tuple[np.ndarray, np.ndarray]:
         predictor, program = self.predictor, self.predictor.program
@@ -307,7 +316,7 @@ class MixtureLikelihood(Likelihood):
         if F is None:
             return np.full((1, self.n_free), np.nan)
         _, members = self._members(state.inner, F)
-        return self._lost(state, members, points)[1] @ self.K
+        return self.working.pull_back(state.inner, self._lost(state, members, points)[1])
 
     @cached_property
     def _apart(self) -> MixtureLikelihood:

@@ -73,7 +73,7 @@ class Search:
 
 def search(
     likelihood: MixtureLikelihood, diagram: PathDiagram, settings: Settings, n_starts: int,
-    points: tuple[int, ...] | None = None, progress: Callable | None = None,
+    points: tuple[int, ...] | None = None, progress: Callable | None = None, begin: dict[str, float] | None = None,
 ) -> tuple[np.ndarray, Search]:  # fmt: skip
     """Parameters at the best of the local maxima that the starts lead to, classes in order, and what was found.
 
@@ -98,13 +98,18 @@ def search(
             _go_up(likelihood, free, points, rough, known)
         if progress is not None and known:
             progress(k + 1, max(one.loglik for one in known), np.nan, perf_counter() - begun)
-    if _has_starts(diagram):
-        # values that the user wrote for some classes
-        _go_up(likelihood, start, points, rough, known)
+    given = [start] if _has_starts(diagram) else []
+    if begin is not None:
+        working, names = likelihood.working, likelihood.model.names
+        cells = working.cells(working.inner(start))
+        cells = np.array([begin.get(name, value) for name, value in zip(names, cells)])
+        given.append(working.free_from_inner(working.inner_from_cells(cells)))
+    for free in given:
+        _go_up(likelihood, free, points, rough, known)
     if not known:
         raise EstimationError("none of the starts of the mixture came to a maximum", remedy="Try fewer classes.")
     known.sort(key=lambda one: -one.loglik)
-    total, counts = n_starts + _has_starts(diagram), tuple(one.count for one in known)
+    total, counts = n_starts + len(given), tuple(one.count for one in known)
     found = Search(total, tuple(one.loglik for one in known), counts, total - sum(counts))
     return _in_order(likelihood, diagram, start, known[0].free, points), found
 
@@ -304,16 +309,30 @@ def _numbers(classes: tuple[str, ...]) -> bool:
     return classes == tuple(str(k) for k in range(1, len(classes) + 1))
 
 
+def _locations(model, v: int, cells: np.ndarray) -> np.ndarray:
+    """The mass points of a free distribution, in its first group and of its first latent variable."""
+    variable = model.classes[v]
+    out = np.zeros(len(variable.classes))
+    for pattern, group in zip(model.patterns, model.groups):
+        for cell in group.Gamma:
+            if (cell.row, cell.column) == (variable.masses_of[0], "1"):
+                out[pattern[v]] = cell.at(cells)
+    return out
+
+
 def _in_order(likelihood, diagram, start, free, points) -> np.ndarray:
-    """The same maximum with the classes of variables without names in descending order of size."""
+    """The same maximum with mass points ascending, and other classes without names in descending order of size."""
     model = likelihood.model
     named = named_variables(diagram)
     _, members = likelihood.members(free, points)
+    cells = likelihood.working.cells(likelihood.working.inner(free))
     order = {}
     for a, level in enumerate(likelihood.heights):
         p, w = members.posterior[a], likelihood.mixing.unit_weights()[a]
         for v, variable in enumerate(model.classes):
-            if variable.level == level and variable.name not in named:
+            if variable.level == level and variable.masses_of:
+                order[v] = np.argsort(_locations(model, v, cells), kind="stable")
+            elif variable.level == level and variable.name not in named:
                 size = np.array([
                     (w[:, None] * p[:, likelihood.class_of[a][:, v] == k]).sum() for k in range(len(variable.classes))
                 ])  # fmt: skip

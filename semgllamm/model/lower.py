@@ -18,7 +18,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from semgllamm.diagram.classes import class_name, class_variables, classes_of, patterns, variable_name
+from semgllamm.diagram.classes import class_name, class_variables, classes_of, level_of_classes, patterns, variable_name
 from semgllamm.diagram.diagram import PathDiagram
 from semgllamm.diagram.parts import Parameter
 from semgllamm.errors import ModelError
@@ -93,11 +93,15 @@ class _Lowering:
     def _classes(self) -> tuple[ClassVariable, ...]:
         return tuple(
             ClassVariable(
-                variable_name(declared), classes_of(declared), level_index(declared.block.level, self.levels),
+                variable_name(declared), classes_of(declared), self._class_level(declared),
                 declared.known, declared.names if declared.kind == "npml" else (),
             )
             for declared in class_variables(self.diagram)
         )  # fmt: skip
+
+    def _class_level(self, declared) -> int:
+        level = level_of_classes(declared, self.diagram)
+        return level_index(level, self.levels)
 
     def _patterns(self) -> tuple[tuple[int, ...], ...]:
         number = [{klass: k for k, klass in enumerate(classes_of(d))} for d in class_variables(self.diagram)]

@@ -12,7 +12,8 @@ the exponential map at the pole that stands for no correlation. Ψ is singular o
 crosses smoothly, log L being even about it as it is about a standard deviation of zero. Any other block with fixed,
 labelled or constrained cells stays in its cells, and its factor is computed from them.
 
-Linear equality constraints make the inner parameters an affine map of the free ones, inner = c + K free.
+Linear equality constraints make the inner parameters an affine map of the free ones, inner = c + K free; of the mass
+points of a free distribution the last is then where the mean of all is zero, m_K = −Σ_{k<K} (π_k/π_K) m_k.
 """
 
 from __future__ import annotations
@@ -22,9 +23,10 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from semgllamm.errors import ModelError
 from semgllamm.model.matrices import FIXED, Cell, Model
 
-__all__ = ["Block", "Working", "working_parameters"]
+__all__ = ["Block", "Centring", "Working", "working_parameters"]
 
 CELL, LOG_VARIANCE, CHOLESKY, SPHERE = range(4)
 EQUATOR = np.pi / 2
@@ -115,6 +117,36 @@ class Block:
 
 
 @dataclass(frozen=True)
+class Centring:
+    """The last mass point of a free distribution, the others, and the logits of their masses, by parameter number."""
+
+    last: int
+    locations: tuple[int, ...]
+    logits: tuple[int, ...]
+
+    def value(self, inner: np.ndarray) -> float:
+        return float(-(np.exp(inner[list(self.logits)]) @ inner[list(self.locations)]))
+
+    def slope(self, inner: np.ndarray) -> np.ndarray:
+        """Its derivative in the inner parameters, (q,)."""
+        out = np.zeros(len(inner))
+        odds, m = np.exp(inner[list(self.logits)]), inner[list(self.locations)]
+        np.add.at(out, list(self.locations), -odds)
+        np.add.at(out, list(self.logits), -odds * m)
+        return out
+
+    def curvature(self, inner: np.ndarray) -> np.ndarray:
+        """Its second derivatives, (q, q)."""
+        out = np.zeros((len(inner), len(inner)))
+        for location, logit in zip(self.locations, self.logits):
+            odds = np.exp(inner[logit])
+            out[logit, logit] -= odds * inner[location]
+            out[logit, location] -= odds
+            out[location, logit] -= odds
+        return out
+
+
+@dataclass(frozen=True)
 class Working:
     """The map from free to inner parameters to cells.
 
@@ -125,6 +157,7 @@ class Working:
     blocks : tuple (one a group) of tuples of Block
     K, c : (q, p) and (q,) arrays
         inner = c + K free.
+    centred : tuple of Centring
     """
 
     kind: np.ndarray
@@ -132,6 +165,7 @@ class Working:
     K: np.ndarray
     c: np.ndarray
     names: tuple[str, ...]
+    centred: tuple[Centring, ...] = ()
 
     @property
     def n_free(self) -> int:
@@ -142,7 +176,25 @@ class Working:
         return int(np.flatnonzero(self.K[cell.number])[0]) if cell.is_free else -1
 
     def inner(self, free: np.ndarray) -> np.ndarray:
-        return self.c + self.K @ free
+        out = self.c + self.K @ free
+        for centring in self.centred:
+            out[centring.last] = centring.value(out)
+        return out
+
+    def pull_back(self, inner: np.ndarray, gradient: np.ndarray) -> np.ndarray:
+        """The gradient in the free parameters, (p,), from that in the inner ones, or its rows for several, (…, q)."""
+        for centring in self.centred:
+            gradient = gradient + gradient[..., centring.last, None] * centring.slope(inner)
+        return gradient @ self.K
+
+    def pull_back_information(self, inner: np.ndarray, gradient: np.ndarray, information: np.ndarray) -> np.ndarray:
+        """The information in the free parameters, (p, p), from gradient and information in the inner ones."""
+        for centring in self.centred:
+            chain = np.eye(len(inner))
+            chain[centring.last] = centring.slope(inner)
+            bend = gradient[centring.last] * centring.curvature(inner)
+            information = chain.T @ information @ chain - bend
+        return self.K.T @ information @ self.K
 
     def cells(self, inner: np.ndarray) -> np.ndarray:
         """Values of the cells (q,)."""
@@ -169,6 +221,8 @@ class Working:
                 for (a, b), cell in block.cells.items():
                     if cell.is_free:
                         J[cell.number, number] = change[a, b]
+        for centring in self.centred:
+            J[centring.last] = centring.slope(inner)
         return J
 
     def curvature(self, inner: np.ndarray, weights: np.ndarray) -> np.ndarray:
@@ -317,8 +371,31 @@ def working_parameters(
             # a variance shared by several blocks of one variable each is one standard deviation
             here.append(Block(latents, cells, free or (spherical and k == 1), spherical and k > 1))
         blocks.append(tuple(here))
+    centred = _centred(model)
+    last = [centring.last for centring in centred]
+    held = [k for k in range(K.shape[1]) if K[last, k].any() and not np.delete(K[:, k], last).any()]
+    K = np.delete(K, held, axis=1)
+    if K[last].any() or c[last].any():
+        raise ModelError("the last mass point is where the mean of all is zero, and cannot be held or equal to another")
     names = tuple(model.names[np.flatnonzero(column)[0]] for column in K.T)
-    return Working(kind, tuple(blocks), K, c, names)
+    return Working(kind, tuple(blocks), K, c, names, centred)
+
+
+def _centred(model: Model) -> tuple[Centring, ...]:
+    out, P = [], len(model.patterns)
+    for v, variable in enumerate(model.classes):
+        for name in variable.masses_of:
+            for g in range(len(model.group_labels)):
+                points: dict[int, Cell] = {}
+                for pattern, group in zip(model.patterns, model.groups[g * P : (g + 1) * P]):
+                    for cell in group.Gamma:
+                        if (cell.row, cell.column) == (name, "1"):
+                            points[pattern[v]] = cell
+                rows = [f"{variable.name}[{k}]" for k in variable.classes[:-1]]
+                logits = {cell.row: cell.number for cell in model.groups[g * P].membership if cell.column == "1"}
+                *others, last = (points[k] for k in range(len(variable.classes)))
+                out.append(Centring(last.number, tuple(c.number for c in others), tuple(logits[r] for r in rows)))
+    return tuple(out)
 
 
 def _with_free_covariances(raw, same, uses, shapes, constrained) -> set[int]:

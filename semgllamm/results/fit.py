@@ -243,6 +243,31 @@ class Fit:
 
         return class_probabilities(self, name)
 
+    def directional_derivative(self, z=None) -> pd.DataFrame:
+        """What one more mass point at z would do for a free distribution (``npml``): the Gateaux derivative of log L.
+
+        Parameters
+        ----------
+        z : array_like, optional
+            Places of the latent variable; by default 81 over and around the mass points.
+
+        Returns
+        -------
+        DataFrame
+            `z` and `derivative`; where it is nowhere positive, no distribution is likelier (Lindsay 1983).
+
+        Raises
+        ------
+        ModelError
+            If the model has no free distribution, or one of several latent variables.
+        """
+        import pandas as pd
+
+        from semgllamm.results.free_distribution import directional_derivative
+
+        at, derivative = directional_derivative(self, None if z is None else np.atleast_1d(np.asarray(z, dtype=float)))
+        return pd.DataFrame({"z": at, "derivative": derivative})
+
     def class_sizes(self) -> pd.DataFrame:
         """How large the classes are.
 

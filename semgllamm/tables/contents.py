@@ -230,12 +230,18 @@ def parameters(report: Report) -> Iterator[Block]:
                 yield Heading(level_heading(report, level, order.index(level), several_groups), 2)
             yield from sections([row for row in rows if not (row.klass or row.membership)], setting, level)
             yield from membership([row for row in rows if row.membership], setting)
-            for klass in dict.fromkeys(row.klass for row in rows if row.klass):
+            masses = [row for row in rows if is_mass_point(row)]
+            located = [replace(row, op="=", rhs=row.klass.rpartition("=")[2]) for row in masses]
+            yield from table("Mass Points:", located, setting, headed=True)
+            in_classes = [row for row in rows if row.klass and not is_mass_point(row)]
+            for klass in dict.fromkeys(row.klass for row in in_classes):
                 yield Heading(f"Class {klass}:", 2)
-                yield from sections([row for row in rows if row.klass == klass], setting, level)
+                yield from sections([row for row in in_classes if row.klass == klass], setting, level)
             here = [row for row in report.rsquare if row[1] == group and (row[2] or lowest) == level]
             yield from explained(here)
-    if at_boundary := [f"{row.lhs}{row.op}{row.rhs}" for row in shown if row.boundary]:
+    if at_boundary := [
+        f"{row.lhs}{row.op}{row.rhs}" + (f" ({row.klass})" if row.klass else "") for row in shown if row.boundary
+    ]:
         tested = any(row.boundary and not isnan(row.se) for row in shown)
         verb = "lies" if len(at_boundary) == 1 else "lie"
         untold = "no test is shown" if tested else "no standard error and no test are shown"
@@ -289,6 +295,11 @@ def sections(rows: list[Estimate], setting: Setting, level: str | None) -> Itera
         names = list(dict.fromkeys(row.lhs for row in own))
         yield from table(title, sorted(own, key=lambda row: (names.index(row.lhs), row.rhs != "")), setting)
     yield from table("Scales y*:", [row for row in rows if row.op == "~*~"], setting)
+
+
+def is_mass_point(row: Estimate) -> bool:
+    """Whether a row is the location of a class of a free distribution, which has the name of what it locates."""
+    return row.op == "~1" and row.lhs in row.klass.rpartition("=")[0].split("+")
 
 
 def membership(rows: list[Estimate], setting: Setting) -> Iterator[Table]:

@@ -146,7 +146,6 @@ def test_names_that_are_columns_too():
     ("text", "part"),
     [
         ("@latent(c, classes(1))\nc =~ y1 + y2", "'c' with one class"),
-        ("f =~ y1 + y2\n@latent(f, npml(3))", "npml"),
         ("f =~ y1 + y2\ny3 ~ f:f", "product of latent variables f:f"),
         ("f =~ y1 + y2\ng =~ y3 + y4\ny5 ~ f:g", "product of latent variables f:g"),
         ('efa("b")*f =~ y1 + y2 + y3', "rotated factor 'f'"),

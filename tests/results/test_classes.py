@@ -3,7 +3,6 @@
 import numpy as np
 import pandas as pd
 import pytest
-from scipy.special import expit
 
 import semgllamm as sg
 
@@ -48,3 +47,16 @@ def test_readings():
     assert equal.loglik == pytest.approx(-904.84848, abs=1e-5)
     # the unrestricted model of three items fits perfectly, and the other's G² has 4 degrees of freedom
     assert 2 * (free.loglik - equal.loglik) == pytest.approx(27.4114, abs=1e-4)
+
+
+def test_probabilities_of_zero_and_one_leave_the_other_standard_errors():
+    rng = np.random.default_rng(5)
+    never = np.where(rng.random(300)[:, None] < 0.4, [1.0, 0.8, 0.7, 0.9], [0.2, 0.3, 0.2, 0.0])
+    data = pd.DataFrame(1.0 * (rng.random((300, 4)) < never), columns=["u1", "u2", "u3", "u4"])
+    fit = sg.fit("@latent(c, classes(2))\nc =~ u1 + u2 + u3 + u4 @family(bernoulli(logit))", data)
+    assert fit.converged
+    table = fit.parameters.set_index(["lhs", "class"])
+    assert fit.boundary == {"u4~1.c1", "u1~1.c2"}
+    assert np.isnan(table.loc[("u4", "c=1"), "se"])
+    assert (table["se"].drop([("u4", "c=1"), ("u1", "c=2")]) < 0.5).all()
+    assert "u4~1 (c=1)" in str(fit.summary())
