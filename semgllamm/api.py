@@ -569,6 +569,7 @@ def _bound(
     """(completed diagram, Model, Design, Binding, warnings): a model text and its data, bound to each other."""
     from semgllamm.data.binding import bind
     from semgllamm.data.design import design as bind_cells
+    from semgllamm.data.design import holes, notes_of_holes
     from semgllamm.data.frames import to_frame
     from semgllamm.data.moments import SampleMoments
     from semgllamm.diagram.checks import check, check_against_columns, check_estimable, check_residuals
@@ -577,6 +578,7 @@ def _bound(
     from semgllamm.diagram.nominal import by_category, families_of_choices
     from semgllamm.estimation.gaussian import has_closed_form, is_gaussian
     from semgllamm.model.lower import lower
+    from semgllamm.model.missing_covariates import with_missing_covariates
 
     _check_switches(switches)
     diagram = _diagram(model, constraints)
@@ -633,7 +635,10 @@ def _bound(
                 f"'{diagram.parted_covariates[0]}' has a part at each level: this is fitted in closed form only",
                 remedy="Use complete rows, Gaussian responses and quadrature='auto'.",
             )
-        cells = bind_cells(model, completed, binding, missing) if joint else cells
+        if missing == "ml" and not model.classes and len(patterns := holes(model, binding)) > 1:
+            model = with_missing_covariates(model, patterns)
+            binding = replace(binding, notes=(*binding.notes, *notes_of_holes(model, binding)))
+        cells = bind_cells(model, completed, binding, missing)
     elif parted and fixed_x:
         from semgllamm.estimation.exogenous import condition
 

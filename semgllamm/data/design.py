@@ -14,8 +14,9 @@ from semgllamm.data.classes import known_classes
 from semgllamm.diagram.diagram import PathDiagram
 from semgllamm.errors import DataError, ModelError
 from semgllamm.model.matrices import Model, Response
+from semgllamm.model.missing_covariates import integrable
 
-__all__ = ["CellBlock", "Design", "design", "parted"]
+__all__ = ["CellBlock", "Design", "design", "holes", "notes_of_holes", "parted"]
 
 
 @dataclass(frozen=True)
@@ -175,6 +176,9 @@ def design(
             if role is not None:
                 total = total + read(frame, role.column)[order]
         offsets[response.name] = total
+    hole = _patterns_of_holes(model, binding)[order]
+    for name in frozenset().union(*model.holes):
+        values[name] = np.nan_to_num(values[name])  # never looked up where it is missing
     missing_by_column = {name: np.isnan(array) for name, array in values.items()}
     lost = np.zeros(n, dtype=bool)
     for array in missing_by_column.values():
@@ -217,11 +221,12 @@ def design(
         first_row.append(first.astype(np.int64))
     values = {name: array[keep] for name, array in values.items()}
     group_of = binding.group_codes[kept] if binding.group_codes is not None else np.zeros(kept.size, np.int64)
+    group_of = group_of * len(model.holes) + hole[keep]
     blocks = []
     one, gapless = np.ones(kept.size), not unanswered[keep].any()
     if case is not None:
         _alternatives_differ(model, binding, values, case[keep], group_of)
-    for group in range(len(binding.group_labels)):
+    for group in range(len(binding.group_labels) * len(model.holes)):
         here = group_of == group
         members = np.flatnonzero(here)
         for response in binding.responses:
@@ -257,6 +262,40 @@ def design(
         kept.size, n, kept, tuple(kept_codes), tuple(first_row), tuple(blocks), values, tuple(left_out), group_of,
         known=known,
     )  # fmt: skip
+
+
+def holes(model: Model, binding: Binding) -> tuple[frozenset[str], ...]:
+    """The patterns of missing covariates that have a model, that without any first."""
+    names = integrable(model)
+    if not names:
+        return (frozenset(),)
+    others = [array for name, array in binding.values.items() if name not in names]
+    useful = ~np.all([np.isnan(array) for array in others], axis=0) if others else np.zeros(len(binding.frame), bool)
+    missing = np.column_stack([np.isnan(binding.values[name]) for name in names])
+    found = np.unique(missing[useful], axis=0)
+    patterns = {frozenset(name for name, absent in zip(names, row) if absent) for row in found}
+    return (frozenset(), *sorted(patterns - {frozenset()}, key=lambda p: (len(p), sorted(p))))
+
+
+def notes_of_holes(model: Model, binding: Binding) -> list[str]:
+    """What the report says of covariates that are integrated out."""
+    names = sorted(frozenset().union(*model.holes))
+    counts = [f"{name} in {int(np.isnan(binding.values[name]).sum())} rows" for name in names]
+    return [
+        f"missing covariates are integrated out: {', '.join(counts)}; their density counts where they are seen, so the "
+        "log-likelihood does not compare with that of complete rows"
+    ]
+
+
+def _patterns_of_holes(model: Model, binding: Binding) -> np.ndarray:
+    """The number of the pattern of missing covariates of each row of the frame."""
+    out = np.zeros(len(binding.frame), dtype=np.int64)
+    names = sorted(frozenset().union(*model.holes))
+    for number, pattern in enumerate(model.holes):
+        if number:
+            match = [np.isnan(binding.values[name]) == (name in pattern) for name in names]
+            out[np.all(match, axis=0)] = number
+    return out
 
 
 def _alternatives_differ(model: Model, binding: Binding, values, case: np.ndarray, group_of: np.ndarray) -> None:
@@ -317,7 +356,7 @@ def _refuse_unobserved(model: Model, response: Response, group: int, y: np.ndarr
     unobserved = [k for k in range(response.categories) if not (y == k).any()]
     if not unobserved:
         return
-    own = group * len(model.patterns)
+    own = group * len(model.patterns)  # patterns of classes and holes are not in one model
     thresholds = model.groups[own].thresholds(response.name)
     elsewhere = {c.number for g, other in enumerate(model.groups) for c in other.kappa
                  if (g // len(model.patterns), c.row) != (group, response.name)}  # fmt: skip
@@ -327,7 +366,7 @@ def _refuse_unobserved(model: Model, response: Response, group: int, y: np.ndarr
             label = binding.labels[response.name][k]
             where, remedy = "in the rows that are used", "Join it with a neighbour"
             if len(model.group_labels) > 1:
-                where = f"in group '{binding.group_labels[group]}'"
+                where = f"in group '{binding.group_labels[group // len(model.holes)]}'"
                 remedy += ", or let the groups share thresholds: group_equal='thresholds'"
             raise DataError(
                 f"category {label} of response '{response.name}' does not occur {where}, and its threshold "

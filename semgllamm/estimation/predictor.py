@@ -14,7 +14,7 @@ is what is left (`shares`).
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 
 import numpy as np
@@ -425,7 +425,9 @@ class Predictor:
             kind.append(np.full(n, j, dtype=np.int64))
         self.node_start, self.node_rows = start, first
         paths, cell_node, code, y, trials, constant = [], [], [], [], [], []
-        self.paths = response_paths(model, tree)
+        # where covariates are missing the responses that they predict have longer paths
+        apart = [replace(model, groups=(group,)) for group in model.groups] if len(model.holes) > 1 else [model]
+        self.paths = [response_paths(one, tree) for one in apart]
         # the first nodes of whole trees, their level and number
         self.root_nodes = [
             (model.eta_level[k], start[k], len(first[k])) for k in tree.order if tree.parent[k] < 0
@@ -580,7 +582,7 @@ class Predictor:
             )  # fmt: skip
 
     def _response_path(self, block: CellBlock) -> tuple[int, ...]:
-        return self.paths[block.response.name]
+        return self.paths[block.group % len(self.paths)][block.response.name]
 
     def _bind_block(self, b: _Block):
         group = self.model.groups[b.source.group]

@@ -43,8 +43,9 @@ def start_values(predictor: Predictor, diagram: PathDiagram) -> np.ndarray:
         for cell in group.Theta:
             if cell.is_free:
                 cells[cell.number] = 0.5 * spread[cell.row] ** 2 if cell.row == cell.column else 0.0
+        residuals = {cell.number for other in model.groups for cell in other.Theta if cell.is_free}
         for cell in group.Psi:
-            if cell.is_free:
+            if cell.is_free and cell.number not in residuals:
                 cells[cell.number] = scale[cell.row] ** 2 if cell.row == cell.column else 0.0
         measured = {cell.column for cell in group.Lambda}
         for cell in group.B:

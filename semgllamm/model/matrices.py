@@ -125,7 +125,7 @@ class Model:
         Latent variables, in the order of the diagram.
     eta_level : tuple of int
     groups : tuple of Matrices
-        One a group, and in it one for each pattern of classes.
+        One a group, and in it one for each pattern of classes, or of missing covariates.
     names : tuple of str
         One name a parameter number.
     rows : tuple of int
@@ -133,6 +133,8 @@ class Model:
     classes : tuple of ClassVariable
     patterns : tuple of tuple of int
         The class of each of them, by number, in each pattern.
+    holes : tuple of frozenset of str
+        The covariates that are missing, and integrated out, in each pattern of them.
     """
 
     levels: tuple[str, ...]
@@ -146,6 +148,7 @@ class Model:
     hidden: frozenset[str] = field(default_factory=frozenset)
     classes: tuple[ClassVariable, ...] = ()
     patterns: tuple[tuple[int, ...], ...] = ((),)
+    holes: tuple[frozenset[str], ...] = (frozenset(),)
 
     @property
     def n_parameters(self) -> int:

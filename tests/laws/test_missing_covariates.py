@@ -1,0 +1,144 @@
+"""Covariates with a model are integrated out where they are missing, and conditioned on where they are seen."""
+
+import numpy as np
+import pandas as pd
+import pytest
+from brute_force import Unit, log_density, log_integral, log_likelihood
+from scipy.stats import norm
+from walk import differences, walk
+
+import semgllamm as sg
+from semgllamm.estimation.settings import Adaptive
+
+BINARY = "@family(bernoulli(logit))"
+
+
+def data(n=24, seed=4):
+    rng = np.random.default_rng(seed)
+    z, w = rng.normal(size=(2, n))
+    x = 0.4 + 0.7 * z + rng.normal(size=n)
+    m = 0.3 * x + rng.normal(size=n)
+    y = 0.2 + 0.6 * x - 0.4 * m + rng.normal(size=n)
+    frame = pd.DataFrame({"x": x, "m": m, "z": z, "w": w, "y": y, "school": np.repeat(np.arange(n // 4), 4)})
+    frame["u"], frame["v"] = 1.0 * (y > 0), 1.0 * (y + rng.normal(size=n) > 0)
+    return frame.assign(x=frame.x.mask(rng.random(n) < 0.4), m=frame.m.mask(rng.random(n) < 0.3))
+
+
+MODELS = {
+    "one covariate": f"x ~ z\nu ~ x + z {BINARY}",
+    "a chain": f"x ~ z\nm ~ x\nu ~ x + m {BINARY}",
+    "of a factor": f"x ~ z\nf =~ u + v {BINARY}\nf ~ x",
+    "in clusters": f"x ~ z + (1 | school)\nu ~ x + (1 | school) {BINARY}",
+    "a measure": "f =~ x + u + v\n@family(u + v, bernoulli(logit))\nv ~ x\nf ~ z",
+}
+
+
+@pytest.mark.parametrize("name", MODELS)
+def test_score_and_information_are_derivatives(name):
+    at = walk(MODELS[name], data())
+    free = at.start + 0.2 * np.random.default_rng(1).normal(size=len(at.start))
+    points = at.points(41 if name == "a chain" else 15)  # two dimensions, and steep where both are far out
+    score = at.score(free, points)
+    np.testing.assert_allclose(score, differences(lambda x: at.value(x, points), free), atol=2e-6, rtol=1e-6)
+    np.testing.assert_allclose(at.likelihood.unit_scores(free, points).sum(axis=0), score, atol=1e-10)
+    information = at.likelihood.louis(free, points)[2]
+    columns = [(at.score(free + h, points) - at.score(free - h, points)) / 2e-4 for h in 1e-4 * np.eye(len(free))]
+    np.testing.assert_allclose(information, -np.array(columns), atol=5e-3, rtol=1e-3)
+
+
+def test_gaussian_models_have_the_likelihood_of_their_closed_form():
+    frame = data(60)
+    text = "x ~ z\nm ~ x\ny ~ x + m + w"
+    closed = sg.fit(text, frame)
+    engine = sg.fit(text, frame, quadrature=Adaptive(points=1))
+    assert closed.method.startswith("closed form")
+    assert engine.loglik == pytest.approx(closed.loglik, abs=1e-8)
+    np.testing.assert_allclose(engine.coef[closed.coef.index], closed.coef, atol=1e-5)
+
+
+def test_by_hand():
+    frame = data()
+    at = walk(MODELS["one covariate"], frame)
+    values = {"x~z": 0.6, "u~x": 0.9, "u~z": -0.3, "x~1": 0.2, "u~1": 0.1, "x~~x": 1.3}
+    total = 0.0
+    for row in frame.itertuples():
+        mean = 0.2 + 0.6 * row.z
+
+        def u(x, row=row):
+            return log_density("bernoulli(logit)", row.u, 0.1 + 0.9 * x - 0.3 * row.z)
+
+        if np.isnan(row.x):
+            total += float(log_integral(Unit(np.array([[1.3]]), [lambda e, u=u, mean=mean: u(mean + e)]), (), 201))
+        else:
+            total += float(u(row.x)) + norm.logpdf(row.x, mean, np.sqrt(1.3))
+    assert at.value(at.free(values), at.points(31)) == pytest.approx(total, abs=1e-8)
+
+
+def test_in_clusters_by_the_dense_grid():
+    frame = data(12)
+    at = walk(f"x ~ z\nu ~ x + (1 | school) {BINARY}", frame)
+    values = {"x~z": 0.5, "u~x": 0.8, "x~1": 0.1, "u~1": -0.2, "x~~x": 0.9, "school.intercept~~school.intercept": 0.7}
+    schools = []
+    constant = 0.0
+    for _, rows in frame.groupby("school"):
+        responses, units = [], []
+        for row in rows.itertuples():
+            mean = 0.1 + 0.5 * row.z
+            if np.isnan(row.x):
+                units.append(Unit(np.array([[0.9]]), [
+                    lambda e, b, y=row.u, mean=mean: log_density("bernoulli(logit)", y, -0.2 + 0.8 * (mean + e) + b)
+                ]))  # fmt: skip
+            else:
+                constant += norm.logpdf(row.x, mean, np.sqrt(0.9))
+                responses.append(
+                    lambda b, y=row.u, x=row.x: log_density("bernoulli(logit)", y, -0.2 + 0.8 * x + b)
+                )  # fmt: skip
+        schools.append(Unit(np.array([[0.7]]), responses, units))
+    expected = log_likelihood(schools, 121) + constant
+    assert at.value(at.free(values), at.points(25)) == pytest.approx(expected, abs=1e-7)
+
+
+def test_rows_in_another_order():
+    frame = data()
+    here, there = walk(MODELS["a chain"], frame), walk(MODELS["a chain"], frame.sample(frac=1.0, random_state=2))
+    free = here.start + 0.1
+    assert there.value(free, there.points(9)) == pytest.approx(here.value(free, here.points(9)), abs=1e-10)
+
+
+def test_no_row_is_lost_and_the_report_says_so():
+    frame = data(200)
+    fit = sg.fit(MODELS["one covariate"], frame)
+    assert fit.nobs == 200
+    said = str(fit.summary())
+    assert f"{int(frame.x.isna().sum())} rows" in said
+    assert "does not compare" in " ".join(said.split())
+    without = sg.fit(f"u ~ x + z {BINARY}", frame)
+    assert without.nobs == int(frame.x.notna().sum())
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        (f"x ~ z\nu ~ x + x:z {BINARY}", "stands in a product"),
+        (f"x ~ z\nm ~ z\nx ~~ m\nu ~ x + m {BINARY}", "residual covaries"),
+    ],
+)
+def test_where_it_cannot_be_integrated_out(text, said):
+    with pytest.raises(sg.ModelError, match=said):
+        sg.fit(text, data())
+
+
+@pytest.mark.slow
+def test_recovery():
+    found = []
+    for seed in range(40):
+        rng = np.random.default_rng(seed)
+        z = rng.normal(size=800)
+        x = 0.5 + 0.8 * z + 1.2 * rng.normal(size=800)
+        u = 1.0 * (rng.random(800) < 1 / (1 + np.exp(0.3 - 0.9 * x + 0.5 * z)))
+        gone = rng.random(800) < np.where(z > 0, 0.5, 0.2)
+        fit = sg.fit(MODELS["one covariate"], pd.DataFrame({"x": np.where(gone, np.nan, x), "z": z, "u": u}))
+        table = fit.parameters.set_index(["lhs", "op", "rhs"])
+        found.append((table.loc[("u", "~", "x"), "est"] - 0.9) / table.loc[("u", "~", "x"), "se"])
+    assert abs(np.mean(found)) < 3 / np.sqrt(40)
+    assert 0.7 < np.std(found) < 1.3
