@@ -22,6 +22,7 @@ def test_the_log_likelihood_is_that_of_the_definition(name):
     assert fit.converged
     for values in (truth, fit.coef.to_dict()):
         of_cells = {row: values[row] for row in found.model.names}
-        assert found.value(found.free(of_cells), found.points(points)) == pytest.approx(loglik(columns, values), abs=1e-8)
+        value = found.value(found.free(of_cells), found.points(points))
+        assert value == pytest.approx(loglik(columns, values), abs=1e-8)
     # what the fit reports differs by the error of its points, which it tells
     assert abs(fit.loglik - loglik(columns, fit.coef)) < 2 * abs(fit.quadrature_error[1]) + 1e-8
