@@ -213,6 +213,15 @@ REFUSED = {
     "unknown family": ("y ~ x", DATA, {"family": "gausian"}, ModelError, ("'gausian'", "gaussian")),
     "ordered without response": ("o ~ x", DATA, {"ordered": ["oo"]}, ModelError, ("'oo'", "'o'")),
     "settings that are none": ("y ~ x", DATA, {"settings": 3}, EstimationError, ("settings cannot be 3", "Settings(")),
+    "event in the last row only": (
+        "y ~ x + (1 | school)\n@level(school)\nt ~ 1 @family(weibull) @event(died)",
+        DATA.assign(t=DATA.school - 99.0, died=1 * (DATA.pupil % PUPILS == PUPILS - 1)), {}, DataError,
+        ("'t' is one answer of each 'school'", "'died' varies within school 100", "line 3", "transform('max')"),
+    ),
+    "trials that vary": (
+        "y ~ x + (1 | school)\n@level(school)\nt ~ 1 @family(binomial) @trials(pupil)",
+        DATA.assign(t=DATA.school % 2, pupil=DATA.pupil + 1), {}, DataError, ("'pupil' varies within school 100", "line 3"),
+    ),
     "clusters that are none": ("y ~ x", DATA, {"cluster": 3}, ModelError, ("cluster cannot be 3", "name of a column")),
 }  # fmt: skip
 
