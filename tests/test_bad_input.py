@@ -154,7 +154,7 @@ REFUSED = {
     ),
     "residual covariance": (f"{ITEMS}\nu1 ~~ u2", DATA, {}, ModelError, ("'u1' is bernoulli", "line 2", "1*u1 + 1*u2")),
     "no residual": (f"{FACTOR}\ny1 ~~ 0*y1", DATA, ENGINE, ModelError, ("'y1' is held at 0", "line 2", "Free it")),
-    "single indicator": ("f =~ y1\nf ~ x", DATA, ENGINE, ModelError, ("'y1' is held at 0", "only indicator", "y1 ~~ 0.5*y1")),
+    "single indicator": ("f =~ y1\nf ~ x", DATA, ENGINE, ModelError, ("held at 0", "only indicator", "y1 ~~ 0.5*y1")),
     "no variation": (f"{FACTOR}\ny1 ~~ 0*y1\ny2 ~~ 0*y2", DATA, {}, ModelError, ("no variation", "y1, y2", "Free a")),
     "prior": ('y ~ prior("normal(0,1)")*x', DATA, {}, ModelError, ("prior of y ~ x", "line 1, column 26")),
     "bounds the wrong way round": (
@@ -220,7 +220,8 @@ REFUSED = {
     ),
     "trials that vary": (
         "y ~ x + (1 | school)\n@level(school)\nt ~ 1 @family(binomial) @trials(pupil)",
-        DATA.assign(t=DATA.school % 2, pupil=DATA.pupil + 1), {}, DataError, ("'pupil' varies within school 100", "line 3"),
+        DATA.assign(t=DATA.school % 2, pupil=DATA.pupil + 1), {}, DataError,
+        ("'pupil' varies within school 100", "line 3"),
     ),
     "clusters that are none": ("y ~ x", DATA, {"cluster": 3}, ModelError, ("cluster cannot be 3", "name of a column")),
 }  # fmt: skip
@@ -264,7 +265,9 @@ WARNED = {
     "latent variable called like a column": ("x =~ y1 + y2 + y3", DATA, "the latent variable 'x'", "not used"),
     "label called like a column": ("y ~ x*w", DATA, "'x' before * is the label of w", "x:w"),
     "constant covariate": ("y ~ x", DATA.assign(x=2.0), "'x' is 2 in every row", "intercept"),
-    "response of schools in rows": ("y ~ x + (1 | school)\nw ~ x", DATA, "'w' has one value in all rows", "@level(school)"),
+    "response of schools in rows": (
+        "y ~ x + (1 | school)\nw ~ x", DATA, "'w' has one value in all rows", "below a line @level(school)",
+    ),
     "answer of schools in rows": (
         f"y ~ x + (1 | school)\nbig ~ x {LOGIT}", DATA.assign(big=DATA.school % 3 == 0), "'big' has one value in all",
         "below a line @level(school)",

@@ -158,9 +158,7 @@ def _too_few_points(error: RemainingError | None, points: tuple[int, ...]) -> li
     if np.isfinite(error.estimates) and np.isfinite(error.loglik):
         found += f": with more, an estimate may move by about {error.estimates:.1g} standard errors"
         found += f" and the log-likelihood by about {abs(error.loglik):.1g}"
-    return [
-        f"{found}; it is so where estimates run off to infinity, or a latent variable is nearly known from its responses"
-    ]
+    return [f"{found}; estimates that run off to infinity, or nearly known latent variables, make it so"]
 
 
 def _not_identified(likelihood: Likelihood, free: np.ndarray) -> list[str]:
