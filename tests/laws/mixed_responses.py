@@ -8,7 +8,7 @@ as in a parameter table.
 
 import numpy as np
 from scipy import stats
-from scipy.special import expit, log_ndtr, logsumexp
+from scipy.special import expit, log_ndtr, logsumexp, ndtr
 from simulate import GRID, LOG_WEIGHT
 
 MEASUREMENT_ERROR = """
@@ -164,10 +164,54 @@ def survival_loglik(data, values):
     return total
 
 
+DISTRESS = """
+    distress =~ o1 + o2 + o3 + o4              @family(ordinal(probit))
+    distress ~ age
+    days ~ distress + age                      @family(negbinomial)
+"""
+LOADINGS = {"o1": 1.0, "o2": 0.8, "o3": 1.2, "o4": 0.6}
+
+
+def distress(seed, n=1000):
+    """Four ordinal items, the last not always answered, and days off work that depend on what the items measure."""
+    rng = np.random.default_rng(seed)
+    truth = {f"distress=~{item}": loading for item, loading in LOADINGS.items() if item != "o1"}
+    truth |= {f"{item}|t{k}": kappa for item in LOADINGS for k, kappa in enumerate((-0.5, 0.5, 1.5), 1)}
+    truth |= {"distress~age": 0.3, "distress~~distress": 1.0, "days~1": 0.5, "days~distress": 0.5, "days~age": 0.1,
+              "days@dispersion~1": np.log(2.0)}  # fmt: skip
+    age, eta = rng.normal(size=(2, n))
+    eta = eta + 0.3 * age
+    data = {item: 1.0 * np.digitize(loading * eta + rng.normal(size=n), [-0.5, 0.5, 1.5])
+            for item, loading in LOADINGS.items()}  # fmt: skip
+    data["o4"][rng.random(n) < 0.1] = np.nan
+    mean = np.exp(0.5 + 0.5 * eta + 0.1 * age)
+    return data | {"days": rng.poisson(mean * rng.gamma(2.0, 0.5, n)), "age": age}, truth
+
+
+def distress_loglik(data, values):
+    eta = values["distress~age"] * data["age"][:, None] + np.sqrt(values["distress~~distress"]) * GRID
+    terms = LOG_WEIGHT + np.zeros_like(eta)
+    for item in LOADINGS:
+        kappa = np.array([-np.inf, *(values[f"{item}|t{k}"] for k in (1, 2, 3)), np.inf])
+        seen = ~np.isnan(data[item])
+        answer = data[item][seen].astype(int)[:, None]
+        nu = values.get(f"distress=~{item}", 1.0) * eta[seen]
+        upper, lower = kappa[answer + 1] - nu, kappa[answer] - nu
+        # the difference of two probabilities near 1 is that of their complements
+        flip = lower > 0
+        upper, lower = np.where(flip, -lower, upper), np.where(flip, -upper, lower)
+        terms[seen] += np.log(ndtr(upper) - ndtr(lower))
+    mean = np.exp(values["days~1"] + values["days~distress"] * eta + values["days~age"] * data["age"][:, None])
+    size = np.exp(values["days@dispersion~1"])
+    terms += stats.nbinom.logpmf(data["days"][:, None], size, size / (size + mean))
+    return logsumexp(terms, axis=1).sum()
+
+
 # name: text, generator, log-likelihood, points that resolve the posteriors to rounding
 MIXED = {
     "covariate measured with error": (MEASUREMENT_ERROR, measurement_error, measurement_error_loglik, 25),
     "dependent dropout": (DROPOUT, dropout, dropout_loglik, 25),
     "endogenous treatment": (TREATMENT, treatment, treatment_loglik, 51),
     "longitudinal and survival": (SURVIVAL, survival, survival_loglik, 25),
+    "counts and ordinal items": (DISTRESS, distress, distress_loglik, 25),
 }  # fmt: skip
