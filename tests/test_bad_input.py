@@ -359,6 +359,12 @@ def test_separation_is_not_convergence(model, separated):
     assert np.isnan(np.diag(result.vcov())).all()
 
 
+def test_why_there_is_no_closed_form():
+    for model, why in ((RANDOM, "with 'b', which is bernoulli"), ("y ~ x + (1 | school)", "Random terms")):
+        with pytest.raises(ModelError, match=why):
+            fit(model, **ENGINE).rsquare()
+
+
 def test_fewer_units_than_parameters_is_noted():
     printed = unwrapped(fit("y ~ x + w + (1 + x | school)", DATA[DATA.school < 103]))
     assert "fewer independent units (3) than parameters (7)" in printed
