@@ -65,6 +65,9 @@ def explain_fit(fit, stage: str, latex: bool = False) -> str:
     if fit.tree is None:
         closed = "The likelihood has a closed form: nothing is integrated numerically. By quadrature it would be this."
         return f"{closed}\n{tree_text(fit.model, fit.design)}"
+    if getattr(fit.likelihood, "shared", False):
+        shared = f"All units share one grid, of {fit.points[0]} points an axis. Unit by unit it would be this."
+        return f"{shared}\n{tree_text(fit.model, fit.design)}"
     return tree_text(fit.model, fit.design, fit.points, fit.likelihood.levels)
 
 

@@ -154,7 +154,7 @@ REFUSED = {
     ),
     "residual covariance": (f"{ITEMS}\nu1 ~~ u2", DATA, {}, ModelError, ("'u1' is bernoulli", "line 2", "1*u1 + 1*u2")),
     "no residual": (f"{FACTOR}\ny1 ~~ 0*y1", DATA, ENGINE, ModelError, ("'y1' is held at 0", "line 2", "Free it")),
-    "single indicator": ("f =~ y1\nf ~ x", DATA, ENGINE, ModelError, ("'y1' is held at 0", "line 1", "only indicator")),
+    "single indicator": ("f =~ y1\nf ~ x", DATA, ENGINE, ModelError, ("held at 0", "only indicator", "y1 ~~ 0.5*y1")),
     "no variation": (f"{FACTOR}\ny1 ~~ 0*y1\ny2 ~~ 0*y2", DATA, {}, ModelError, ("no variation", "y1, y2", "Free a")),
     "prior": ('y ~ prior("normal(0,1)")*x', DATA, {}, ModelError, ("prior of y ~ x", "line 1, column 26")),
     "bounds the wrong way round": (
@@ -213,6 +213,16 @@ REFUSED = {
     "unknown family": ("y ~ x", DATA, {"family": "gausian"}, ModelError, ("'gausian'", "gaussian")),
     "ordered without response": ("o ~ x", DATA, {"ordered": ["oo"]}, ModelError, ("'oo'", "'o'")),
     "settings that are none": ("y ~ x", DATA, {"settings": 3}, EstimationError, ("settings cannot be 3", "Settings(")),
+    "event in the last row only": (
+        "y ~ x + (1 | school)\n@level(school)\nt ~ 1 @family(weibull) @event(died)",
+        DATA.assign(t=DATA.school - 99.0, died=1 * (DATA.pupil % PUPILS == PUPILS - 1)), {}, DataError,
+        ("'t' is one answer of each 'school'", "'died' varies within school 100", "line 3", "transform('max')"),
+    ),
+    "trials that vary": (
+        "y ~ x + (1 | school)\n@level(school)\nt ~ 1 @family(binomial) @trials(pupil)",
+        DATA.assign(t=DATA.school % 2, pupil=DATA.pupil + 1), {}, DataError,
+        ("'pupil' varies within school 100", "line 3"),
+    ),
     "clusters that are none": ("y ~ x", DATA, {"cluster": 3}, ModelError, ("cluster cannot be 3", "name of a column")),
 }  # fmt: skip
 
@@ -255,7 +265,14 @@ WARNED = {
     "latent variable called like a column": ("x =~ y1 + y2 + y3", DATA, "the latent variable 'x'", "not used"),
     "label called like a column": ("y ~ x*w", DATA, "'x' before * is the label of w", "x:w"),
     "constant covariate": ("y ~ x", DATA.assign(x=2.0), "'x' is 2 in every row", "intercept"),
-}
+    "response of schools in rows": (
+        "y ~ x + (1 | school)\nw ~ x", DATA, "'w' has one value in all rows", "below a line @level(school)",
+    ),
+    "answer of schools in rows": (
+        f"y ~ x + (1 | school)\nbig ~ x {LOGIT}", DATA.assign(big=DATA.school % 3 == 0), "'big' has one value in all",
+        "below a line @level(school)",
+    ),
+}  # fmt: skip
 
 
 @pytest.mark.parametrize("case", WARNED)
@@ -271,6 +288,20 @@ def test_a_declared_gaussian_is_not_doubted():
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         assert sg.fit("b ~ x @family(gaussian)", DATA, progress=False).converged
+
+
+@pytest.mark.parametrize(
+    ("model", "data"),
+    [
+        ("y ~ x + (1 | school)\n@level(school)\nw ~ 1", DATA),
+        ("y ~ x + (1 | pupil)\nb ~ x @family(bernoulli)", DATA),
+        # rare answers may be absent from all schools but a few
+        (f"y ~ x + (1 | school)\nrare ~ x {LOGIT}", DATA.assign(rare=1 * (DATA.pupil == 3))[:24]),
+    ],
+)
+def test_answers_of_rows_are_not_taken_for_copies(model, data):
+    bound = sg.explain(model, data)
+    assert bound is not None
 
 
 def test_ordered_categories_are_their_codes():
@@ -328,9 +359,21 @@ def test_separation_is_not_convergence(model, separated):
     assert np.isnan(np.diag(result.vcov())).all()
 
 
+def test_why_there_is_no_closed_form():
+    for model, why in ((RANDOM, "with 'b', which is bernoulli"), ("y ~ x + (1 | school)", "Random terms")):
+        with pytest.raises(ModelError, match=why):
+            fit(model, **ENGINE).rsquare()
+
+
 def test_fewer_units_than_parameters_is_noted():
     printed = unwrapped(fit("y ~ x + w + (1 + x | school)", DATA[DATA.school < 103]))
     assert "fewer independent units (3) than parameters (7)" in printed
+
+
+def test_too_few_points_are_told():
+    model, few = "k ~ x + (1 | pupil) @family(poisson)", sg.Settings(first_points=(2, 2), max_points=2)
+    assert "2 quadrature points are too few for this likelihood: with more," in unwrapped(fit(model, settings=few))
+    assert "too few" not in unwrapped(fit(model))
 
 
 def test_a_fit_cut_short_says_so_first():

@@ -40,6 +40,13 @@ def test_the_tree_puts_schools_above_pupils():
     assert lines[3].endswith("<- y1, y2, y3")
 
 
+def test_a_fit_on_a_shared_grid_says_so():
+    fit = sg.fit("theta =~ y1 + y2 + y3 + y4 + y5  @family(bernoulli)", sg.load_dataset("lsat6"))
+    lines = fit.explain("tree").splitlines()
+    assert lines[0].startswith(f"All units share one grid, of {fit.points[0]} points an axis.")
+    assert lines[2] == "theta  [row]  <- y1, y2, y3, y4, y5"
+
+
 def test_a_fit_explains_its_own_points_and_cost():
     fit = sg.fit("incidence ~ period + (1 | herd) @family(binomial)\n@trials(incidence, size)", sg.load_dataset("cbpp"))
     assert f"herd.intercept  [herd]  {fit.points[0]} points  <- incidence" in fit.explain("tree")

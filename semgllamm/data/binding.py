@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 __all__ = ["Binding", "bind"]
 
 ROW = "row"
+BY_CHANCE = 1e-6  # less probable agreement of the rows of all units is none
 
 
 @dataclass(frozen=True)
@@ -145,6 +146,8 @@ def bind(
             categories[name] = count
             called[name] = tuple(labels) if labels is not None else tuple(map(str, range(count)))
         level = _level_of_response(diagram, name, array, units, levels, named_at)
+        if level == 0 and 0 in named_at.get(name, ()):
+            warnings += _repeated(name, array, units, diagram.style)
         if name in wide:
             nominal[name] = _reference_first(diagram, spec, name, labels)
             for label in nominal[name]:
@@ -260,3 +263,25 @@ def _level_of_response(diagram, name, values, units: Units, levels, named_at) ->
             remedy="Name it at level 1 as well.",
         )
     return 0 if level is None else levels.index(level)
+
+
+def _repeated(name: str, values: np.ndarray, units: Units, style: str) -> list[str]:
+    """A warning of a response of rows that looks like one of a cluster, copied into each of its rows.
+
+    Rows that answered independently, with the shares p of the answers in the sample, would agree within all units with
+    probability Π Σ p^n, the product over the units, which have n answers each.
+    """
+    seen = ~np.isnan(values)
+    level = columns.response_level(values, units)
+    if level is None:
+        return []
+    shares = np.unique(values[seen], return_counts=True)[1] / seen.sum()
+    sizes, how_many = np.unique(np.bincount(units.codes[level][seen]), return_counts=True)
+    log_chance = sum(count * np.log((shares**size).sum()) for size, count in zip(sizes, how_many) if size > 1)
+    if log_chance > np.log(BY_CHANCE):
+        return []
+    remedy = "name it at level 2 only" if style == "lavaan" else f"write its statement below a line @level({level})"
+    return [
+        f"response '{name}' has one value in all rows of a unit of '{level}', and is taken as an answer of every row; "
+        f"if it was measured once for each '{level}', {remedy}"
+    ]

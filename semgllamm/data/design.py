@@ -241,7 +241,10 @@ def design(
             if response.family.thresholds == "all":
                 trials = np.full(kept.size, response.categories - 1.0)
             if response.level > 0:
-                _, first = np.unique(kept_codes[response.level][rows], return_index=True)
+                _, first, inverse = np.unique(kept_codes[response.level][rows], return_index=True, return_inverse=True)
+                for varies in (column[rows] != column[rows[first]][inverse] for column in (trials, offset)):
+                    if varies.any():
+                        raise _second_column_varies(diagram, binding, response, kept[rows[np.argmax(varies)]])
                 rows = rows[first]
             _refuse_unobserved(model, response, group, y[rows], binding)
             for category, around, mine, repeats in parted(response, y, rows):
@@ -296,6 +299,29 @@ def _patterns_of_holes(model: Model, binding: Binding) -> np.ndarray:
             match = [np.isnan(binding.values[name]) == (name in pattern) for name in names]
             out[np.all(match, axis=0)] = number
     return out
+
+
+def _second_column_varies(diagram: PathDiagram, binding: Binding, response: Response, row: int) -> DataError:
+    """Rows of a unit with one answer disagree on its event, trials or offset, and none of them is the right one."""
+    level = binding.levels[response.level]
+    unit = binding.units.codes[level][row]
+    rows = (binding.units.codes[level] == unit) & ~np.isnan(binding.values[response.name])
+    for role in diagram.columns:
+        if role.target != response.name or role.column is None:
+            continue
+        column = binding.frame[role.column].to_numpy(dtype=float)[rows]
+        found = np.unique(column[~np.isnan(column)])
+        if len(found) > 1:
+            break
+    where = binding.units.label(level, unit)
+    remedy = f"Give each {level} one value in all its rows"
+    if role.kind == "event":
+        remedy += f": data.groupby('{level}')['{role.column}'].transform('max')"
+    shown = ", ".join(f"{value:g}" for value in found[:4])
+    return DataError(
+        f"'{response.name}' is one answer of each '{level}', but '{role.column}' varies within {where}: {shown}",
+        text=diagram.text, span=role.span, remedy=remedy + ".",
+    )
 
 
 def _alternatives_differ(model: Model, binding: Binding, values, case: np.ndarray, group_of: np.ndarray) -> None:

@@ -141,7 +141,9 @@ def _columns_exist(diagram: PathDiagram, columns: Mapping[str, None], also: Sequ
         hints = [f"Did you mean '{near}'?"] if near else []
         if may_be_latent:
             hints.append(f"For a latent variable without measures write {name} =~ 0.")
-        if not near:
+        if beside := _random_effects_beside(diagram, name):
+            hints = [f"The random effects of {name.rpartition('.')[0]} are {', '.join(beside)}."]
+        elif not near:
             hints.append(f"The columns are: {', '.join([*columns][:12])}{', ...' if len(columns) > 12 else ''}.")
         message = f"There is no column '{name}' in the data"
         raise DataError(message, text=diagram.text, span=span, remedy=" ".join(hints) or None)
@@ -150,6 +152,12 @@ def _columns_exist(diagram: PathDiagram, columns: Mapping[str, None], also: Sequ
             near = _near(name, columns)
             remedy = f"Did you mean '{near}'?" if near else None
             raise DataError(f"There is no column '{name}' in the data", remedy=remedy)
+
+
+def _random_effects_beside(diagram: PathDiagram, name: str) -> list[str]:
+    """The random effects of the cluster that a name with a dot begins with: ``id.slope`` was meant for one of them."""
+    made = dict.fromkeys(name for _, parts in diagram.random_latents for _, name in parts)
+    return [other for other in made if "." in name and other.rpartition(".")[0] == name.rpartition(".")[0]]
 
 
 def _missing_columns(diagram: PathDiagram, columns: Mapping[str, None]) -> Iterator[tuple[str, Span | None, bool]]:
@@ -334,7 +342,10 @@ def check_residuals(diagram: PathDiagram) -> None:
             remedy = f"Free it, hold it at a small positive value ({row.lhs} ~~ 0.01*{row.lhs}), or "
             if row.source == "default":
                 message += ", as it is the only indicator of its factor"
-                remedy = f"Write {row.lhs} in place of the factor, or "
+                remedy = (
+                    f"Write {row.lhs} in place of the factor; or give its error variance, if you know it: {row.lhs} ~~ "
+                    f"0.5*{row.lhs}; or "
+                )
             remedy += "hold the factor's variance instead."
             raise _error(diagram, message, row.span or _place(diagram, row.lhs), remedy)
 

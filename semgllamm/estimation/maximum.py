@@ -8,7 +8,7 @@ import numpy as np
 
 from semgllamm.diagram.diagram import PathDiagram
 from semgllamm.estimation.admissible import improper
-from semgllamm.estimation.automatic import estimate
+from semgllamm.estimation.automatic import RemainingError, estimate
 from semgllamm.estimation.constrained import Restrictions, restricted
 from semgllamm.estimation.covariances import Inverse, by_expectation, kind_of_errors, standard_errors
 from semgllamm.estimation.gaussian import GaussianLikelihood
@@ -32,6 +32,8 @@ FAR = 12.0  # a logit, and its standard error, beyond which a probability is 0 o
 BREAKING = 0.05  # det(I − B) of feedback that breaks
 
 N_STARTS = 20  # of a mixture
+
+NOTABLE = 0.1  # standard errors, or units of the log-likelihood, that automatic points leave and a reader must know of
 
 MOST_NODES = 10_000  # a unit, to look for what is not identified
 
@@ -121,7 +123,10 @@ def maximum_likelihood(
         "method": _method(likelihood, optimum.points),
         "quadrature_error": None if error is None or likelihood.exact else (error.estimates, error.loglik),
         "notes": notes,
-        "warnings": (*doubts, *(improper(likelihood, optimum.free) if closed and not problems else ())),
+        "warnings": (
+            *doubts, *([] if closed or rule.points else _too_few_points(error, optimum.points)),
+            *(improper(likelihood, optimum.free) if closed and not problems else ()),
+        ),
         "constraints": constraints,
         "restricted": None if optimum.multipliers is None else restricted(
             restrictions, optimum.free, optimum.multipliers
@@ -143,6 +148,17 @@ def _closed_information(
     """Which information gives the standard errors, and the matrix."""
     expected = by_expectation(likelihood, request)
     return "Expected" if expected else "Observed", likelihood.standard(free, expected=expected)
+
+
+def _too_few_points(error: RemainingError | None, points: tuple[int, ...]) -> list[str]:
+    """A warning where the automatic rule ended with an error that a reader of the estimates would want to know of."""
+    if error is None or max(error.estimates, abs(error.loglik)) <= NOTABLE:
+        return []
+    found = f"{' and '.join(map(str, points))} quadrature points are too few for this likelihood"
+    if np.isfinite(error.estimates) and np.isfinite(error.loglik):
+        found += f": with more, an estimate may move by about {error.estimates:.1g} standard errors"
+        found += f" and the log-likelihood by about {abs(error.loglik):.1g}"
+    return [f"{found}; estimates that run off to infinity, or nearly known latent variables, make it so"]
 
 
 def _not_identified(likelihood: Likelihood, free: np.ndarray) -> list[str]:

@@ -49,9 +49,12 @@ def closed_form_of(fit: Fit, what: str) -> GaussianLikelihood:
         For fits by quadrature, and for coefficients that vary with covariates.
     """
     if not isinstance(fit.likelihood, GaussianLikelihood):
+        other = next((r for r in fit.model.responses if r.family.name != "gaussian"), None)
+        remedy = "Random terms go through integration; write levels as blocks."
+        if other is not None:
+            remedy = f"There is no closed form with '{other.name}', which is {other.family.name}({other.family.link})."
         raise ModelError(
-            f"{what} for fits of Gaussian models in closed form only; this one is fitted by integration",
-            remedy="Random terms and responses of other families have no closed form; write levels as blocks.",
+            f"{what} for fits of Gaussian models in closed form only; this one is fitted by integration", remedy=remedy
         )
     if fit.likelihood.times:
         raise ModelError(

@@ -119,6 +119,7 @@ def test_labels_that_say_what_groups_share_are_not_warned_of(text):
         ("y ~ x @offset(log_t)", "no column 'log_t'"),
         ("@latent(c, classes(2), known=seen)\nc =~ y", "no column 'seen'"),
         ("f =~ y + z\ny ~ x:w", "no column 'w'"),
+        ("y ~ x + (1 + x | school)\nz ~ school.slope", "random effects of school are school.intercept, school.x"),
     ],
 )
 def test_unknown_columns(text, message):

@@ -6,6 +6,7 @@ import numpy as np
 import pandas as pd
 import pytest
 import simulate
+from mixed_responses import MIXED
 from scipy import stats
 
 import semgllamm
@@ -52,6 +53,7 @@ EXAMPLES = {
     ),
     "ordinal growth": ("u ~ time + (1 + time | id)  @family(ordinal(probit))", ordinal_growth),
     "counts in three levels": ("y ~ 1 + x + (1 | school/class)  @family(poisson)", counts_in_three_levels),
+    **{name: (text, generate) for name, (text, generate, *_) in MIXED.items()},
 }  # fmt: skip
 
 
