@@ -183,6 +183,6 @@ FAMILIES = (
         name="adjacent", link="logit", default_link="logit", own=MANY, thresholds="all",
         value=value_logit, terms=terms_logit,
         check=partial(ordinal.check, family="adjacent"), log_constant=ordinal.log_constant, mean=mean,
-        simulate=simulate,
+        simulate=simulate, probabilities=probabilities,
     ),
 )

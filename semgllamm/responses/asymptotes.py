@@ -100,6 +100,11 @@ def mean(nu, own, name, link):
     return c + (d - c) * inverse(link, nu)
 
 
+def probabilities(nu, own, name, link):
+    p = mean(nu, own, name, link)
+    return np.stack([1 - p, p], axis=-1)
+
+
 def simulate(nu, own, n, rng, name, link):
     return (rng.random(np.shape(nu)) < mean(nu, own, name, link)).astype(float)
 
@@ -118,7 +123,8 @@ FAMILIES = tuple(
         name=name, link=link, default_link="logit", own=len(ASYMPTOTES[name]), predictors=ASYMPTOTES[name],
         log_concave=False, value=value, terms=terms, check=bernoulli.check,
         log_constant=bernoulli.log_constant, mean=partial(mean, name=name, link=link),
-        simulate=partial(simulate, name=name, link=link), start=partial(start, name=name, link=link),
+        simulate=partial(simulate, name=name, link=link),
+        probabilities=partial(probabilities, name=name, link=link), start=partial(start, name=name, link=link),
     )
     for (name, link), (value, terms) in KERNELS.items()
 )

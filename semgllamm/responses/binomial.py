@@ -175,6 +175,12 @@ def mean(nu, own, link):
     return inverse(link, nu)
 
 
+def probabilities(nu, own, link):
+    """Of failure and of success of one trial, along the last axis."""
+    p = inverse(link, nu)
+    return np.stack([1 - p, p], axis=-1)
+
+
 def simulate(nu, own, n, rng, link):
     return rng.binomial(np.asarray(n, dtype=int), inverse(link, nu)).astype(float)
 
@@ -188,6 +194,7 @@ FAMILIES = tuple(
         name="binomial", link=link, default_link="logit", beside="trials",
         residual_variance=LATENT_VARIANCE.get(link), value=value, terms=terms, check=check, log_constant=log_constant,
         mean=partial(mean, link=link), simulate=partial(simulate, link=link),
+        probabilities=partial(probabilities, link=link),
         start=None if link in LATENT_VARIANCE else partial(start, link=link),
     )
     for link, (value, terms) in KERNELS.items()

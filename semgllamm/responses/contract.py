@@ -82,6 +82,9 @@ class Family:
     mean : callable (nu, own) -> array
         E(y | ν), per trial where there are trials; NaN where the link has none. `own` is τ1 of families with one own
         parameter, (τ1, τ2) along the last axis of those with two, all thresholds of ordinal ones, else None.
+    probabilities : callable (nu, own) -> array, optional
+        P(y = k | ν) of the categories k along the last axis, for families of categories (of each trial where there are
+        trials); `own` as in `mean`.
     simulate : callable (nu, own, n, rng) -> array
         Draws of y, one for each element of `nu`; `own` as in `mean`. Events are seen, and nothing is censored.
     start : callable (y, n) -> (ν, own), optional
@@ -109,3 +112,4 @@ class Family:
     mean: Callable[[np.ndarray, np.ndarray | None], np.ndarray]
     simulate: Callable[[np.ndarray, np.ndarray | None, np.ndarray, np.random.Generator], np.ndarray]
     start: Callable[[np.ndarray, np.ndarray], tuple[float, tuple[float, ...]]] | None = None
+    probabilities: Callable[[np.ndarray, np.ndarray | None], np.ndarray] | None = None

@@ -243,6 +243,7 @@ FAMILIES = tuple(
         name="ordinal", link=link, default_link="logit", own=2, thresholds="around",
         residual_variance=LATENT_VARIANCE[link], value=value, terms=terms, check=check, log_constant=log_constant,
         mean=partial(mean, link=link), simulate=partial(simulate, link=link),
+        probabilities=partial(probabilities, link=link),
     )
     for link, (value, terms) in KERNELS.items()
 )

@@ -51,6 +51,7 @@ FAMILIES = tuple(
         value=value, terms=terms,
         check=partial(ordinal.check, family="sequential"), log_constant=ordinal.log_constant,
         mean=partial(mean, link=link), simulate=partial(simulate, link=link),
+        probabilities=partial(probabilities, link=link),
     )
     for link, (value, terms) in ordinal.KERNELS.items()
 )

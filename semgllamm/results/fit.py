@@ -538,6 +538,61 @@ class Fit:
             closed_form_of(self, "regression scores are")
         return empirical_bayes(self, level, se)
 
+    @cached_property
+    def _engine(self):
+        """The model bound to the engine, for what is computed given latent variables."""
+        from semgllamm.estimation.conditional import engine_of
+
+        return engine_of(self.likelihood, self.free, self.points)
+
+    # ---- predictions ---------------------------------------------------------------------------------------------
+
+    def predict(
+        self, newdata=None, kind: str = "linear", latent="eb", *, over: str | Sequence[str] | None = None,
+        new: str = "prior", se: bool = False, level: float = 0.95, responses: str | Sequence[str] | None = None,
+    ) -> pd.DataFrame:  # fmt: skip
+        """Predictions of the responses, a row for each row of the data or of `newdata`.
+
+        Parameters
+        ----------
+        newdata : DataFrame or the like, optional
+            With the covariates of the model. Cluster columns say which units of the fit the rows belong to; a row itself
+            is new, and so are all units whose column is not there. By default the rows of the data, each the unit that
+            it was.
+        kind : {"linear", "mean", "probabilities", "marginal"}
+            The linear predictor, the mean (of ordered answers that of the category's code 0, 1, …; per trial where
+            there are trials), or the probability of each category. "marginal" is the mean averaged over the latent
+            variables of all levels, or of those named in `over`.
+        latent : {"eb", "eb-plugin", "zero"} or mapping of latent variable to value
+            "eb" averages over the posterior of units of the fit given their data, and over the prior of new units;
+            "eb-plugin" takes posterior means as values. "zero" leaves disturbances out. A mapping gives some latent
+            variables a value (one, or one for each row), and the others no disturbance.
+        over : str or sequence of str, optional
+            Levels over whose population is averaged.
+        new : {"prior", "refuse"}
+            What units are that the fit has not seen.
+        se : bool
+            With standard errors and confidence limits, columns ``NAME.se``, ``NAME.lower`` and ``NAME.upper``: by the
+            delta method, plus the posterior variance under "eb".
+        level : float
+            Of the confidence limits.
+        responses : str or sequence of str, optional
+            Only these.
+
+        Returns
+        -------
+        DataFrame
+            A column a response, or ``NAME[CATEGORY]``. NaN where a covariate is missing. Responses that cause others
+            stand among the covariates, with their values in the data.
+
+        Raises
+        ------
+        ModelError, DataError
+        """
+        from semgllamm.results.predictions import predict
+
+        return predict(self, newdata, kind, latent, over, new, se, level, responses)
+
     def icc(self) -> pd.DataFrame:
         """Intraclass correlations of the (latent) responses with random intercepts only, by level."""
         import pandas as pd
