@@ -235,7 +235,7 @@ def _in_long_form(b, rows: np.ndarray, f: np.ndarray, D: np.ndarray) -> Answer:
 
 def expectation(
     engine: Engine, answer: Answer, unit: tuple[np.ndarray, ...], posterior: PosteriorPoints | None, over: Over,
-    h: Callable[[np.ndarray, np.ndarray], np.ndarray],
+    h: Callable[[np.ndarray, np.ndarray, np.ndarray], np.ndarray],
 ) -> tuple[np.ndarray, np.ndarray]:  # fmt: skip
     """Mean of h(ν) and its variance over posteriors and new units.
 
@@ -248,8 +248,8 @@ def expectation(
     posterior : PosteriorPoints or None
         Of the engine; None if no level has one in `over`.
     over : Over
-    h : callable (nu, own) -> array
-        nu is (n, S) and the result (n, S) or (n, S, K); of choices nu is (n, S, A) and the result too. `own` broadcasts
+    h : callable (nu, own, at) -> array
+        `at` are the places of the n answers; nu is (n, S) and the result (n, S) or (n, S, K); of choices nu is (n, S, A) and the result too. `own` broadcasts
         against nu as the contract of families has it.
 
     Returns
@@ -307,7 +307,7 @@ def _expectation(answer: Answer, mine, m, node, kinds, posterior, plug_in, h):
         nu, _ = _widened(nu, w, inner, lo, lo + step)
         own = answer.own[at]
         own = own[:, None] if own.ndim == 1 else own[:, None, :]
-        values = np.asarray(h(nu if joint else nu[..., 0], own), dtype=float)
+        values = np.asarray(h(nu if joint else nu[..., 0], own, at), dtype=float)
         values = values.reshape(*values.shape[:2], -1)
         values = np.einsum("nszk,z->nsk", values.reshape(len(at), points, len(inner[0]), -1), inner[0])
         e = np.einsum("ns,nsk->nk", w, values)

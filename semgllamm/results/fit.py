@@ -556,9 +556,9 @@ class Fit:
         Parameters
         ----------
         newdata : DataFrame or the like, optional
-            With the covariates of the model. Cluster columns say which units of the fit the rows belong to; a row itself
-            is new, and so are all units whose column is not there. By default the rows of the data, each the unit that
-            it was.
+            With the covariates of the model. Cluster columns say which units of the fit the rows belong to; a row
+            itself is new, and so are all units whose column is not there. By default the rows of the data, each the
+            unit that it was.
         kind : {"linear", "mean", "probabilities", "marginal"}
             The linear predictor, the mean (of ordered answers that of the category's code 0, 1, …; per trial where
             there are trials), or the probability of each category. "marginal" is the mean averaged over the latent

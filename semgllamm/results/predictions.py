@@ -149,6 +149,7 @@ def values_of(fit: Fit, engine: Engine, bound, targets: Targets, question: Quest
     inner = engine.inner(np.asarray(free, dtype=float))
     state = bound.before_whitening(inner)
     posterior = engine.posterior(inner) if question.over.posterior and bound.n_u else None
+    n = len(targets.index)
     columns: dict[str, tuple[np.ndarray, np.ndarray]] = {}
     for answer in answers_of(bound, state, question.values):
         response = answer.responses[0]
@@ -157,7 +158,7 @@ def values_of(fit: Fit, engine: Engine, bound, targets: Targets, question: Quest
         names, h = _function(fit, question.kind, answer)
         mean, variance = expectation(engine, answer, targets.unit, posterior, question.over, h)
         for at, name, e, v in _placed(answer, names, mean, variance):
-            value, spread = columns.setdefault(name, (np.full(len(targets.index), np.nan), np.zeros(len(targets.index))))
+            value, spread = columns.setdefault(name, (np.full(n, np.nan), np.zeros(n)))
             value[at], spread[at] = e, v
     if not columns:
         raise ModelError("none of the rows has such a response")
@@ -168,21 +169,21 @@ def values_of(fit: Fit, engine: Engine, bound, targets: Targets, question: Quest
 
 
 def _function(fit: Fit, kind: str, answer: Answer) -> tuple[list[str], Callable]:
-    """Names of what is predicted, and h(ν)."""
+    """Names of what is predicted, and h."""
     response = answer.responses[0]
     family = response.family
     names = [r.name for r in answer.responses]
     if kind == "linear":
-        return names, lambda nu, own: np.where(np.isfinite(nu), nu, 0.0)
+        return names, lambda nu, own, at: np.where(np.isfinite(nu), nu, 0.0)
     if kind == "mean":
-        return names, family.mean
+        return names, lambda nu, own, at: family.mean(nu, own)
     if family.probabilities is None:
         raise ModelError(
             f"'{response.name}' has no categories to have probabilities", remedy="Use kind='mean', or name responses."
         )
-    if family.is_joint:
-        return names, family.probabilities
-    return [f"{response.name}[{label}]" for label in _labels(fit, response)], family.probabilities
+    if not family.is_joint:
+        names = [f"{response.name}[{label}]" for label in _labels(fit, response)]
+    return names, lambda nu, own, at: family.probabilities(nu, own)
 
 
 def _labels(fit: Fit, response) -> tuple[str, ...]:
