@@ -7,7 +7,7 @@ Each row becomes a unit of its own at every level of the new design, whose cells
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -218,3 +218,23 @@ def _codes(frame: pd.DataFrame, name: str, labels: Sequence[str]) -> np.ndarray:
             remedy=f"Its levels: {', '.join(labels)}.",
         )
     return codes
+
+
+def coded_levels(binding: Binding, diagram: PathDiagram) -> dict[str, tuple[str, ...]]:
+    """The levels of each covariate that is a column of the data, the first without a dummy; () of numbers."""
+    out = {}
+    for whole in diagram.covariates:
+        for name in whole.split(":"):
+            if name in binding.dummies:
+                out[name] = (*_first_level(binding, name), *binding.dummies[name])
+            elif name in binding.frame.columns:
+                out[name] = ()
+    return out
+
+
+def with_covariate(design: Design, name: str, labels: Sequence[str], value: str | np.ndarray) -> Design:
+    """The design with a covariate at other values: a level in all rows, or an array of numbers."""
+    changed = {name: value} if not labels else {
+        f"{name}[{label}]": np.full(design.n_rows, float(label == value)) for label in labels[1:]
+    }
+    return replace(design, columns={**design.columns, **changed})

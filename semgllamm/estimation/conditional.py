@@ -249,8 +249,8 @@ def expectation(
         Of the engine; None if no level has one in `over`.
     over : Over
     h : callable (nu, own, at) -> array
-        `at` are the places of the n answers; nu is (n, S) and the result (n, S) or (n, S, K); of choices nu is (n, S, A) and the result too. `own` broadcasts
-        against nu as the contract of families has it.
+        `at` are the places of the n answers; nu is (n, S) and the result (n, S) or (n, S, K); of choices nu is
+        (n, S, A) and the result too. `own` broadcasts against nu as the contract of families has it.
 
     Returns
     -------

@@ -1141,6 +1141,14 @@ class Predictor:
                     change.setdefault(number, np.zeros_like(Theta))[both] -= outer + outer.T
         return Theta, change
 
+    def residuals_drawn(self, state: State, rng: np.random.Generator) -> np.ndarray:
+        """Residuals of the cells with residual covariances, drawn from N(0, Θ); 0 elsewhere, (cells,)."""
+        out = np.zeros(len(self.program.code))
+        for g, names, at, _ in self.whitening:
+            Theta, _ = self._theta(g, names, state.inner, state.groups[g])
+            out[at] = rng.standard_normal(at.shape) @ np.linalg.cholesky(Theta).T
+        return out
+
     def _whiten(self, state: State):
         state.whitening = []
         share = self.share_of_cells

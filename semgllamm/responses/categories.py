@@ -8,7 +8,7 @@ __all__ = ["Categories"]
 
 
 class Categories:
-    """Mean, variance and distribution function, as those of SciPy's distributions.
+    """Mean, variance, probabilities and distribution function, as those of SciPy's distributions.
 
     Parameters
     ----------
@@ -29,3 +29,7 @@ class Categories:
         """P(Y ≤ y); y broadcasts against the leading axes of p."""
         at_most = np.arange(self.p.shape[-1]) <= np.asarray(y, dtype=float)[..., None]
         return np.minimum((self.p * at_most).sum(axis=-1), 1.0)
+
+    def pmf(self, y: np.ndarray) -> np.ndarray:
+        """P(Y = y)."""
+        return (self.p * (np.arange(self.p.shape[-1]) == np.asarray(y, dtype=float)[..., None])).sum(axis=-1)

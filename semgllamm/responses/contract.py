@@ -88,8 +88,8 @@ class Family:
         P(y = k | ν) of the categories k along the last axis, for families of categories (of each trial where there are
         trials); `own` as in `mean`.
     distribution : callable (nu, own, n) -> object, optional
-        The distribution of y given ν, with `mean()`, `var()` and `cdf(y)` as SciPy's have them (of numbers of successes
-        where there are trials); events are seen, and nothing is censored.
+        The distribution of y given ν, with `mean()`, `var()`, `cdf(y)` and, if it is discrete, `pmf(y)` as SciPy's have
+        them (of numbers of successes where there are trials); events are seen, and nothing is censored.
     exponential : ExponentialFamily, optional
         If y (per trial) has an exponential dispersion family's distribution with the mean of `mean`; φ is 1, or e^τ1 of
         families with a dispersion.

@@ -231,6 +231,11 @@ class WithZeros:
         some = (self.counts.cdf(y) - self.none) / (1 - self.none)
         return np.where(np.asarray(y) < 0, 0.0, self.pi + (1 - self.pi) * some)
 
+    def pmf(self, y):
+        zero = np.asarray(y) == 0
+        counts = np.where(zero, self.counts.pmf(0) - self.none, self.counts.pmf(y)) / (1 - self.none)
+        return np.where(zero, self.pi, 0.0) + (1 - self.pi) * counts
+
 
 def distribution(nu, own, n, name):
     from scipy.special import expit

@@ -275,6 +275,8 @@ def test_distribution_is_that_of_the_density(family, nu, trials):
         moments = [p @ answers, p @ answers**2]
         at_most = [float(np.squeeze(found.cdf(np.array([y])))) for y in (-1.0, *answers[:6])]
         np.testing.assert_allclose(at_most, [0.0, *np.cumsum(p)[:6]], atol=1e-12)
+        alone = [float(np.squeeze(found.pmf(np.array([y])))) for y in answers[:6]]
+        np.testing.assert_allclose(alone, p[:6], rtol=1e-10, atol=1e-14)
     assert float(np.squeeze(found.mean())) == pytest.approx(moments[0], rel=1e-8)
     assert float(np.squeeze(found.var())) == pytest.approx(moments[1] - moments[0] ** 2, rel=1e-7)
 
