@@ -80,7 +80,8 @@ def with_places_for_answers(model: Model, frame: pd.DataFrame, rng: np.random.Ge
 def _possible(response: Response, n: int, rng: np.random.Generator) -> np.ndarray:
     family = response.family
     if response.categories or family.probabilities is not None:
-        return (np.arange(n) % max(response.categories, 2)).astype(float)
+        return np.arange(n) % max(response.categories, 2)
     own = np.zeros(n) if family.own < 2 else np.zeros((n, 2))
     nu = next(x for x in (0.5, -0.5) if np.isfinite(family.mean(np.array([x]), own[:1])).all())
-    return family.simulate(np.full(n, nu), own, np.ones(n), rng)
+    drawn = family.simulate(np.full(n, nu), own, np.ones(n), rng)
+    return drawn.astype(int) if (drawn % 1 == 0).all() else drawn

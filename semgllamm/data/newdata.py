@@ -80,14 +80,25 @@ def new_rows(
         place = _place(binding.units.counts[level], of_row[design.kept], codes)
         found = _known_units(frame, binding, level)
         unit.append(np.where(found >= 0, place[found], -1))
-        if new == "refuse" and (unit[-1] < 0).any():
-            row = int(np.argmax(unit[-1] < 0))
-            what = f"unit {frame[level].iloc[row]!r} of '{level}'" if level in frame.columns else f"no '{level}'"
+    for k in range(1, len(unit) - 1):
+        above = binding.levels[k + 1]
+        holder = np.empty(len(design.first_row[k]), dtype=np.int64)
+        holder[design.codes[k]] = design.codes[k + 1]
+        held_by = np.where(unit[k] >= 0, holder[unit[k]], -1)
+        if above not in frame.columns:
+            unit[k + 1] = held_by
+        elsewhere = (unit[k] >= 0) & (held_by != unit[k + 1])
+        if elsewhere.any():
+            row = int(np.argmax(elsewhere))
+            here, there = (frame[name].iloc[row] for name in (binding.levels[k], above))
+            raise DataError(f"row {frame.index[row]} puts {binding.levels[k]} {here} into {above} {there}, but in the "
+                            f"data of the fit it lies in another {above}", remedy="Give new units new identifiers.")
+    for level, known in zip(binding.levels[1:], unit[1:]):
+        if new == "refuse" and (known < 0).any():
+            row = int(np.argmax(known < 0))
+            what = f"the {level} {frame[level].iloc[row]!r}" if level in frame.columns else f"no {level}"
             raise DataError(f"row {frame.index[row]} has {what}, which is not in the data of the fit",
                             remedy="Use new='prior' to predict for new units.")
-    for level in range(len(unit) - 2, 0, -1):
-        # a unit of an unknown one is unknown
-        unit[level] = np.where(unit[level + 1] >= 0, unit[level], -1)
     return _targets(model, diagram, binding, frame, tuple(unit), _groups(frame, binding))
 
 
