@@ -671,7 +671,8 @@ class Fit:
             What units are that the fit has not seen.
         se : bool
             With standard errors and confidence limits, columns ``NAME.se``, ``NAME.lower`` and ``NAME.upper``: by the
-            delta method, plus the posterior variance under "eb".
+            delta method, plus the posterior variance under "eb". Limits of probabilities and shares are symmetric
+            about logits, those of positive means about logarithms.
         level : float
             Of the confidence limits.
         responses : str or sequence of str, optional

@@ -66,9 +66,35 @@ def predict(
         half = ndtri(0.5 + level / 2)
         out = {}
         for name, value, error in zip(names, values.T, np.sqrt(variance).T):
-            out |= {name: value, f"{name}.se": error, f"{name}.lower": value - half * error,
-                    f"{name}.upper": value + half * error}  # fmt: skip
+            lower, upper = _limits(value, half * error, _range(fit, question.kind, name))
+            out |= {name: value, f"{name}.se": error, f"{name}.lower": lower, f"{name}.upper": upper}
     return pd.DataFrame(out, index=targets.index)
+
+
+def _range(fit: Fit, kind: str, name: str) -> str:
+    """Where predictions of a column lie: "unit" and "positive" numbers, or "all"."""
+    if kind == "linear":
+        return "all"
+    response = next((r for r in fit.model.responses if r.name == name), None)
+    if kind == "probabilities" or response is None:
+        return "unit"
+    family = response.family
+    if response.categories or family.has_residual:
+        return "all"
+    return "unit" if family.probabilities is not None or family.name == "beta" else "positive"
+
+
+def _limits(value: np.ndarray, half: np.ndarray, inside: str) -> tuple[np.ndarray, np.ndarray]:
+    """Confidence limits, symmetric on a scale without ends: of logits and of logarithms."""
+    if inside == "all":
+        return value - half, value + half
+    if inside == "positive":
+        factor = np.exp(half / value)
+        return value / factor, value * factor
+    with np.errstate(over="ignore"):
+        factor = np.exp(half / (value * (1 - value)))
+    odds = value / (1 - value)
+    return odds / (odds + factor), 1 / (1 + 1 / (odds * factor))
 
 
 def _targets(fit: Fit, newdata: Any, new: str) -> Targets:
