@@ -209,7 +209,7 @@ def test_what_simulate_refuses(arguments, message):
         ("y ~ 0.5*x", {"n_units": 0}, "is 0"),
         ("y ~ 0.5*x", {"n_units": 50, "values": {"y~~y": -1}}, "variance 'y~~y' is -1"),
         ("y ~ 0.5*x\nz ~ 0.5*x\ny ~~ 3*z", {"n_units": 50}, "not positive definite"),
-        ("f =~ 1*y + 1*z\ng =~ 1*u + 1*v\nf ~~ 3*g", {"n_units": 50}, "covariances too large"),
+        ("f =~ 1*y + 1*z\ng =~ 1*u + 1*v\nf ~~ start(3)*g", {"n_units": 50}, "covariances too large"),
         ("y ~ 0.5*x", {"data": {"z": [1.0, 2.0, 3.0]}}, "There is no column 'x'"),
     ],
 )

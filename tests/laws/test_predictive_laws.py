@@ -206,3 +206,42 @@ def test_average_marginal_effects_are_differences_of_predictions():
     for period in (2, 3, 4):
         sides = [fit.predict(data.drop(columns="herd").assign(period=p), kind="mean")["incidence"] for p in (period, 1)]
         assert found.loc[f"{period} - 1", "est"] == pytest.approx((sides[0] - sides[1]).mean(), abs=1e-12)
+
+
+def test_probabilities_of_a_choice_are_averaged_over_correlated_effects():
+    """Two latent variables on one answer, against a grid of both from the definition."""
+    rng = np.random.default_rng(4)
+    n = 400
+    data = pd.DataFrame({"x": rng.normal(size=n), "g": np.arange(n) // 8})
+    effects = rng.multivariate_normal([0, 0], [[1.2, 0.5], [0.5, 0.8]], size=n // 8)[data["g"]]
+    nu = np.column_stack([np.zeros(n), 0.4 + 0.7 * data["x"] + effects[:, 0], -0.2 - 0.4 * data["x"] + effects[:, 1]])
+    data["mode"] = np.array(["bus", "car", "train"])[(nu + rng.gumbel(size=nu.shape)).argmax(axis=1)]
+    fit = sg.fit("mode ~ 1 + x + (1 | g)\n@family(mode, multinomial)", data)
+    c = fit.coef
+    a, b = "mode[car].g.intercept", "mode[train].g.intercept"
+    cov = np.array([[c[f"{a}~~{a}"], c[f"{a}~~{b}"]], [c[f"{a}~~{b}"], c[f"{b}~~{b}"]]])
+    z = np.arange(-8, 8.01, 0.2)
+    grid = np.stack(np.meshgrid(z, z, indexing="ij"), axis=-1).reshape(-1, 2)
+    weight = np.exp(-0.5 * (grid**2).sum(axis=1))
+    u = grid @ np.linalg.cholesky(cov).T
+    found = fit.predict(kind="marginal")
+    for row in (0, 100, 399):
+        x = data["x"][row]
+        e = np.exp(np.column_stack([np.zeros(len(u)), c["mode[car]~1"] + c["mode[car]~x"] * x + u[:, 0],
+                                    c["mode[train]~1"] + c["mode[train]~x"] * x + u[:, 1]]))  # fmt: skip
+        exact = weight @ (e / e.sum(axis=1, keepdims=True)) / weight.sum()
+        np.testing.assert_allclose(found.loc[row], exact, atol=2e-6)
+    np.testing.assert_allclose(fit.predict(kind="mean").sum(axis=1), 1.0, atol=1e-9)
+
+
+def test_predictions_of_two_levels_are_sums_of_the_scores_of_both():
+    """The engine's posterior of a model in closed form is the closed form's."""
+    data = sg.load_dataset("demo_twolevel")
+    text = "level: 1\nfw =~ y1 + y2 + y3\nfw ~ x1 + x2\nlevel: 2\nfb =~ y1 + y2 + y3\nfb ~ w1"
+    fit = sg.sem(text, data, cluster="cluster")
+    loading = {row.lhs: row.est for row in fit.parameters.itertuples() if row.op == "=~" and row.rhs == "y2"}
+    within = fit.latent(level=1)["fw"]
+    between = fit.latent(level="cluster").loc[data["cluster"]]
+    exact = loading["fw"] * within.to_numpy() + loading["fb"] * between["fb"].to_numpy()
+    exact = exact + between["y2@cluster"].to_numpy() + fit.coef["y2~1.l2"]
+    np.testing.assert_allclose(fit.predict(responses="y2")["y2"], exact, atol=1e-10)
