@@ -38,17 +38,44 @@ def _binomial_anscombe(y, mu, n):
     return np.sqrt(n) * scale * (betainc(third, third, y) - betainc(third, third, mu)) / (mu * (1 - mu)) ** (1 / 6)
 
 
-NORMAL = ExponentialFamily(lambda y, mu, n: n * (y - mu) ** 2, lambda y, mu, n: np.sqrt(n) * (y - mu))
-BINOMIAL = ExponentialFamily(
-    lambda y, mu, n: 2 * n * (_log_ratio(y, mu) + _log_ratio(1 - y, 1 - mu)), _binomial_anscombe
-)
-POISSON = ExponentialFamily(
-    lambda y, mu, n: 2 * (_log_ratio(y, mu) - (y - mu)),
-    lambda y, mu, n: 1.5 * (np.cbrt(y) ** 2 - np.cbrt(mu) ** 2) / mu ** (1 / 6),
-)
-GAMMA = ExponentialFamily(
-    lambda y, mu, n: 2 * ((y - mu) / mu - np.log(y / mu)), lambda y, mu, n: 3 * (np.cbrt(y / mu) - 1)
-)
-INVERSE_GAUSSIAN = ExponentialFamily(
-    lambda y, mu, n: (y - mu) ** 2 / (mu**2 * y), lambda y, mu, n: (np.log(y) - np.log(mu)) / np.sqrt(mu)
-)
+def _normal_deviance(y, mu, n):
+    return n * (y - mu) ** 2
+
+
+def _normal_anscombe(y, mu, n):
+    return np.sqrt(n) * (y - mu)
+
+
+def _binomial_deviance(y, mu, n):
+    return 2 * n * (_log_ratio(y, mu) + _log_ratio(1 - y, 1 - mu))
+
+
+def _poisson_deviance(y, mu, n):
+    return 2 * (_log_ratio(y, mu) - (y - mu))
+
+
+def _poisson_anscombe(y, mu, n):
+    return 1.5 * (np.cbrt(y) ** 2 - np.cbrt(mu) ** 2) / mu ** (1 / 6)
+
+
+def _gamma_deviance(y, mu, n):
+    return 2 * ((y - mu) / mu - np.log(y / mu))
+
+
+def _gamma_anscombe(y, mu, n):
+    return 3 * (np.cbrt(y / mu) - 1)
+
+
+def _inverse_gaussian_deviance(y, mu, n):
+    return (y - mu) ** 2 / (mu**2 * y)
+
+
+def _inverse_gaussian_anscombe(y, mu, n):
+    return (np.log(y) - np.log(mu)) / np.sqrt(mu)
+
+
+NORMAL = ExponentialFamily(_normal_deviance, _normal_anscombe)
+BINOMIAL = ExponentialFamily(_binomial_deviance, _binomial_anscombe)
+POISSON = ExponentialFamily(_poisson_deviance, _poisson_anscombe)
+GAMMA = ExponentialFamily(_gamma_deviance, _gamma_anscombe)
+INVERSE_GAUSSIAN = ExponentialFamily(_inverse_gaussian_deviance, _inverse_gaussian_anscombe)
