@@ -23,6 +23,7 @@ from semgllamm.data.design import Design
 from semgllamm.errors import ModelError
 from semgllamm.estimation.gaussian import GaussianLikelihood
 from semgllamm.estimation.likelihood import Likelihood
+from semgllamm.estimation.mixture import MixtureLikelihood
 from semgllamm.estimation.predictor import Predictor, State, plan_tree
 from semgllamm.integration.gauss_hermite import rule
 from semgllamm.integration.posterior_points import PosteriorPoints
@@ -100,10 +101,12 @@ def engine_of(likelihood: Likelihood | GaussianLikelihood, free: np.ndarray, poi
     Raises
     ------
     ModelError
-        For what the engine does not have: models without means, improper solutions, covariates with a part at each
-        level, responses that cause each other or are missing where they are causes, residuals that covary with
+        For what the engine does not have: classes, models without means, improper solutions, covariates with a part at
+        each level, responses that cause each other or are missing where they are causes, residuals that covary with
         disturbances.
     """
+    if isinstance(likelihood, MixtureLikelihood):
+        raise ModelError("predictions are not averaged over classes yet")
     if isinstance(likelihood, GaussianLikelihood):
         predictor, inner = _of_closed_form(likelihood, free)
         ordinary, exact = False, True

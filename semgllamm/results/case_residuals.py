@@ -185,7 +185,7 @@ def latent_residuals(fit: Fit, level=None) -> pd.DataFrame:
     """
     import pandas as pd
 
-    from semgllamm.results.latent import _level, _unit_ids
+    from semgllamm.results.latent import _level, unit_ids
 
     wanted = _level(fit, level)
     engine = fit._engine
@@ -206,4 +206,4 @@ def latent_residuals(fit: Fit, level=None) -> pd.DataFrame:
         prior = (loading**2).sum(axis=1)
         with np.errstate(invalid="ignore", divide="ignore"):
             out[name] = value / np.sqrt(prior - variance)
-    return pd.DataFrame(out, index=_unit_ids(fit, wanted))
+    return pd.DataFrame(out, index=unit_ids(fit, wanted))

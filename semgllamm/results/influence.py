@@ -31,11 +31,13 @@ def influence(fit: Fit) -> pd.DataFrame:
     """Cook's distances and dfbetas, a row a unit; see `Fit.influence`."""
     import pandas as pd
 
-    from semgllamm.results.latent import _unit_ids
+    from semgllamm.results.latent import unit_ids
 
     fit.binding.need_rows("influences of units")
     if fit.request.objective != "ML":
         raise ModelError("influences of units are for estimates of maximum likelihood")
+    if fit.model.classes:
+        raise ModelError("influences of units are not available in models with classes yet")
     if fit._restricted is not None:
         raise ModelError("influences of units are not available with nonlinear or inequality constraints")
     if fit._vcov_free is None:
@@ -48,7 +50,7 @@ def influence(fit: Fit) -> pd.DataFrame:
         change = (fit._cells - without) / np.sqrt(np.diag(fit._vcov_cells))
     cook = np.einsum("ja,ab,jb->j", steps[:, known], H, steps[:, known]) / len(known)
     level = independent_level(fit.likelihood, fit.request.clustered)
-    out = pd.DataFrame(change, columns=list(fit.model.names), index=_unit_ids(fit, level))
+    out = pd.DataFrame(change, columns=list(fit.model.names), index=unit_ids(fit, level))
     out.insert(0, "cook", cook)
     return out
 

@@ -56,6 +56,8 @@ def simulate(
 def _source(fit: Fit, latent: str) -> Callable[[np.random.Generator], list[CellBlock]]:
     """A function of the generator that draws the answers."""
     likelihood = fit.likelihood
+    if fit.model.classes:
+        raise ModelError("data are not drawn from models with classes yet")
     closed = isinstance(likelihood, GaussianLikelihood)
     if closed and latent == "prior" and not isinstance(likelihood, NestedLikelihood):
         return lambda rng: list(simulated(likelihood, fit.free, rng).blocks)
@@ -81,6 +83,8 @@ def drawn_from_model(
     ModelError
         If covariance matrices are not positive definite at these values.
     """
+    if model.classes:
+        raise ModelError("data are not drawn from models with classes yet")
     tree = plan_tree(model, design)
     working = working_parameters(model, tuple(model.eta[k] for k in tree.order), None)
     inner = working.inner_from_cells(cells)
