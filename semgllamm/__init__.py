@@ -20,6 +20,7 @@ _LAZY = {
     "cfa": "semgllamm.api",
     "growth": "semgllamm.api",
     "lavaan": "semgllamm.api",
+    "simulate": "semgllamm.api",
     "compare": "semgllamm.results.compare",
     "parse": "semgllamm.api",
     "covariance_matrix": "semgllamm.data.moments",
@@ -37,7 +38,7 @@ _LAZY = {
 __all__ = [
     "Adaptive", "DataError", "EstimationError", "Fit", "Grid", "ModelError", "ModelSyntaxError", "Ordinary",
     "PathDiagram", "SemgllammError", "SemgllammWarning", "Settings", "cfa", "compare", "covariance_matrix", "explain",
-    "fit", "growth", "lavaan", "load_dataset", "parameter_table", "parse", "sem",
+    "fit", "growth", "lavaan", "load_dataset", "parameter_table", "parse", "sem", "simulate",
 ]  # fmt: skip
 
 

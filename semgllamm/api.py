@@ -16,7 +16,7 @@ from typing import Any
 from semgllamm.diagram.diagram import PathDiagram
 from semgllamm.errors import DataError, EstimationError, ModelError, SemgllammWarning
 
-__all__ = ["cfa", "fit", "growth", "lavaan", "lowered", "parameter_table", "parse", "sem"]
+__all__ = ["cfa", "fit", "growth", "lavaan", "lowered", "parameter_table", "parse", "sem", "simulate"]
 
 COMPLETION = (
     "std_lv", "auto_fix_first", "auto_fix_single", "auto_cov_lv_x", "auto_cov_y", "auto_var", "auto_th", "auto_delta",
@@ -516,6 +516,72 @@ def parameter_table(
         fixed_x=fixed_x, **switches,
     )  # fmt: skip
     return frame(completed, switches.get("conditional_x"), like != "fit")
+
+
+def simulate(
+    model: str | PathDiagram | Path,
+    data: Any = None,
+    *,
+    n_units: int | Mapping[str, int] | None = None,
+    values: Mapping[str, float] | None = None,
+    seed: int | None = None,
+    missing: Any = None,
+    family: str | Mapping[str, str] | None = None,
+    cluster: str | Sequence[str] | None = None,
+    ordered: Sequence[str] = (),
+    **switches: Any,
+):
+    """Draw data from a model whose parameters have values.
+
+    Parameters
+    ----------
+    model : str, PathDiagram or path of a file
+        Values are those at which the text fixes parameters, ``0.5*x``, or starts them, ``start(0.5)*x``. What
+        completion adds is 0, or 1 for variances, unless it has a value.
+    data : DataFrame or the like, optional
+        Covariates and clusters; responses in it are replaced.
+    n_units : int or mapping of level to int, optional
+        In place of data: the number of rows, or that of units of each level within each unit of the next higher one,
+        as in ``{"school": 30, "row": 10}``. Covariates are drawn from the standard normal distribution, at the level at
+        which they are used.
+    values : mapping of label or automatic name to value, optional
+        As in ``{"school.intercept~~school.intercept": 0.5}``; these come before the text's.
+    seed : int, optional
+    missing : mapping of response to share, or callable, optional
+        As of `Fit.simulate`.
+    family, cluster, ordered, **switches
+        As for `fit`.
+
+    Returns
+    -------
+    DataFrame
+
+    Raises
+    ------
+    ModelError
+        If a parameter of the text has no value, or the values are impossible.
+    DataError
+    """
+    import numpy as np
+
+    from semgllamm.data.frames import to_frame
+    from semgllamm.data.made_up import made_up, with_places_for_answers
+    from semgllamm.results.simulation import drawn_from_model, lost, values_of_cells
+
+    rng = np.random.default_rng(seed)
+    options = {"family": family, "cluster": cluster, "ordered": ordered, **switches}
+    completed, lowered_model, _ = lowered(model, **options)
+    if (data is None) == (n_units is None):
+        raise DataError("simulate() needs data, or a number of units, not both", remedy="Write n_units=500, say.")
+    frame = made_up(lowered_model, completed, n_units, rng) if data is None else to_frame(data)
+    frame = with_places_for_answers(lowered_model, frame, rng)
+    diagram, lowered_model, design, binding, _ = _bound(
+        model, frame, like="fit", family=family, cluster=cluster, group=None, ordered=ordered, constraints=None,
+        missing="ml", switches=switches, start=values,
+    )  # fmt: skip
+    cells = values_of_cells(diagram, lowered_model)
+    drawn = drawn_from_model(diagram, lowered_model, design, binding, cells, rng)
+    return lost(drawn, missing, rng, [r.name for r in binding.responses])
 
 
 def lowered(model, data=None, *, family=None, cluster=None, group=None, ordered=(), **switches):

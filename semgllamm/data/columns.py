@@ -30,6 +30,7 @@ __all__ = [
     "events",
     "exposure",
     "interval",
+    "levels",
     "offset",
     "response",
     "response_level",
@@ -221,6 +222,11 @@ def covariate_levels(frame: pd.DataFrame, name: str) -> tuple[str, ...]:
     """Levels of a categorical covariate without the first, which has no dummy; empty for a numeric one."""
     values = column(frame, name, "covariate")
     return _levels_to_compare(values, name)[0][1:] if _is_categorical(values) else ()
+
+
+def levels(frame: pd.DataFrame, name: str) -> tuple[str, ...]:
+    """All levels of a categorical covariate, the first of them without a dummy."""
+    return _levels_to_compare(column(frame, name, "covariate"), name)[0]
 
 
 def covariate_warnings(frame: pd.DataFrame, name: str) -> tuple[str, ...]:

@@ -17,7 +17,7 @@ from semgllamm.estimation.gaussian import GaussianLikelihood
 from semgllamm.estimation.likelihood import Likelihood
 from semgllamm.estimation.predictor import Predictor
 
-__all__ = ["independent_level", "simulated", "units_drawn"]
+__all__ = ["drawn_given", "independent_level", "simulated", "units_drawn"]
 
 
 def independent_level(likelihood: GaussianLikelihood | Likelihood, clustered: bool = False) -> int:
@@ -153,10 +153,29 @@ def _gaussian_blocks(likelihood: GaussianLikelihood, free: np.ndarray, rng: np.r
 
 def _drawn_blocks(likelihood: Likelihood, free: np.ndarray, rng: np.random.Generator):
     predictor: Predictor = likelihood.predictor
+    return drawn_given(predictor, predictor.working.inner(np.asarray(free, dtype=float)), rng)
+
+
+def drawn_given(
+    predictor: Predictor, inner: np.ndarray, rng: np.random.Generator, u: dict[int, np.ndarray] | None = None
+):
+    """The blocks of a predictor's design with answers drawn given the coordinates of latent variables.
+
+    Parameters
+    ----------
+    predictor : Predictor
+        With identical units kept apart.
+    inner : (q,) array
+    rng : Generator
+    u : dict of latent variable (its place in ``eta``) to (units,) array, optional
+        By default drawn from the prior.
+    """
     design, model = predictor.design, predictor.model
-    inner = predictor.working.inner(np.asarray(free, dtype=float))
-    state = predictor.at(inner)
-    u = {k: rng.standard_normal(len(design.first_row[model.eta_level[k]])) for k in predictor.tree.order}
+    _no_choices(design)
+    state = predictor.before_whitening(inner)
+    if u is None:
+        u = {k: rng.standard_normal(len(design.first_row[model.eta_level[k]])) for k in predictor.tree.order}
+    residual = predictor.residuals_drawn(state, rng)
     # the answers of an ordered response are blocks of their own: together again, drawn, and parted
     parts: dict[tuple[int, str], list[tuple[CellBlock, np.ndarray, np.ndarray]]] = {}
     for b in predictor.blocks:
@@ -166,6 +185,9 @@ def _drawn_blocks(likelihood: Likelihood, free: np.ndarray, rng: np.random.Gener
         nu = state.lin[b.cells, 0].copy()
         for depth, k in enumerate(b.path):
             nu += state.D[b.cells, depth] * u[k][design.codes[model.eta_level[k]][block.rows]]
+        if b.whitened:
+            yield replace(block, y=nu + residual[b.cells])
+            continue
         own = predictor.own_of(b, state)
         parts.setdefault((block.group, block.response.name), []).append((block, nu, own))
     for found in parts.values():

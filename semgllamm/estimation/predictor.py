@@ -661,6 +661,36 @@ class Predictor:
             state.possible = False
         return state
 
+    def before_whitening(self, inner: np.ndarray) -> State:
+        """f, d and τ as the model has them, where residual covariances are not whitened away."""
+        state = State(inner, [], self.program.constant)
+        self._evaluate(state)
+        self._fill(state)
+        self._scale(state)
+        return state
+
+    def held(self, b: _Block, state: State, values: dict[str, np.ndarray]) -> np.ndarray:
+        """ν of a block's cells where some latent variables have given values, and the others no disturbance, (n,).
+
+        The rows of I − B of the former become those of I, and their intercepts the values:
+        η = (I − B)⁻¹(α + Γw) of this system, ν = f + λ'(η − μ).
+        """
+        nu = state.lin[b.cells, 0].copy()
+        if not b.loads:
+            return nu
+        s, lam, mu = self._local(b, state)
+        system = np.array(np.broadcast_to(np.linalg.inv(s.A), (b.n, self.n_eta, self.n_eta)))
+        mu = np.broadcast_to(mu, (b.n, self.n_eta))
+        right = np.einsum("nij,nj->ni", system, mu)
+        for name, value in values.items():
+            k = self.index[name]
+            system[:, k, :] = 0.0
+            system[:, k, k] = 1.0
+            right[:, k] = value[b.source.rows[b.keep]]
+        eta = np.linalg.solve(system, right[..., None])[..., 0]
+        over = state.over[b] if b.scale else 1.0
+        return nu + over * (lam * (eta - mu)).sum(axis=1)
+
     def _evaluate(self, state: State) -> None:
         """The structure, and f, d and τ as far as they are the same for all cells of a block."""
         inner = state.inner
@@ -1112,6 +1142,14 @@ class Predictor:
                 if outer.any():
                     change.setdefault(number, np.zeros_like(Theta))[both] -= outer + outer.T
         return Theta, change
+
+    def residuals_drawn(self, state: State, rng: np.random.Generator) -> np.ndarray:
+        """Residuals of the cells with residual covariances, drawn from N(0, Θ); 0 elsewhere, (cells,)."""
+        out = np.zeros(len(self.program.code))
+        for g, names, at, _ in self.whitening:
+            Theta, _ = self._theta(g, names, state.inner, state.groups[g])
+            out[at] = rng.standard_normal(at.shape) @ np.linalg.cholesky(Theta).T
+        return out
 
     def _whiten(self, state: State):
         state.whitening = []

@@ -272,6 +272,35 @@ class Program:
         self._run(sweep, points, workspace)
         return mean, covariance
 
+    def posterior_points(
+        self,
+        lin: np.ndarray,
+        D: np.ndarray,
+        points: tuple[int, ...],
+        workspace: Workspace | None = None,
+        *,
+        ordinary: bool = False,
+    ):
+        """The posterior over the points of each kept node's path, `PosteriorPoints`."""
+        from semgllamm.integration.posterior_points import Points, PosteriorPoints, room, spread_units
+
+        trees, cells = self._trees(), self._cells(lin, D)
+        places, place = self._placement(cells, workspace := workspace or self.workspace(), ordinary)
+        chosen = Rules(*rules(points))
+        size, start = room(self.tree, chosen.count)
+        logw, value = np.full(size.sum(), -np.inf), np.zeros(size.sum())
+        F = np.empty(len(self.roots))
+
+        def sweep(lo, hi, part):
+            placed = place(lo, hi)
+            path = Points(np.zeros(self.depth), np.zeros(self.depth), start, logw, value)
+            spread_units(lo, hi, self.roots, cells, trees, places, chosen, path, placed, F)
+
+        self._run(sweep, points, workspace)
+        lost = np.repeat(~np.isfinite(F), np.diff(self.roots, append=len(self.tree)))
+        logw[np.repeat(lost, size)] = np.nan
+        return PosteriorPoints(self.tree, size, start, logw, value)
+
     def _placement(self, cells, workspace, ordinary):
         """The arrays that place the points, and a function that places those of the roots lo..hi."""
         from semgllamm.integration.adaptive import place_units

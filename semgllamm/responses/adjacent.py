@@ -21,6 +21,7 @@ from functools import partial
 import numpy as np
 
 from semgllamm.responses import ordinal
+from semgllamm.responses.categories import Categories
 from semgllamm.responses.contract import MANY, Family
 from semgllamm.responses.jit import kernel
 
@@ -173,6 +174,10 @@ def mean(nu, own):
     return p @ np.arange(p.shape[-1])
 
 
+def distribution(nu, own, n):
+    return Categories(probabilities(nu, own))
+
+
 def simulate(nu, own, n, rng):
     at_most = np.cumsum(probabilities(nu, own)[..., :-1], axis=-1)
     return (rng.random(np.shape(nu))[..., None] > at_most).sum(axis=-1).astype(float)
@@ -183,6 +188,6 @@ FAMILIES = (
         name="adjacent", link="logit", default_link="logit", own=MANY, thresholds="all",
         value=value_logit, terms=terms_logit,
         check=partial(ordinal.check, family="adjacent"), log_constant=ordinal.log_constant, mean=mean,
-        simulate=simulate,
+        simulate=simulate, probabilities=probabilities, distribution=distribution,
     ),
 )

@@ -19,6 +19,7 @@ import numpy as np
 
 from semgllamm.responses import bernoulli
 from semgllamm.responses.contract import Family
+from semgllamm.responses.exponential_families import BINOMIAL
 from semgllamm.responses.jit import kernel
 from semgllamm.responses.links import SHARES, inverse, logistic, predictor_at, softplus, success_terms
 from semgllamm.responses.zeros import to_first
@@ -100,6 +101,17 @@ def mean(nu, own, name, link):
     return c + (d - c) * inverse(link, nu)
 
 
+def probabilities(nu, own, name, link):
+    p = mean(nu, own, name, link)
+    return np.stack([1 - p, p], axis=-1)
+
+
+def distribution(nu, own, n, name, link):
+    from scipy import stats
+
+    return stats.bernoulli(mean(nu, own, name, link))
+
+
 def simulate(nu, own, n, rng, name, link):
     return (rng.random(np.shape(nu)) < mean(nu, own, name, link)).astype(float)
 
@@ -118,7 +130,10 @@ FAMILIES = tuple(
         name=name, link=link, default_link="logit", own=len(ASYMPTOTES[name]), predictors=ASYMPTOTES[name],
         log_concave=False, value=value, terms=terms, check=bernoulli.check,
         log_constant=bernoulli.log_constant, mean=partial(mean, name=name, link=link),
-        simulate=partial(simulate, name=name, link=link), start=partial(start, name=name, link=link),
+        simulate=partial(simulate, name=name, link=link),
+        probabilities=partial(probabilities, name=name, link=link),
+        distribution=partial(distribution, name=name, link=link), exponential=BINOMIAL,
+        start=partial(start, name=name, link=link),
     )
     for (name, link), (value, terms) in KERNELS.items()
 )

@@ -97,6 +97,13 @@ def mean(nu, own, link):
     return inverse(link, nu)
 
 
+def distribution(nu, own, n, link):
+    from scipy import stats
+
+    mu, precision = inverse(link, nu), np.exp(own)
+    return stats.beta(mu * precision, (1 - mu) * precision)
+
+
 def simulate(nu, own, n, rng, link):
     mu, precision = inverse(link, nu), np.exp(own)
     # draws that are rounded to an end are the number next to it
@@ -112,7 +119,8 @@ FAMILIES = tuple(
     Family(
         name="beta", link=link, default_link="logit", own=1, predictors=("dispersion",), dispersion="precision",
         log_concave=False, value=value, terms=terms, check=check, log_constant=log_constant,
-        mean=partial(mean, link=link), simulate=partial(simulate, link=link), start=partial(start, link=link),
+        mean=partial(mean, link=link), simulate=partial(simulate, link=link),
+        distribution=partial(distribution, link=link), start=partial(start, link=link),
     )
     for link, (value, terms) in KERNELS.items()
 )

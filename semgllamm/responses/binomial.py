@@ -9,6 +9,7 @@ import numpy as np
 
 from semgllamm.responses.checks import as_numbers, refuse, require_finite, require_whole
 from semgllamm.responses.contract import IMPOSSIBLE, NO_OWN, Family
+from semgllamm.responses.exponential_families import BINOMIAL
 from semgllamm.responses.jit import kernel
 from semgllamm.responses.links import (
     LATENT_VARIANCE,
@@ -175,6 +176,18 @@ def mean(nu, own, link):
     return inverse(link, nu)
 
 
+def probabilities(nu, own, link):
+    """Of failure and of success of one trial, along the last axis."""
+    p = inverse(link, nu)
+    return np.stack([1 - p, p], axis=-1)
+
+
+def distribution(nu, own, n, link):
+    from scipy import stats
+
+    return stats.binom(n, inverse(link, nu))
+
+
 def simulate(nu, own, n, rng, link):
     return rng.binomial(np.asarray(n, dtype=int), inverse(link, nu)).astype(float)
 
@@ -188,6 +201,8 @@ FAMILIES = tuple(
         name="binomial", link=link, default_link="logit", beside="trials",
         residual_variance=LATENT_VARIANCE.get(link), value=value, terms=terms, check=check, log_constant=log_constant,
         mean=partial(mean, link=link), simulate=partial(simulate, link=link),
+        probabilities=partial(probabilities, link=link), distribution=partial(distribution, link=link),
+        exponential=BINOMIAL,
         start=None if link in LATENT_VARIANCE else partial(start, link=link),
     )
     for link, (value, terms) in KERNELS.items()

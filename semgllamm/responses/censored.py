@@ -74,6 +74,7 @@ FAMILIES = (
     Family(
         name="censored", link="identity", default_link="identity", own=1, predictors=("dispersion",),
         dispersion="residual variance", beside="interval", has_residual=True, value=value, terms=terms, check=check,
-        log_constant=log_constant, mean=gaussian.mean, simulate=gaussian.simulate, start=start,
+        log_constant=log_constant, mean=gaussian.mean, simulate=gaussian.simulate, distribution=gaussian.distribution,
+        start=start,
     ),
 )

@@ -25,6 +25,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from semgllamm.responses.exponential_families import ExponentialFamily
+
 __all__ = ["IMPOSSIBLE", "MANY", "NO_OWN", "Family"]
 
 # g1, g2, s1, s2, w1, w2, h11, h12, h22 of a family without own parameters
@@ -82,6 +84,15 @@ class Family:
     mean : callable (nu, own) -> array
         E(y | ν), per trial where there are trials; NaN where the link has none. `own` is τ1 of families with one own
         parameter, (τ1, τ2) along the last axis of those with two, all thresholds of ordinal ones, else None.
+    probabilities : callable (nu, own) -> array, optional
+        P(y = k | ν) of the categories k along the last axis, for families of categories (of each trial where there are
+        trials); `own` as in `mean`.
+    distribution : callable (nu, own, n) -> object, optional
+        The distribution of y given ν, with `mean()`, `var()`, `cdf(y)` and, if it is discrete, `pmf(y)` as SciPy's have
+        them (of numbers of successes where there are trials); events are seen, and nothing is censored.
+    exponential : ExponentialFamily, optional
+        If y (per trial) has an exponential dispersion family's distribution with the mean of `mean`; φ is 1, or e^τ1 of
+        families with a dispersion.
     simulate : callable (nu, own, n, rng) -> array
         Draws of y, one for each element of `nu`; `own` as in `mean`. Events are seen, and nothing is censored.
     start : callable (y, n) -> (ν, own), optional
@@ -109,3 +120,6 @@ class Family:
     mean: Callable[[np.ndarray, np.ndarray | None], np.ndarray]
     simulate: Callable[[np.ndarray, np.ndarray | None, np.ndarray, np.random.Generator], np.ndarray]
     start: Callable[[np.ndarray, np.ndarray], tuple[float, tuple[float, ...]]] | None = None
+    probabilities: Callable[[np.ndarray, np.ndarray | None], np.ndarray] | None = None
+    distribution: Callable[[np.ndarray, np.ndarray | None, np.ndarray], object] | None = None
+    exponential: ExponentialFamily | None = None

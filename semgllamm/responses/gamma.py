@@ -15,6 +15,7 @@ import numpy as np
 
 from semgllamm.responses.checks import as_numbers, refuse, require_finite
 from semgllamm.responses.contract import Family
+from semgllamm.responses.exponential_families import GAMMA
 from semgllamm.responses.gamma_functions import polygamma
 from semgllamm.responses.jit import kernel
 from semgllamm.responses.links import capped_exp
@@ -95,6 +96,13 @@ def mean(nu, own, link):
     return mean_of(link, nu)
 
 
+def distribution(nu, own, n, link):
+    from scipy import stats
+
+    dispersion = np.exp(own)
+    return stats.gamma(1 / dispersion, scale=dispersion * mean_of(link, nu))
+
+
 def simulate(nu, own, n, rng, link):
     dispersion = np.exp(own)
     return rng.gamma(1 / dispersion, dispersion * mean_of(link, nu))
@@ -110,7 +118,7 @@ FAMILIES = tuple(
         name="gamma", link=link, default_link="log", own=1, predictors=("dispersion",),
         dispersion="dispersion 1/shape", log_concave=link in ("log", "reciprocal"), value=value, terms=terms,
         check=check, log_constant=log_constant, mean=partial(mean, link=link), simulate=partial(simulate, link=link),
-        start=partial(start, link=link),
+        distribution=partial(distribution, link=link), exponential=GAMMA, start=partial(start, link=link),
     )
     for link, (value, terms) in KERNELS.items()
 )

@@ -6,6 +6,7 @@ import numpy as np
 
 from semgllamm.responses.checks import as_numbers, require_finite
 from semgllamm.responses.contract import Family
+from semgllamm.responses.exponential_families import NORMAL
 from semgllamm.responses.jit import kernel
 from semgllamm.responses.links import LOG_SQRT_2PI, capped_exp
 
@@ -41,6 +42,12 @@ def mean(nu, own):
     return np.asarray(nu, dtype=float)
 
 
+def distribution(nu, own, n):
+    from scipy import stats
+
+    return stats.norm(nu, np.exp(0.5 * np.asarray(own)))
+
+
 def simulate(nu, own, n, rng):
     return rng.normal(nu, np.exp(0.5 * np.asarray(own)))
 
@@ -49,6 +56,7 @@ FAMILIES = (
     Family(
         name="gaussian", link="identity", default_link="identity", own=1, predictors=("dispersion",),
         dispersion="residual variance", has_residual=True, value=value, terms=terms, check=check,
-        log_constant=log_constant, mean=mean, simulate=simulate,
+        log_constant=log_constant, mean=mean, simulate=simulate, distribution=distribution,
+        exponential=NORMAL,
     ),
 )

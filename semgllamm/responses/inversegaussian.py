@@ -14,6 +14,7 @@ from functools import partial
 import numpy as np
 
 from semgllamm.responses.contract import IMPOSSIBLE, Family
+from semgllamm.responses.exponential_families import INVERSE_GAUSSIAN
 from semgllamm.responses.gamma import check_positive
 from semgllamm.responses.jit import kernel
 from semgllamm.responses.links import LOG_SQRT_2PI, capped_exp
@@ -100,6 +101,13 @@ def mean(nu, own, link):
     return mean_of(link, nu)
 
 
+def distribution(nu, own, n, link):
+    from scipy import stats
+
+    mu, rate = mean_of(link, nu), np.exp(-np.asarray(own))
+    return stats.invgauss(mu / rate, scale=rate)
+
+
 def simulate(nu, own, n, rng, link):
     return rng.wald(mean_of(link, nu), np.exp(-np.asarray(own)))
 
@@ -114,6 +122,7 @@ FAMILIES = tuple(
         name="inversegaussian", link=link, default_link="log", own=1, predictors=("dispersion",),
         dispersion="dispersion", log_concave=link in ("reciprocal", "inverse_square"), value=value, terms=terms,
         check=check, log_constant=log_constant, mean=partial(mean, link=link), simulate=partial(simulate, link=link),
+        distribution=partial(distribution, link=link), exponential=INVERSE_GAUSSIAN,
         start=partial(start, link=link),
     )
     for link, (value, terms) in KERNELS.items()

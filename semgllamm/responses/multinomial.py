@@ -83,7 +83,7 @@ def simulate_ranks(nu, own, n, rng):
 FAMILIES = tuple(
     Family(
         name=name, link="logit", default_link="logit", is_joint=True, value=value, terms=terms, check=check,
-        log_constant=log_constant, mean=mean, simulate=draws,
+        log_constant=log_constant, mean=mean, simulate=draws, probabilities=mean,
     )
     for name, draws in (("multinomial", simulate), ("ranking", simulate_ranks))
 )

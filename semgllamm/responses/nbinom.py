@@ -109,6 +109,14 @@ def size_of(name: str, mu: np.ndarray, tau: np.ndarray) -> np.ndarray:
     return np.broadcast_to(np.exp(tau), np.shape(mu)) if name == "nbinom2" else mu * np.exp(-np.asarray(tau))
 
 
+def distribution(nu, own, n, link, name):
+    from scipy import stats
+
+    mu = mean_of(link, nu)
+    k = size_of(name, mu, own)
+    return stats.nbinom(k, k / (k + mu))
+
+
 def simulate(nu, own, n, rng, link, name):
     mu = mean_of(link, nu)
     k = size_of(name, mu, own)
@@ -132,7 +140,8 @@ FAMILIES = tuple(
         name=name, link=link, default_link="log", own=1, predictors=("dispersion",),
         dispersion="size" if name == "nbinom2" else "overdispersion", log_concave=(name, link) in CONCAVE, value=value,
         terms=terms, check=partial(check, name=name), log_constant=log_constant, mean=partial(mean, link=link),
-        simulate=partial(simulate, link=link, name=name), start=partial(start, link=link, name=name),
+        simulate=partial(simulate, link=link, name=name), distribution=partial(distribution, link=link, name=name),
+        start=partial(start, link=link, name=name),
     )
     for (name, link), (value, terms) in KERNELS.items()
 )

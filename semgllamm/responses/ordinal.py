@@ -12,6 +12,7 @@ from functools import partial
 import numpy as np
 
 from semgllamm.errors import DataError
+from semgllamm.responses.categories import Categories
 from semgllamm.responses.checks import as_numbers, require_finite, require_whole
 from semgllamm.responses.contract import IMPOSSIBLE, Family
 from semgllamm.responses.jit import kernel
@@ -233,6 +234,10 @@ def mean(nu, own, link):
     return p @ np.arange(p.shape[-1])
 
 
+def distribution(nu, own, n, link):
+    return Categories(probabilities(nu, own, link))
+
+
 def simulate(nu, own, n, rng, link):
     at_most = inverse(link, np.asarray(own) - np.asarray(nu, dtype=float)[..., None])
     return (rng.random(np.shape(nu))[..., None] > at_most).sum(axis=-1).astype(float)
@@ -243,6 +248,7 @@ FAMILIES = tuple(
         name="ordinal", link=link, default_link="logit", own=2, thresholds="around",
         residual_variance=LATENT_VARIANCE[link], value=value, terms=terms, check=check, log_constant=log_constant,
         mean=partial(mean, link=link), simulate=partial(simulate, link=link),
+        probabilities=partial(probabilities, link=link), distribution=partial(distribution, link=link),
     )
     for link, (value, terms) in KERNELS.items()
 )

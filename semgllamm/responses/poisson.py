@@ -8,6 +8,7 @@ import numpy as np
 
 from semgllamm.responses.checks import as_numbers, refuse, require_finite, require_whole
 from semgllamm.responses.contract import NO_OWN, Family
+from semgllamm.responses.exponential_families import POISSON
 from semgllamm.responses.jit import kernel
 from semgllamm.responses.links import capped_exp
 from semgllamm.responses.mean_links import IDENTITY, log_mean, mean_of, predictor_of, through, value_through
@@ -64,6 +65,12 @@ def mean(nu, own, link):
     return mean_of(link, nu)
 
 
+def distribution(nu, own, n, link):
+    from scipy import stats
+
+    return stats.poisson(mean_of(link, nu))
+
+
 def simulate(nu, own, n, rng, link):
     return rng.poisson(mean_of(link, nu)).astype(float)
 
@@ -76,6 +83,7 @@ FAMILIES = tuple(
     Family(
         name="poisson", link=link, default_link="log", value=value, terms=terms, check=check,
         log_constant=log_constant, mean=partial(mean, link=link), simulate=partial(simulate, link=link),
+        distribution=partial(distribution, link=link), exponential=POISSON,
         start=None if link == "log" else partial(start, link=link),
     )
     for link, (value, terms) in KERNELS.items()

@@ -15,6 +15,7 @@ from functools import partial
 import numpy as np
 
 from semgllamm.responses import ordinal
+from semgllamm.responses.categories import Categories
 from semgllamm.responses.contract import Family
 from semgllamm.responses.links import inverse
 
@@ -40,6 +41,10 @@ def mean(nu, own, link):
     return p @ np.arange(p.shape[-1])
 
 
+def distribution(nu, own, n, link):
+    return Categories(probabilities(nu, own, link))
+
+
 def simulate(nu, own, n, rng, link):
     at_most = np.cumsum(probabilities(nu, own, link)[..., :-1], axis=-1)
     return (rng.random(np.shape(nu))[..., None] > at_most).sum(axis=-1).astype(float)
@@ -51,6 +56,7 @@ FAMILIES = tuple(
         value=value, terms=terms,
         check=partial(ordinal.check, family="sequential"), log_constant=ordinal.log_constant,
         mean=partial(mean, link=link), simulate=partial(simulate, link=link),
+        probabilities=partial(probabilities, link=link), distribution=partial(distribution, link=link),
     )
     for link, (value, terms) in ordinal.KERNELS.items()
 )

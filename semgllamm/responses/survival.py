@@ -19,6 +19,7 @@ import numpy as np
 
 from semgllamm.responses.checks import as_numbers, refuse, require_finite
 from semgllamm.responses.contract import IMPOSSIBLE, NO_OWN, Family
+from semgllamm.responses.exponential_families import GAMMA
 from semgllamm.responses.jit import kernel
 from semgllamm.responses.links import capped_exp
 from semgllamm.responses.mean_links import IDENTITY, log_mean, mean_of, predictor_of, through, value_through
@@ -120,6 +121,18 @@ def mean_weibull(nu, own):
     return np.exp(nu) * gamma(1 + np.exp(-np.asarray(own)))
 
 
+def distribution(nu, own, n, link):
+    from scipy import stats
+
+    return stats.expon(scale=mean_of(link, nu))
+
+
+def distribution_weibull(nu, own, n):
+    from scipy import stats
+
+    return stats.weibull_min(np.exp(own), scale=np.exp(nu))
+
+
 def simulate(nu, own, n, rng, link):
     return rng.exponential(mean_of(link, nu))
 
@@ -142,9 +155,10 @@ def _family(name, link, value, terms) -> Family:
     if name == "weibull":
         return Family(**common, own=1, predictors=("dispersion",), dispersion="shape",
                       log_constant=log_constant_weibull, mean=mean_weibull, simulate=simulate_weibull,
-                      start=start_weibull)
+                      distribution=distribution_weibull, start=start_weibull)
     return Family(**common, log_constant=log_constant, mean=partial(mean, link=link),
-                  simulate=partial(simulate, link=link), start=partial(start, link=link))
+                  simulate=partial(simulate, link=link), distribution=partial(distribution, link=link),
+                  exponential=GAMMA, start=partial(start, link=link))
 
 
 FAMILIES = tuple(_family(*names, *kernels) for names, kernels in KERNELS.items())

@@ -213,6 +213,38 @@ def mean(nu, own, name):
     return expit(-logit) * counts.mean() / some
 
 
+class WithZeros:
+    """Counts of which a share π are zeros of their own; the others are not zero if the model is a `hurdle`."""
+
+    def __init__(self, counts, pi, hurdle: bool):
+        self.counts, self.pi = counts, pi
+        self.none = counts.pmf(0) if hurdle else 0.0
+
+    def mean(self):
+        return (1 - self.pi) * self.counts.mean() / (1 - self.none)
+
+    def var(self):
+        square = (self.counts.var() + self.counts.mean() ** 2) / (1 - self.none)
+        return (1 - self.pi) * square - self.mean() ** 2
+
+    def cdf(self, y):
+        some = (self.counts.cdf(y) - self.none) / (1 - self.none)
+        return np.where(np.asarray(y) < 0, 0.0, self.pi + (1 - self.pi) * some)
+
+    def pmf(self, y):
+        zero = np.asarray(y) == 0
+        counts = np.where(zero, self.counts.pmf(0) - self.none, self.counts.pmf(y)) / (1 - self.none)
+        return np.where(zero, self.pi, 0.0) + (1 - self.pi) * counts
+
+
+def distribution(nu, own, n, name):
+    from scipy.special import expit
+
+    dispersion, logit = _split(own, name)
+    counts = _distribution(np.asarray(nu, dtype=float), dispersion, name)
+    return WithZeros(counts, expit(logit), name.startswith("hurdle"))
+
+
 def simulate(nu, own, n, rng, name):
     from scipy.special import expit
 
@@ -243,6 +275,7 @@ def _family(name, value, terms) -> Family:
         name=name, link="log", default_link="log", own=len(own), predictors=own, dispersion=called,
         log_concave=name == "hurdlepoisson", value=value, terms=terms, check=partial(check, name=name),
         log_constant=log_constant, mean=partial(mean, name=name), simulate=partial(simulate, name=name),
+        distribution=partial(distribution, name=name),
         start=partial(start, name=name),
     )
 

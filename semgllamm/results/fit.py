@@ -299,19 +299,117 @@ class Fit:
 
         return sample_moments(self)
 
-    def residuals(self, kind: str = "raw") -> dict:
-        """Sample moments less implied moments, in the shape of `implied`.
+    def residuals(
+        self, kind: str = "raw", latent: str | None = None, seed: int | None = None,
+        responses: str | Sequence[str] | None = None, level: str | int | None = None,
+    ):  # fmt: skip
+        """Residuals of moments, of answers, or of latent variables.
 
         Parameters
         ----------
         kind : {"raw", "cor", "cor.bentler", "normalized", "standardized"}
-            As they are; of correlations (Bollen 1989); over the sample's standard deviations (Bentler 1995); over the
-            standard errors of the sample's moments; over their own standard errors (the last two of one level only).
-            With two levels see `sample_moments` for means.
+            Sample moments less implied moments, in the shape of `implied`: as they are; of correlations (Bollen 1989);
+            over the sample's standard deviations (Bentler 1995); over the standard errors of the sample's moments; over
+            their own standard errors (the last two of one level only). With two levels see `sample_moments` for means.
+        kind : {"pearson", "deviance", "anscombe", "quantile"}
+            Of answers, a DataFrame with a row for each row of the data: over the standard deviation of y given the
+            latent variables; signed roots of the deviance; Anscombe's; randomised quantile residuals (Dunn & Smyth
+            1996). All are scaled by the dispersion.
+        kind : {"latent"}
+            Empirical Bayes residuals of latent variables over their sampling standard deviations, a row a unit.
+        latent : {"eb", "zero", "marginal"}, optional
+            Residuals of answers are posterior means, given the latent variables without disturbance, or of the
+            distribution that is averaged over them; by default "eb", and "marginal" for quantile residuals.
+        seed : int, optional
+            Of quantile residuals of categories and counts.
+        responses : str or sequence of str, optional
+            Only these.
+        level : str or int, optional
+            Of latent variables, as for `latent`.
+
+        Raises
+        ------
+        ModelError
+            For an unknown kind, and for one that the model or a family does not have.
         """
+        from semgllamm.results.case_residuals import KINDS, case_residuals, latent_residuals
         from semgllamm.results.moments import residuals
 
+        if kind == "latent":
+            return latent_residuals(self, level)
+        if kind in KINDS:
+            return case_residuals(self, kind, latent, seed, responses)
         return residuals(self, kind)
+
+    def influence(self) -> pd.DataFrame:
+        """What leaving out one independent unit would do to the estimates, by one Newton step.
+
+        Returns
+        -------
+        DataFrame
+            A row a unit: ``cook``, Cook's distance (Δ'HΔ/p, with H the information and Δ the step), and a column for
+            each parameter of `coef` with its change, full sample less the rest, in standard errors (dfbetas).
+
+        Raises
+        ------
+        ModelError
+            With nonlinear or inequality constraints, and for least squares.
+        """
+        from semgllamm.results.influence import influence
+
+        return influence(self)
+
+    def marginal_effects(
+        self, covariates: str | Sequence[str] | None = None, kind: str = "mean", responses=None, level: float = 0.95
+    ) -> pd.DataFrame:
+        """Average marginal effects on population-averaged means, with standard errors by the delta method.
+
+        Parameters
+        ----------
+        covariates : str or sequence of str, optional
+            By default all. Of numbers the derivative is averaged over the rows; of categories, and of numbers that are
+            only 0 and 1, the difference between each level and the first.
+        kind : {"mean", "probabilities"}
+        responses : str or sequence of str, optional
+            Only these.
+        level : float
+            Of the confidence limits.
+
+        Returns
+        -------
+        DataFrame
+            response, covariate, contrast, est, se, z, pvalue, ci_lower, ci_upper.
+        """
+        from semgllamm.results.marginal_effects import marginal_effects
+
+        return marginal_effects(self, covariates, kind, responses, level)
+
+    def simulate(
+        self, n: int | None = None, seed: int | None = None, latent: str = "prior", missing=None
+    ) -> pd.DataFrame:
+        """New responses of the same units, drawn from the fitted model.
+
+        Parameters
+        ----------
+        n : int, optional
+            Number of data sets, stacked, their number being the first level of the index (``draw``); by default one,
+            with the index of the data.
+        seed : int, optional
+        latent : {"prior", "posterior"}
+            Whether latent variables are drawn anew, or from their posterior given the data (by its means and
+            covariances: exact for Gaussian models).
+        missing : mapping of response to share, or callable, optional
+            Shares of answers that are lost at random; or a function of the DataFrame and a random generator that
+            returns the DataFrame with its missing values. What was missing in the data is missing in any case.
+
+        Returns
+        -------
+        DataFrame
+            The rows that the fit used, with the columns of the data.
+        """
+        from semgllamm.results.simulation import simulate
+
+        return simulate(self, n, seed, latent, missing)
 
     # ---- tables of parameters ------------------------------------------------------------------------------------
 
@@ -537,6 +635,62 @@ class Fit:
 
             closed_form_of(self, "regression scores are")
         return empirical_bayes(self, level, se)
+
+    @cached_property
+    def _engine(self):
+        """The model bound to the engine, for what is computed given latent variables."""
+        from semgllamm.estimation.conditional import engine_of
+
+        return engine_of(self.likelihood, self.free, self.points)
+
+    # ---- predictions ---------------------------------------------------------------------------------------------
+
+    def predict(
+        self, newdata=None, kind: str = "linear", latent="eb", *, over: str | Sequence[str] | None = None,
+        new: str = "prior", se: bool = False, level: float = 0.95, responses: str | Sequence[str] | None = None,
+    ) -> pd.DataFrame:  # fmt: skip
+        """Predictions of the responses, a row for each row of the data or of `newdata`.
+
+        Parameters
+        ----------
+        newdata : DataFrame or the like, optional
+            With the covariates of the model. Cluster columns say which units of the fit the rows belong to; a row
+            itself is new, and so are all units whose column is not there. By default the rows of the data, each the
+            unit that it was.
+        kind : {"linear", "mean", "probabilities", "marginal"}
+            The linear predictor, the mean (of ordered answers that of the category's code 0, 1, …; per trial where
+            there are trials), or the probability of each category. "marginal" is the mean averaged over the latent
+            variables of all levels, or of those named in `over`.
+        latent : {"eb", "eb-plugin", "zero"} or mapping of latent variable to value
+            "eb" averages over the posterior of units of the fit given their data, and over the prior of new units;
+            "eb-plugin" takes posterior means as values. "zero" leaves disturbances out. A mapping gives some latent
+            variables a value (one, or one for each row), and the others no disturbance.
+        over : str or sequence of str, optional
+            Levels over whose population is averaged.
+        new : {"prior", "refuse"}
+            What units are that the fit has not seen.
+        se : bool
+            With standard errors and confidence limits, columns ``NAME.se``, ``NAME.lower`` and ``NAME.upper``: by the
+            delta method, plus the posterior variance under "eb". Limits of probabilities and shares are symmetric
+            about logits, those of positive means about logarithms.
+        level : float
+            Of the confidence limits.
+        responses : str or sequence of str, optional
+            Only these.
+
+        Returns
+        -------
+        DataFrame
+            A column a response, or ``NAME[CATEGORY]``. NaN where a covariate is missing. Responses that cause others
+            stand among the covariates, with their values in the data.
+
+        Raises
+        ------
+        ModelError, DataError
+        """
+        from semgllamm.results.predictions import predict
+
+        return predict(self, newdata, kind, latent, over, new, se, level, responses)
 
     def icc(self) -> pd.DataFrame:
         """Intraclass correlations of the (latent) responses with random intercepts only, by level."""

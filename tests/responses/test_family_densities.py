@@ -9,7 +9,7 @@ from functools import partial
 import mpmath as mp
 import numpy as np
 import pytest
-from conftest import THRESHOLDS, Cell, cell, domain, own_of, within
+from conftest import OWN, THRESHOLDS, Cell, cell, domain, own_of, within
 from exact_densities import DENSITIES
 from scipy import integrate, special, stats
 
@@ -248,3 +248,74 @@ def test_categories_narrower_than_rounding_stay_finite():
         for nu in (-40.0, -1.0, 3.0, 40.0):
             lower = 1.0
             assert np.isfinite(registry.terms(code, 3.0, 1.0, nu, lower, np.nextafter(lower, 2.0))).all()
+
+
+@pytest.mark.parametrize("nu", [-1.1, 0.4])
+def test_distribution_is_that_of_the_density(family, nu, trials):
+    """Mean, variance and distribution function against sums or integrals of the kernel's density."""
+    nu = within(family, nu) / (4 if family.name == "beta" else 1)
+    own = own_of(family)
+    own = own if own is None or np.ndim(own) == 0 else own[None]
+    found = family.distribution(np.array([nu]), own, np.array([trials]))
+    if family.name in CONTINUOUS:
+        ends = CONTINUOUS[family.name]
+        middle = float(found.mean()[0])
+        moments = [
+            sum(
+                integrate.quad(lambda y, k=k: y**k * density(family, y, nu, trials), lo, hi, epsabs=1e-13, limit=400)[0]
+                for lo, hi in ((ends[0], middle), (middle, ends[1]))
+            )
+            for k in (1, 2)
+        ]  # fmt: skip
+        below = integrate.quad(lambda y: density(family, y, nu, trials), ends[0], middle, epsabs=1e-13, limit=400)[0]
+        assert found.cdf(np.array([middle]))[0] == pytest.approx(below, abs=1e-9)
+    else:
+        answers = np.arange(ANSWERS.get(family.name, 600) + 1.0)
+        p = np.array([density(family, y, nu, trials) for y in answers])
+        moments = [p @ answers, p @ answers**2]
+        at_most = [float(np.squeeze(found.cdf(np.array([y])))) for y in (-1.0, *answers[:6])]
+        np.testing.assert_allclose(at_most, [0.0, *np.cumsum(p)[:6]], atol=1e-12)
+        alone = [float(np.squeeze(found.pmf(np.array([y])))) for y in answers[:6]]
+        np.testing.assert_allclose(alone, p[:6], rtol=1e-10, atol=1e-14)
+    assert float(np.squeeze(found.mean())) == pytest.approx(moments[0], rel=1e-8)
+    assert float(np.squeeze(found.var())) == pytest.approx(moments[1] - moments[0] ** 2, rel=1e-7)
+
+
+def test_probabilities_are_those_of_the_density(family):
+    if family.probabilities is None:
+        assert family.name not in ANSWERS
+        return
+    own = own_of(family)
+    for nu in (-1.1, 0.4, 2.0):
+        nu = within(family, nu)
+        p = family.probabilities(np.array([nu]), own if own is None or np.ndim(own) == 0 else own[None])[0]
+        assert p.sum() == pytest.approx(1.0, abs=1e-14)
+        np.testing.assert_allclose(p, [density(family, float(k), nu, 1.0) for k in range(len(p))],
+                                   rtol=1e-10, atol=1e-15)
+
+
+def test_deviance_is_twice_what_the_density_falls_short_of_its_maximum(family, cells, trials):
+    """The deviance over φ is 2[log f(y; y) − log f(y; ν)]; Anscombe's residual has its sign and vanishes with it."""
+    if family.exponential is None:
+        return
+    phi = math.exp(OWN["dispersion"]) if family.predictors[:1] == ("dispersion",) else 1.0
+    deviance_of = family.exponential.deviance
+    for response in cells:
+        if family.beside == "event" and response.n == 0:
+            continue
+        size = trials if family.beside == "trials" else 1.0
+        for nu in (within(family, -0.8), within(family, 0.9)):
+            mu = float(family.mean(np.array([nu]), own_of(family))[0])
+            share = np.array([response.y / size])
+            deviance = float(deviance_of(share, mu, size)[0])
+            h = 1e-6
+            # d/dν of the deviance is −2 φ s
+            hi, lo = (family.mean(np.array([nu + s * h]), own_of(family))[0] for s in (1, -1))
+            slope = float((deviance_of(share, hi, size) - deviance_of(share, lo, size))[0])
+            s = registry.value(family.code, response.y, response.n, nu, response.tau1, response.tau2)[1]
+            assert slope / (2 * h) == pytest.approx(-2 * phi * s, rel=1e-5, abs=1e-6)
+            assert deviance >= 0
+            residual = float(family.exponential.anscombe(share, mu, size)[0])
+            assert np.sign(residual) == np.sign(share[0] - mu)
+        at = float(deviance_of(share, share, size)[0])
+        assert at == pytest.approx(0.0, abs=1e-12)

@@ -1,0 +1,341 @@
+"""Expectations of functions of the linear predictor over latent variables, at any values of the parameters.
+
+A cell of a target design has ν = f + Σ_a d_a u_a over the coordinates on its path. Each coordinate is one of: known by
+its posterior, of a unit of the fit; drawn anew from the prior, of a new unit; integrated over the population; held at
+zero. With σ² = Σ d_a² of the coordinates that are integrated,
+
+    E h(ν) = Σ_k w_k ∫ h(ν_k + σz) φ(z) dz,      var = Σ_k w_k (∫ h(ν_k + σz) φ(z) dz)² − (E h)²,
+
+the sum over the points of the posterior (and of the prior of new units): posterior means, not functions of posterior
+means (Skrondal & Rabe-Hesketh 2009, sections 4 to 6). ∫ φ is the trapezoidal rule, whose error is of the size of
+exp(−2π²/h²) for functions of the smoothness of a distribution function.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, replace
+from itertools import product
+
+import numpy as np
+
+from semgllamm.data.design import Design
+from semgllamm.errors import ModelError
+from semgllamm.estimation.gaussian import GaussianLikelihood
+from semgllamm.estimation.likelihood import Likelihood
+from semgllamm.estimation.mixture import MixtureLikelihood
+from semgllamm.estimation.predictor import Predictor, State, plan_tree
+from semgllamm.integration.gauss_hermite import rule
+from semgllamm.integration.posterior_points import PosteriorPoints
+from semgllamm.model.matrices import Model, Response
+from semgllamm.model.transforms import working_parameters
+
+__all__ = ["Answer", "Engine", "Over", "answers_of", "engine_of", "expectation"]
+
+Z = np.arange(-10.0, 10.01, 0.25)
+PHI = np.exp(-0.5 * Z**2) / np.exp(-0.5 * Z**2).sum()
+AT_ONCE = 4_000_000  # values of h in memory
+IMPROPER = 1e-6  # relative distance of parameters from the nearest that the engine has
+
+
+@dataclass(frozen=True)
+class Over:
+    """How the latent variables of each level are taken.
+
+    Attributes
+    ----------
+    posterior : frozenset of int
+        Levels whose units have their posterior, or the prior if they are new.
+    prior : frozenset of int
+        Levels over whose population the function is averaged.
+    plug_in : bool
+        The posterior mean instead of the posterior.
+    """
+
+    posterior: frozenset[int] = frozenset()
+    prior: frozenset[int] = frozenset()
+    plug_in: bool = False
+
+
+class Engine:
+    """A fitted model bound to the engine, however it was fitted.
+
+    Parameters
+    ----------
+    predictor : Predictor
+        Of the fitted data.
+    inner : callable (free,) -> inner parameters of the predictor
+    points : tuple of int
+        Of each class of rules.
+    ordinary : bool
+    """
+
+    def __init__(self, predictor: Predictor, inner: Callable[[np.ndarray], np.ndarray], points, ordinary: bool = False):
+        self.predictor, self.inner, self.points, self.ordinary = predictor, inner, points, ordinary
+        self.workspace = predictor.program.workspace()
+
+    def posterior(self, inner: np.ndarray) -> PosteriorPoints:
+        """The posterior of the fitted units' coordinates.
+
+        Raises
+        ------
+        ModelError
+            Where the parameters leave the model without a density.
+        """
+        predictor = self.predictor
+        state = predictor.at(inner)
+        if not state.possible:
+            raise ModelError("the latent variables have no posterior at these parameters")
+        return predictor.program.posterior_points(
+            state.lin, state.D, (*self.points, 1), self.workspace, ordinary=self.ordinary
+        )
+
+    def bound_to(self, design: Design) -> Predictor:
+        """The same model at the cells of another design."""
+        return Predictor(self.predictor._whole, self.predictor.working, self.predictor.tree, design, collapse=False)
+
+
+def engine_of(likelihood: Likelihood | GaussianLikelihood, free: np.ndarray, points: tuple[int, ...] = ()) -> Engine:
+    """The engine for predictions of a fit.
+
+    Raises
+    ------
+    ModelError
+        For what the engine does not have: classes, models without means, improper solutions, covariates with a part at
+        each level, responses that cause each other or are missing where they are causes, residuals that covary with
+        disturbances.
+    """
+    if isinstance(likelihood, MixtureLikelihood):
+        raise ModelError("predictions are not averaged over classes yet")
+    if isinstance(likelihood, GaussianLikelihood):
+        predictor, inner = _of_closed_form(likelihood, free)
+        ordinary, exact = False, True
+    else:
+        predictor, ordinary, exact = likelihood.predictor, likelihood.ordinary, likelihood.exact
+        inner = predictor.working.inner
+    if predictor.feedback:
+        raise ModelError("predictions are not available where responses cause each other")
+    if predictor.share_causes:
+        raise ModelError("predictions are not available where residuals covary with disturbances")
+    least = 3 if exact else {1: 21, 2: 11, 3: 9}.get(predictor.P, 7)
+    if ordinary or (points and not getattr(likelihood, "shared", False)):
+        points = tuple(max(k, 0 if ordinary else least) for k in points)
+    else:
+        points = (least,) * len(predictor.rule_levels)
+    return Engine(predictor, inner, points, ordinary)
+
+
+def _of_closed_form(likelihood: GaussianLikelihood, free: np.ndarray):
+    """Predictor of the fitted data, and the map from the closed form's parameters to its own."""
+    model, design = likelihood.model, likelihood.design
+    if not likelihood.has_means:
+        raise ModelError("predictions of responses need their means", remedy="Fit with meanstructure=True.")
+    if design.held or design.given:
+        raise ModelError("predictions are not available where a covariate has a part at each level")
+    design = replace(design, columns={**_responses_as_covariates(model, design), **design.columns})
+    tree = plan_tree(model, design)
+    working = working_parameters(model, tuple(model.eta[k] for k in tree.order), None)
+
+    def inner(free: np.ndarray) -> np.ndarray:
+        return working.inner_from_cells(likelihood.working.cells(likelihood.working.inner(free)))
+
+    cells = likelihood.working.cells(likelihood.working.inner(free))
+    if not np.allclose(working.cells(inner(free)), cells, rtol=IMPROPER, atol=IMPROPER):
+        raise ModelError("the solution is improper (a variance that is not positive): there is no distribution to "
+                         "predict from", remedy="Constrain the variance, or take it out of the model.")
+    try:
+        return Predictor(model, working, tree, design), inner
+    except KeyError as failure:
+        raise ModelError(f"predictions are not available: {failure} is no column of the data") from failure
+
+
+def _responses_as_covariates(model: Model, design: Design) -> dict[str, np.ndarray]:
+    """The columns of responses that cause others."""
+    causes = {part for group in model.groups for cell in group.beta for part in cell.column.split(":")}
+    out = {}
+    for response in model.responses:
+        if response.name in causes:
+            out[response.name] = np.full(design.n_rows, np.nan)
+            for block in design.blocks:
+                if block.response.name == response.name:
+                    out[response.name][block.rows] = block.y
+            if np.isnan(out[response.name]).any():
+                raise ModelError(f"predictions are not available where '{response.name}' is missing, which is a cause "
+                                 "of another response", remedy="Use missing='listwise'.")
+    return out
+
+
+# ---------------------------------------------------------------------------------------------- cells of the target
+
+
+@dataclass(frozen=True)
+class Answer:
+    """The cells of one response in one group; of a choice, those of all its alternatives.
+
+    Attributes
+    ----------
+    responses : tuple of Response
+        One, or those of the alternatives of a choice in wide form.
+    rows : (n, A) int array
+        Rows of the target design, −1 where a choice has no such alternative.
+    f : (n, A) array
+        −∞ where there is no alternative.
+    D : (n, A, depth) array
+    own : array or None
+    path : tuple of int
+        Of latent variables, root first.
+    """
+
+    responses: tuple[Response, ...]
+    rows: np.ndarray
+    f: np.ndarray
+    D: np.ndarray
+    own: np.ndarray
+    path: tuple[int, ...]
+
+
+def answers_of(
+    target: Predictor, state: State, values: Mapping[str, np.ndarray] | None = None
+) -> Iterator[Answer]:
+    """The answers of a target design; `values` holds latent variables at given values, and the rest without error."""
+    wide: dict[tuple[int, str], list] = {}
+    for b in target.blocks:
+        response, rows = b.source.response, b.source.rows[b.keep]
+        depth = len(b.path)
+        f = state.lin[b.cells, 0] if values is None else target.held(b, state, values)
+        D = state.D[b.cells, :depth] if values is None else np.zeros((b.n, depth))
+        if response.answer and response.answer != response.name:
+            order = np.argsort(rows)
+            wide.setdefault((b.source.group, response.answer), []).append((b, rows[order], f[order], D[order]))
+        elif response.answer:
+            yield _in_long_form(b, rows, f, D)
+        else:
+            yield Answer((response,), rows[:, None], f[:, None], D[:, None], target.own_of(b, state), b.path)
+    for parts in wide.values():
+        blocks, rows, f, D = zip(*parts)
+        yield Answer(
+            tuple(b.source.response for b in blocks), np.stack(rows, axis=1), np.stack(f, axis=1), np.stack(D, axis=1),
+            np.zeros(len(rows[0])), blocks[0].path,
+        )  # fmt: skip
+
+
+def _in_long_form(b, rows: np.ndarray, f: np.ndarray, D: np.ndarray) -> Answer:
+    choice = b.source.choice[b.keep]
+    order = np.lexsort((rows, choice))
+    choice, rows, f, D = choice[order], rows[order], f[order], D[order]
+    first = np.flatnonzero(np.diff(choice, prepend=-1))
+    size = np.diff(first, append=len(choice))
+    number = np.repeat(np.arange(len(first)), size)
+    place = np.arange(len(choice)) - np.repeat(first, size)
+    shape = len(first), int(size.max())
+    of, at, slopes = np.full(shape, -1), np.full(shape, -np.inf), np.zeros((*shape, D.shape[1]))
+    of[number, place], at[number, place], slopes[number, place] = rows, f, D
+    return Answer((b.source.response,), of, at, slopes, np.zeros(len(first)), b.path)
+
+
+# ---------------------------------------------------------------------------------------------- expectations
+
+
+def expectation(
+    engine: Engine, answer: Answer, unit: tuple[np.ndarray, ...], posterior: PosteriorPoints | None, over: Over,
+    h: Callable[[np.ndarray, np.ndarray, np.ndarray], np.ndarray],
+) -> tuple[np.ndarray, np.ndarray]:  # fmt: skip
+    """Mean of h(ν) and its variance over posteriors and new units.
+
+    Parameters
+    ----------
+    engine : Engine
+    answer : Answer
+    unit : tuple of (rows,) int arrays
+        The fitted unit of each row of the target at each level, −1 for new ones.
+    posterior : PosteriorPoints or None
+        Of the engine; None if no level has one in `over`.
+    over : Over
+    h : callable (nu, own, at) -> array
+        `at` are the places of the n answers; nu is (n, S) and the result (n, S) or (n, S, K); of choices nu is
+        (n, S, A) and the result too. `own` broadcasts against nu as the contract of families has it.
+
+    Returns
+    -------
+    mean, variance : (n, K) arrays
+    """
+    model = engine.predictor.model
+    levels = [model.eta_level[k] for k in answer.path]
+    row = answer.rows[:, 0]
+    known = np.zeros(len(row), dtype=np.int64)
+    if posterior is not None:
+        for level in levels:
+            known += unit[level][row] >= 0
+    kinds = [0 if v in over.prior else 1 if v in over.posterior else 2 for v in levels]
+    mean, variance = None, None
+    for m in np.unique(known):
+        mine = np.flatnonzero(known == m)
+        node = None
+        if m > 0:
+            k = answer.path[m - 1]
+            program, start = engine.predictor.program, engine.predictor.node_start
+            node = program.representative[start[k] + unit[model.eta_level[k]][row[mine]]]
+        parts = _expectation(answer, mine, int(m), node, kinds, posterior, over.plug_in, h)
+        for at, e, v in parts:
+            if mean is None:
+                mean, variance = (np.zeros((len(row), e.shape[1])) for _ in range(2))
+            mean[at], variance[at] = e, v
+    return mean, variance
+
+
+def _expectation(answer: Answer, mine, m, node, kinds, posterior, plug_in, h):
+    """(answers, mean, variance) of pieces of the answers `mine`, whose first m coordinates are of known units."""
+    joint = answer.f.shape[1] > 1 or answer.responses[0].family.is_joint
+    averaged = [a for a, kind in enumerate(kinds) if kind == 0]
+    drawn = [a for a in range(m, len(kinds)) if kinds[a] == 1]
+    # the posterior mean of what is drawn anew is zero
+    drawn = [] if plug_in else drawn
+    outer, inner = (_spread(answer.D[mine], axes, joint) for axes in (drawn, averaged))
+    S = int(posterior.size[node[0]]) if m and 1 in kinds[:m] else 1
+    width = max(1, answer.own.shape[-1] + 1 if answer.own.ndim > 1 else 1) * answer.f.shape[1]
+    step = max(1, AT_ONCE // (S * len(outer[0]) * len(inner[0]) * width))
+    for lo in range(0, len(mine), step):
+        at = mine[lo : lo + step]
+        nu = answer.f[at][:, None, :]
+        w = np.ones((len(at), 1))
+        if m and 1 in kinds[:m]:
+            w, u = posterior.path(node[lo : lo + step])
+            if plug_in:
+                u, w = (u * w).sum(axis=2, keepdims=True), w.sum(axis=1, keepdims=True)
+            for a in range(m):
+                if kinds[a] == 1:
+                    nu = nu + u[a][:, :, None] * answer.D[at, None, :, a]
+        nu, w = _widened(nu, w, outer, lo, lo + step)
+        points = nu.shape[1]
+        nu, _ = _widened(nu, w, inner, lo, lo + step)
+        own = answer.own[at]
+        own = own[:, None] if own.ndim == 1 else own[:, None, :]
+        values = np.asarray(h(nu if joint else nu[..., 0], own, at), dtype=float)
+        values = values.reshape(*values.shape[:2], -1)
+        values = np.einsum("nszk,z->nsk", values.reshape(len(at), points, len(inner[0]), -1), inner[0])
+        e = np.einsum("ns,nsk->nk", w, values)
+        yield at, e, np.maximum(np.einsum("ns,nsk->nk", w, values**2) - e**2, 0.0)
+
+
+def _spread(D: np.ndarray, axes: list[int], joint: bool) -> tuple[np.ndarray, np.ndarray]:
+    """Weights (Q,) and what is added to ν, (n, Q, A), by standard normal coordinates."""
+    axes = [a for a in axes if D[:, :, a].any()]
+    if not axes:
+        return np.ones(1), np.zeros((len(D), 1, D.shape[1]))
+    if not joint:
+        return PHI, Z[None, :, None] * np.sqrt((D[:, :, axes] ** 2).sum(axis=2))[:, None, :]
+    if len(axes) == 1:
+        return PHI, Z[None, :, None] * D[:, None, :, axes[0]]
+    z, logw = rule({2: 21, 3: 13}.get(len(axes), 7))
+    weight = np.exp(logw - 0.5 * z**2)  # the engine's weights are of ∫ dz
+    grid = np.array(list(product(z, repeat=len(axes))))
+    weights = np.array([np.prod(w) for w in product(weight, repeat=len(axes))])
+    return weights, np.einsum("qx,nax->nqa", grid, D[:, :, axes])
+
+
+def _widened(nu: np.ndarray, w: np.ndarray, spread, lo: int, hi: int):
+    """Points and weights with those of a spread, the latter fastest."""
+    weights, added = spread
+    added = added[lo:hi]
+    nu = (nu[:, :, None, :] + added[:, None]).reshape(len(nu), -1, nu.shape[-1])
+    return nu, (w[:, :, None] * weights).reshape(len(w), -1)

@@ -1,0 +1,259 @@
+"""Predictions of a fit: linear predictors, means and probabilities, given latent variables or averaged over them.
+
+    given the data     E[g(ν) | y, θ̂], a posterior mean (Skrondal & Rabe-Hesketh 2009, section 5), not g of one
+    population         ∫ g(f + d'u) φ(u) du over the latent variables of some or all levels (section 6)
+    given values       g(ν) with latent variables at zero or at chosen values (section 4)
+
+Standard errors are of the estimates, by the delta method; those given the data have the posterior variance as well,
+the sum of both being the first-order approximation of Kass & Steffey (1989).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from semgllamm.errors import DataError, ModelError
+from semgllamm.estimation.conditional import Answer, Engine, Over, answers_of, expectation
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from semgllamm.data.newdata import Targets
+    from semgllamm.results.fit import Fit
+
+__all__ = ["Question", "asked", "delta_variance", "predict", "values_of"]
+
+KINDS = ("linear", "mean", "marginal", "probabilities")
+LATENT = ("eb", "eb-plugin", "zero")
+STEP = 1e-3  # of differences, in standard errors
+
+
+@dataclass(frozen=True)
+class Question:
+    """What is to be predicted: a function of ν, and how the latent variables are taken."""
+
+    kind: str
+    over: Over
+    values: Mapping[str, np.ndarray] | None = None
+    responses: tuple[str, ...] | None = None
+
+
+def predict(
+    fit: Fit, newdata: Any = None, kind: str = "linear", latent: str | Mapping[str, Any] = "eb",
+    over: str | Sequence[str] | None = None, new: str = "prior", se: bool = False, level: float = 0.95,
+    responses: str | Sequence[str] | None = None,
+) -> pd.DataFrame:  # fmt: skip
+    """Predictions, a row for each row of the data; the arguments are those of `Fit.predict`."""
+    import pandas as pd
+    from scipy.special import ndtri
+
+    if not 0 < level < 1:
+        raise ModelError(f"a confidence level lies between 0 and 1, not {level}")
+    targets = _targets(fit, newdata, new)
+    question = asked(fit, kind, latent, over, responses, len(targets.index))
+    engine = fit._engine
+    bound = engine.bound_to(targets.design)
+    names, values, spread = values_of(fit, engine, bound, targets, question, fit.free)
+    out = {name: column for name, column in zip(names, values.T)}
+    if se:
+        variance = spread + delta_variance(
+            fit, lambda free: values_of(fit, engine, bound, targets, question, free)[1]
+        )
+        half = ndtri(0.5 + level / 2)
+        out = {}
+        for name, value, error in zip(names, values.T, np.sqrt(variance).T):
+            lower, upper = _limits(value, half * error, _range(fit, question.kind, name))
+            out |= {name: value, f"{name}.se": error, f"{name}.lower": lower, f"{name}.upper": upper}
+    return pd.DataFrame(out, index=targets.index)
+
+
+def _range(fit: Fit, kind: str, name: str) -> str:
+    """Where predictions of a column lie: "unit" and "positive" numbers, or "all"."""
+    if kind == "linear":
+        return "all"
+    response = next((r for r in fit.model.responses if r.name == name), None)
+    if kind == "probabilities" or response is None:
+        return "unit"
+    family = response.family
+    if response.categories or family.has_residual:
+        return "all"
+    return "unit" if family.probabilities is not None or family.name == "beta" else "positive"
+
+
+def _limits(value: np.ndarray, half: np.ndarray, inside: str) -> tuple[np.ndarray, np.ndarray]:
+    """Confidence limits, symmetric on a scale without ends: of logits and of logarithms."""
+    if inside == "all":
+        return value - half, value + half
+    if inside == "positive":
+        factor = np.exp(half / value)
+        return value / factor, value * factor
+    with np.errstate(over="ignore"):
+        factor = np.exp(half / (value * (1 - value)))
+    odds = value / (1 - value)
+    return odds / (odds + factor), 1 / (1 + 1 / (odds * factor))
+
+
+def _targets(fit: Fit, newdata: Any, new: str) -> Targets:
+    from semgllamm.data.frames import to_frame
+    from semgllamm.data.newdata import fitted_rows, new_rows
+
+    fit.binding.need_rows("predictions")
+    if new not in ("prior", "refuse"):
+        raise ModelError(f"new units cannot be {new!r}", remedy="Use new='prior' or new='refuse'.")
+    if newdata is None:
+        return fitted_rows(fit.model, fit.diagram, fit.binding, fit.design)
+    return new_rows(fit.model, fit.diagram, fit.binding, fit.design, to_frame(newdata), new)
+
+
+def asked(fit: Fit, kind: str, latent, over, responses, n_rows: int) -> Question:
+    """Check the arguments of a prediction.
+
+    Raises
+    ------
+    ModelError
+        For a kind, a level, a latent variable or a response that there is not.
+    DataError
+        For values of a latent variable that are no numbers, or not one for each row.
+    """
+    if kind not in KINDS:
+        raise ModelError(f"predictions cannot be of kind {kind!r}", remedy=f"Kinds: {', '.join(map(repr, KINDS))}.")
+    wanted = None if responses is None else (responses,) if isinstance(responses, str) else tuple(responses)
+    known = {name for r in fit.model.responses for name in (r.name, r.answer) if name}
+    for name in wanted or ():
+        if name not in known:
+            raise ModelError(f"there is no response '{name}'", remedy=f"Responses: {', '.join(sorted(known))}.")
+    levels = range(len(fit.model.levels))
+    if kind == "marginal" and over is None:
+        over = fit.model.levels
+    averaged = frozenset(_levels(fit, over))
+    rest = frozenset(levels) - averaged
+    if isinstance(latent, Mapping):
+        if averaged:
+            raise ModelError("latent variables have values, or are averaged over, not both")
+        return Question(kind, Over(), _chosen(fit, latent, n_rows), wanted)
+    if latent not in LATENT:
+        raise ModelError(f"latent={latent!r} is not available",
+                         remedy=f"Use one of {', '.join(map(repr, LATENT))}, or values by name.")
+    given = rest if latent != "zero" else frozenset()
+    return Question("mean" if kind == "marginal" else kind, Over(given, averaged, latent == "eb-plugin"), None, wanted)
+
+
+def _levels(fit: Fit, over) -> list[int]:
+    levels = fit.model.levels
+    out = []
+    for name in (over,) if isinstance(over, str) else over or ():
+        if name not in levels:
+            raise ModelError(f"there is no level '{name}' to average over", remedy=f"Levels: {', '.join(levels)}.")
+        out.append(levels.index(name))
+    return out
+
+
+def _chosen(fit: Fit, latent: Mapping[str, Any], n: int) -> dict[str, np.ndarray]:
+    out = {}
+    for name, value in latent.items():
+        if name not in fit.model.eta:
+            raise ModelError(f"there is no latent variable '{name}'",
+                             remedy=f"Latent variables: {', '.join(fit.model.eta) or 'none'}.")
+        try:
+            array = np.asarray(value, dtype=float)
+        except (TypeError, ValueError) as failure:
+            raise DataError(f"the values of '{name}' are no numbers: {failure}") from failure
+        if array.ndim > 1 or (array.ndim == 1 and len(array) != n):
+            raise DataError(f"'{name}' has {array.size} values for {n} rows", remedy="Give one, or one for each row.")
+        if not np.isfinite(array).all():
+            raise DataError(f"the values of '{name}' are not all finite")
+        out[name] = np.broadcast_to(array, n)
+    return out
+
+
+def values_of(fit: Fit, engine: Engine, bound, targets: Targets, question: Question, free: np.ndarray):
+    """Names of the columns, predictions (rows, columns), and their posterior variances, at some parameters."""
+    inner = engine.inner(np.asarray(free, dtype=float))
+    state = bound.before_whitening(inner)
+    posterior = engine.posterior(inner) if question.over.posterior and bound.n_u else None
+    n = len(targets.index)
+    columns: dict[str, tuple[np.ndarray, np.ndarray]] = {}
+    for answer in answers_of(bound, state, question.values):
+        response = answer.responses[0]
+        if question.responses is not None and not {response.name, response.answer} & set(question.responses):
+            continue
+        names, h = _function(fit, question.kind, answer)
+        mean, variance = expectation(engine, answer, targets.unit, posterior, question.over, h)
+        for at, name, e, v in _placed(answer, names, mean, variance):
+            value, spread = columns.setdefault(name, (np.full(n, np.nan), np.zeros(n)))
+            value[at], spread[at] = e, v
+    if not columns:
+        raise ModelError("none of the rows has such a response")
+    value, spread = (np.stack([found[k] for found in columns.values()], axis=1) for k in (0, 1))
+    value[~targets.usable] = np.nan
+    spread[~targets.usable] = np.nan
+    return list(columns), value, spread
+
+
+def _function(fit: Fit, kind: str, answer: Answer) -> tuple[list[str], Callable]:
+    """Names of what is predicted, and h."""
+    response = answer.responses[0]
+    family = response.family
+    names = [r.name for r in answer.responses]
+    if kind == "linear":
+        return names, lambda nu, own, at: np.where(np.isfinite(nu), nu, 0.0)
+    if kind == "mean":
+        return names, lambda nu, own, at: family.mean(nu, own)
+    if family.probabilities is None:
+        raise ModelError(
+            f"'{response.name}' has no categories to have probabilities", remedy="Use kind='mean', or name responses."
+        )
+    if not family.is_joint:
+        names = [f"{response.name}[{label}]" for label in _labels(fit, response)]
+    return names, lambda nu, own, at: family.probabilities(nu, own)
+
+
+def _labels(fit: Fit, response) -> tuple[str, ...]:
+    from semgllamm.data import columns
+
+    if response.categories:
+        return fit.binding.labels[response.name]
+    labels = columns.response(fit.binding.frame, response.name, response.family.name, declared=True)[2]
+    return ("0", "1") if labels is None else labels
+
+
+def _placed(answer: Answer, names: list[str], mean: np.ndarray, variance: np.ndarray) -> Iterator[tuple]:
+    """(rows, column, values, variances); alternatives in long form are rows."""
+    if len(names) == 1 and answer.f.shape[1] > 1:
+        there = answer.rows >= 0
+        yield answer.rows[there], names[0], mean[there], variance[there]
+        return
+    for k, name in enumerate(names):
+        yield answer.rows[:, 0], name, mean[:, k], variance[:, k]
+
+
+def delta_variance(fit: Fit, function: Callable[[np.ndarray], np.ndarray]) -> np.ndarray:
+    """diag(J V J') with J the central differences of a function of the free parameters, in the function's shape.
+
+    Raises
+    ------
+    ModelError
+        If the fit has no standard errors.
+    """
+    V = fit._vcov_free
+    if V is None:
+        raise ModelError("this fit has no standard errors", remedy="Fit with se='standard', or use se=False.")
+    known = np.flatnonzero(~np.isnan(np.diag(V)))
+    slopes = []
+    for k in known:
+        # differences of many digits, and a curvature that does not matter
+        h = STEP * np.sqrt(V[k, k]) or STEP
+        sides = []
+        for sign in (1.0, -1.0):
+            free = np.array(fit.free, dtype=float)
+            free[k] += sign * h
+            sides.append(function(free))
+        slopes.append((sides[0] - sides[1]) / (2 * h))
+    if not slopes:
+        return np.zeros_like(function(fit.free))
+    J = np.stack(slopes, axis=-1)
+    return np.maximum(np.einsum("...a,ab,...b->...", J, V[np.ix_(known, known)], J), 0.0)

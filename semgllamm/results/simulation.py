@@ -1,0 +1,221 @@
+"""New data from a fit, or from a model text with values: answers as the columns of a DataFrame."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from semgllamm.data import columns
+from semgllamm.data.binding import Binding
+from semgllamm.data.design import CellBlock, Design
+from semgllamm.diagram.diagram import PathDiagram
+from semgllamm.diagram.families import family_in
+from semgllamm.errors import DataError, ModelError
+from semgllamm.estimation.drawing import simulated
+from semgllamm.estimation.gaussian import GaussianLikelihood
+from semgllamm.estimation.generation import answers_drawn, coordinates_drawn
+from semgllamm.estimation.nested import NestedLikelihood
+from semgllamm.estimation.predictor import Predictor, plan_tree
+from semgllamm.model.matrices import Model
+from semgllamm.model.transforms import working_parameters
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from semgllamm.results.fit import Fit
+
+__all__ = ["as_frame", "drawn_from_model", "lost", "simulate", "values_of_cells"]
+
+Missing = Mapping[str, float] | Callable[..., Any] | None
+
+
+def simulate(
+    fit: Fit, n: int | None = None, seed: int | None = None, latent: str = "prior", missing: Missing = None
+) -> pd.DataFrame:
+    """Data drawn from a fit; the arguments are those of `Fit.simulate`."""
+    import pandas as pd
+
+    fit.binding.need_rows("simulated data")
+    if latent not in ("prior", "posterior"):
+        raise ModelError(f"latent variables are not drawn from {latent!r}", remedy="Use 'prior' or 'posterior'.")
+    if n is not None and (isinstance(n, bool) or not isinstance(n, int) or n < 1):
+        raise ModelError(f"a number of data sets is a positive whole number, not {n!r}")
+    rng = np.random.default_rng(seed)
+    draw = _source(fit, latent)
+    frames = []
+    for _ in range(n or 1):
+        drawn = as_frame(fit.diagram, fit.binding, fit.design, draw(rng))
+        frames.append(lost(drawn, missing, rng, [r.name for r in fit.binding.responses]))
+    if n is None:
+        return frames[0]
+    return pd.concat(frames, keys=range(n), names=["draw", *frames[0].index.names])
+
+
+def _source(fit: Fit, latent: str) -> Callable[[np.random.Generator], list[CellBlock]]:
+    """A function of the generator that draws the answers."""
+    likelihood = fit.likelihood
+    if fit.model.classes:
+        raise ModelError("data are not drawn from models with classes yet")
+    closed = isinstance(likelihood, GaussianLikelihood)
+    if closed and latent == "prior" and not isinstance(likelihood, NestedLikelihood):
+        return lambda rng: list(simulated(likelihood, fit.free, rng).blocks)
+    engine = fit._engine if closed or latent == "posterior" else None
+    predictor = likelihood.predictor if engine is None else engine.predictor
+    inner = predictor.working.inner(fit.free) if engine is None else engine.inner(fit.free)
+    apart = predictor.apart
+
+    def draw(rng: np.random.Generator) -> list[CellBlock]:
+        u = coordinates_drawn(engine, inner, rng) if latent == "posterior" else None
+        return answers_drawn(apart, inner, rng, u)
+
+    return draw
+
+
+def drawn_from_model(
+    diagram: PathDiagram, model: Model, design: Design, binding: Binding, cells: np.ndarray, rng: np.random.Generator
+) -> pd.DataFrame:
+    """Data drawn from a lowered model at values of its cells.
+
+    Raises
+    ------
+    ModelError
+        If covariance matrices are not positive definite at these values.
+    """
+    if model.classes:
+        raise ModelError("data are not drawn from models with classes yet")
+    tree = plan_tree(model, design)
+    working = working_parameters(model, tuple(model.eta[k] for k in tree.order), None)
+    inner = working.inner_from_cells(cells)
+    if not np.allclose(working.cells(inner), cells, atol=1e-6):
+        raise ModelError("the values have a variance that is not positive, or covariances too large for the variances",
+                         remedy="Give values of a positive definite covariance matrix.")
+    predictor = Predictor(model, working, tree, design, collapse=False)
+    try:
+        blocks = answers_drawn(predictor, inner, rng)
+    except np.linalg.LinAlgError as failure:
+        raise ModelError("the values leave a covariance matrix that is not positive definite") from failure
+    return as_frame(diagram, binding, design, blocks)
+
+
+def values_of_cells(diagram: PathDiagram, model: Model) -> np.ndarray:
+    """The parameters' values in a text: start values, and 0 or, of variances, 1 for what completion adds.
+
+    Raises
+    ------
+    ModelError
+        Names the parameters of the text that have no value.
+    """
+    cells = np.full(model.n_parameters, np.nan)
+    lacking = []
+    for row, number in zip(diagram.parameters, model.rows):
+        if number < 0:
+            continue
+        if row.start is not None:
+            cells[number] = row.start
+        elif np.isnan(cells[number]):
+            if row.source == "user":
+                lacking.append((row.name, number))
+            else:
+                cells[number] = float(row.op == "~~" and row.lhs == row.rhs)
+    lacking = [name for name, number in lacking if np.isnan(cells[number])]
+    if lacking:
+        raise ModelError(f"these parameters have no value: {', '.join(lacking)}",
+                         remedy="Write it into the text, as in y ~ 0.5*x or y ~ start(0.5)*x, or into values=.")
+    return cells
+
+
+def as_frame(diagram: PathDiagram, binding: Binding, design: Design, blocks: list[CellBlock]) -> pd.DataFrame:
+    """The rows of the design in the order of the data, with the answers in place of the data's."""
+    order = np.argsort(design.kept, kind="stable")
+    frame = binding.frame.iloc[design.kept[order]].copy()
+    place = np.empty(design.n_rows, dtype=np.int64)
+    place[order] = np.arange(design.n_rows)
+    answers: dict[str, np.ndarray] = {}
+    for block in blocks:
+        if block.repeats:
+            continue
+        response = block.response
+        values = answers.setdefault(response.name, np.full(design.n_rows, np.nan))
+        if response.level:
+            code = design.codes[response.level]
+            by_unit = np.full(len(design.first_row[response.level]), np.nan)
+            by_unit[code[block.rows]] = block.y
+            here = ~np.isnan(by_unit[code])
+            values[place[here]] = by_unit[code][here]
+        else:
+            values[place[block.rows]] = block.y
+    for name, values in answers.items():
+        _write(frame, diagram, binding, name, values)
+    return frame
+
+
+def _write(frame: pd.DataFrame, diagram: PathDiagram, binding: Binding, name: str, values: np.ndarray) -> None:
+    """Answers in the type of the data's column, and what the second column says of them."""
+    response = next(r for r in binding.responses if r.name == name)
+    spec = family_in(diagram, name)
+    role = next((r for r in diagram.columns if r.target == name and r.kind == response.family.beside), None)
+    if response.family.beside == "event" and role is not None:
+        frame[role.column] = np.ones(len(frame), dtype=int)
+    if response.family.beside == "interval":
+        limits = {key: float(value) for key, value in spec.options if key in ("lower", "upper")}
+        values = np.clip(values, limits.get("lower", -np.inf), limits.get("upper", np.inf))
+        if role is not None:
+            frame[role.column] = values
+    frame[name] = _typed(binding.frame[name], values, _labels(binding, response))
+
+
+def _labels(binding: Binding, response) -> tuple[str, ...] | None:
+    if response.categories:
+        return binding.labels[response.name]
+    return columns.response(binding.frame, response.name, response.family.name, declared=True)[2]
+
+
+def _typed(like: pd.Series, values: np.ndarray, labels: tuple[str, ...] | None):
+    import pandas as pd
+
+    missing = np.isnan(values)
+    if labels is not None:
+        # the data's own value of each label
+        known = {f"{v:.0f}" if isinstance(v, float) else str(v): v for v in like.dropna().unique()}
+        found = [None if lost else known[labels[int(v)]] for v, lost in zip(values, missing)]
+        if isinstance(like.dtype, pd.CategoricalDtype):
+            return pd.Categorical(found, dtype=like.dtype)
+        if missing.any() and like.dtype.kind in "iub":
+            return np.array([np.nan if v is None else v for v in found], dtype=float)
+        return np.array(found, dtype=like.dtype)
+    if like.dtype.kind in "iu" and not missing.any() and (values % 1 == 0).all():
+        return values.astype(like.dtype)
+    return values
+
+
+def lost(frame: pd.DataFrame, missing: Missing, rng: np.random.Generator, responses: list[str]) -> pd.DataFrame:
+    """The frame with values missing.
+
+    Raises
+    ------
+    DataError
+        For an unknown column, or a share that is none.
+    """
+    import pandas as pd
+
+    if missing is None:
+        return frame
+    if callable(missing):
+        out = missing(frame, rng)
+        if not isinstance(out, pd.DataFrame):
+            raise DataError(f"missing= gives {type(out).__name__}, not the DataFrame with its missing values")
+        return out
+    if not isinstance(missing, Mapping):
+        raise DataError(f"missing={missing!r} is no mapping of columns to shares",
+                        remedy='Write missing={"y": 0.2}, or give a function.')
+    frame = frame.copy()
+    for name, share in missing.items():
+        if name not in responses:
+            known = ", ".join(responses)
+            raise DataError(f"there is no response '{name}' to be missing", remedy=f"Responses: {known}.")
+        if isinstance(share, bool) or not isinstance(share, int | float) or not 0 <= share < 1:
+            raise DataError(f"the share of '{name}' that is missing is {share!r}", remedy="Give a number from 0 to 1.")
+        frame[name] = frame[name].mask(rng.random(len(frame)) < share)
+    return frame
