@@ -419,7 +419,7 @@ def _likelihood(diagram, model, design, constraint, quadrature, settings, reques
 def _check_starts(n_starts, model) -> None:
     if n_starts is None:
         return
-    if not model.classes:
+    if all(variable.summed for variable in model.classes):
         raise ModelError("n_starts is for models with categorical latent variables", remedy="Leave it out.")
     if isinstance(n_starts, bool) or not isinstance(n_starts, int) or n_starts < 1:
         raise EstimationError(f"n_starts cannot be {n_starts!r}", remedy="Give a whole number, 1 or more.")
@@ -635,7 +635,7 @@ def _bound(
     """(completed diagram, Model, Design, Binding, warnings): a model text and its data, bound to each other."""
     from semgllamm.data.binding import bind
     from semgllamm.data.design import design as bind_cells
-    from semgllamm.data.design import holes, notes_of_holes
+    from semgllamm.data.design import holes, notes_of_holes, values_to_sum
     from semgllamm.data.frames import to_frame
     from semgllamm.data.moments import SampleMoments
     from semgllamm.diagram.checks import check, check_against_columns, check_estimable, check_residuals
@@ -644,7 +644,7 @@ def _bound(
     from semgllamm.diagram.nominal import by_category, families_of_choices
     from semgllamm.estimation.gaussian import has_closed_form, is_gaussian
     from semgllamm.model.lower import lower
-    from semgllamm.model.missing_covariates import with_missing_covariates
+    from semgllamm.model.missing_covariates import with_missing_covariates, with_summed_covariates
 
     _check_switches(switches)
     diagram = _diagram(model, constraints)
@@ -703,6 +703,15 @@ def _bound(
             )
         if missing == "ml" and not model.classes and len(patterns := holes(model, binding)) > 1:
             model = with_missing_covariates(model, patterns)
+        if missing == "ml" and not model.classes and (names := values_to_sum(model, binding)):
+            if len(model.holes) > 1:
+                raise ModelError(
+                    f"some missing covariates are integrated out and others summed over: {', '.join(names)}; both at "
+                    "once cannot be fitted yet",
+                    remedy="Leave rows out that lack one of them.",
+                )
+            model = with_summed_covariates(model, names)
+        if len(model.holes) > 1 or any(variable.summed for variable in model.classes):
             binding = replace(binding, notes=(*binding.notes, *notes_of_holes(model, binding)))
         cells = bind_cells(model, completed, binding, missing)
     elif parted and fixed_x:

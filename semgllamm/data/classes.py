@@ -10,7 +10,7 @@ import numpy as np
 
 from semgllamm.data import columns
 from semgllamm.data.frames import column
-from semgllamm.errors import DataError
+from semgllamm.errors import DataError, ModelError
 from semgllamm.model.matrices import ClassVariable, Model
 
 if TYPE_CHECKING:
@@ -78,9 +78,36 @@ def in_patterns(design: Design, model: Model) -> Design:
             case=None if block.case is None else block.case + p * n,
         )  # fmt: skip
 
+    columns_of = {name: np.tile(values, P) for name, values in design.columns.items()}
+    blocks = [moved(block, p) for block in design.blocks for p in range(P)]
+    for v, variable in enumerate(model.classes):
+        if variable.summed:
+            missing = np.flatnonzero(design.known[variable.name] < 0)
+            for p, pattern in enumerate(model.patterns):
+                columns_of[variable.name][missing + p * n] = pattern[v]
+            blocks = [
+                _with_value(block, model.patterns[block.group % P][v], missing + block.group % P * n, design, P)
+                if block.response.name == variable.name else block
+                for block in blocks
+            ]  # fmt: skip
     return replace(
         design, n_rows=P * n, codes=tuple(codes), first_row=tuple(first_row),
-        blocks=tuple(moved(block, p) for block in design.blocks for p in range(P)),
-        columns={name: np.tile(values, P) for name, values in design.columns.items()},
+        blocks=tuple(blocks), columns=columns_of,
         group_of=np.concatenate([design.group_of * P + p for p in range(P)]),
+    )  # fmt: skip
+
+
+def _with_value(block: CellBlock, value: int, missing: np.ndarray, design: Design, patterns: int) -> CellBlock:
+    """A block of a covariate that is summed over, with the rows that lack it where it is about the pattern's value."""
+    mine = missing[design.group_of[missing % design.n_rows] == block.group // patterns]
+    if not mine.size or (block.response.categories and block.category != value):
+        return block
+    if np.any(block.offset):
+        raise ModelError(f"'{block.response.name}' is missing in some rows and has an offset: it cannot be summed over")
+    rows = np.concatenate([block.rows, mine])
+    order = np.argsort(rows, kind="stable")
+    extra = np.ones(mine.size)
+    return replace(
+        block, rows=rows[order], y=np.concatenate([block.y, value * extra])[order],
+        trials=np.concatenate([block.trials, extra])[order], offset=np.zeros(len(rows)),
     )  # fmt: skip

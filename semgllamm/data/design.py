@@ -14,9 +14,9 @@ from semgllamm.data.classes import known_classes
 from semgllamm.diagram.diagram import PathDiagram
 from semgllamm.errors import DataError, ModelError
 from semgllamm.model.matrices import Model, Response
-from semgllamm.model.missing_covariates import integrable
+from semgllamm.model.missing_covariates import integrable, summable
 
-__all__ = ["CellBlock", "Design", "design", "holes", "notes_of_holes", "parted"]
+__all__ = ["CellBlock", "Design", "design", "holes", "notes_of_holes", "parted", "values_to_sum"]
 
 
 @dataclass(frozen=True)
@@ -177,7 +177,8 @@ def design(
                 total = total + read(frame, role.column)[order]
         offsets[response.name] = total
     hole = _patterns_of_holes(model, binding)[order]
-    for name in frozenset().union(*model.holes):
+    summed = [variable.name for variable in model.classes if variable.summed]
+    for name in (*frozenset().union(*model.holes), *summed):
         values[name] = np.nan_to_num(values[name])  # never looked up where it is missing
     missing_by_column = {name: np.isnan(array) for name, array in values.items()}
     lost = np.zeros(n, dtype=bool)
@@ -261,6 +262,7 @@ def design(
         variable.name: known_classes(frame, variable, binding.units, binding.levels)[kept]
         for variable in model.classes if variable.known is not None
     }  # fmt: skip
+    known |= {name: np.nan_to_num(binding.values[name][kept], nan=-1).astype(np.int64) for name in summed}
     return Design(
         kept.size, n, kept, tuple(kept_codes), tuple(first_row), tuple(blocks), values, tuple(left_out), group_of,
         known=known,
@@ -280,13 +282,19 @@ def holes(model: Model, binding: Binding) -> tuple[frozenset[str], ...]:
     return (frozenset(), *sorted(patterns - {frozenset()}, key=lambda p: (len(p), sorted(p))))
 
 
+def values_to_sum(model: Model, binding: Binding) -> tuple[str, ...]:
+    """The categorical covariates that have a model and are missing somewhere."""
+    return tuple(name for name in summable(model) if np.isnan(binding.values[name]).any())
+
+
 def notes_of_holes(model: Model, binding: Binding) -> list[str]:
     """What the report says of covariates that are integrated out."""
-    names = sorted(frozenset().union(*model.holes))
+    summed = (variable.name for variable in model.classes if variable.summed)
+    names = [*sorted(frozenset().union(*model.holes)), *summed]
     counts = [f"{name} in {int(np.isnan(binding.values[name]).sum())} rows" for name in names]
     return [
-        f"missing covariates are integrated out: {', '.join(counts)}; their density counts where they are seen, so the "
-        "log-likelihood does not compare with that of complete rows"
+        f"missing covariates are integrated (summed) out: {', '.join(counts)}; their density counts where they are "
+        "seen, so the log-likelihood does not compare with that of complete rows"
     ]
 
 

@@ -67,7 +67,7 @@ def maximum_likelihood(
     closed = isinstance(likelihood, GaussianLikelihood)
     doubts = check_samples(likelihood) if closed else ()
     found = None
-    if isinstance(likelihood, MixtureLikelihood):
+    if isinstance(likelihood, MixtureLikelihood) and not all(v.summed for v in likelihood.model.classes):
         n_starts = N_STARTS if request.n_starts is None else request.n_starts
         start, found = search(likelihood, diagram, settings, n_starts, rule.points, progress, begin)
     else:

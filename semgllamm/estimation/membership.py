@@ -50,6 +50,8 @@ class Membership:
         self.n, self.width = len(kept), len(classes)
         self.variables = [v for v, variable in enumerate(model.classes) if variable.level == level]
         self.classes = classes
+        # values of missing covariates, whose probabilities are densities of responses
+        self.summed = {v for v in self.variables if model.classes[v].summed}
         self.counts = {v: len(model.classes[v].classes) for v in self.variables}
         rows = design.first_row[level][kept]
         group_of = design.group_of[rows]
@@ -104,6 +106,8 @@ class Membership:
         """Σ over the level's variables of log π, (n, h); −∞ where a class is known to be another."""
         total = self.known.copy()
         for v in self.variables:
+            if v in self.summed:
+                continue
             eta = self.logits(v, values)
             total += np.take_along_axis(eta, self.classes[None, :, v, None], axis=2)[:, :, 0] - log_sum(eta)
         return total

@@ -49,6 +49,12 @@ def check_mixture(model: Model, design: Design, tree: Tree) -> None:
     for k in tree.order:
         if model.eta_level[k] > lowest:
             name = next(v.name for v in model.classes if v.level == lowest)
+            if model.classes[0].summed:
+                raise ModelError(
+                    f"'{name}' is missing in some rows, and cannot be summed over below the latent variable "
+                    f"'{model.eta[k]}' of a higher level yet",
+                    remedy=f"Leave rows without '{name}' out, or their missing values with it: missing='listwise'.",
+                )
             raise ModelError(
                 f"'{model.eta[k]}' varies over units of '{model.levels[model.eta_level[k]]}', above the classes of "
                 f"'{name}': a continuous latent variable above a categorical one cannot be fitted yet",

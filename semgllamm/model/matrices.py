@@ -103,13 +103,15 @@ class Response:
 @dataclass(frozen=True, slots=True)
 class ClassVariable:
     """A categorical latent variable with its classes, its level (index into the model's levels), the column of known
-    classes if there is one, and the latent variables of which its classes are the mass points."""
+    classes if there is one, and the latent variables of which its classes are the mass points; or a covariate that is
+    `summed` over where it is missing, whose classes are its values."""
 
     name: str
     classes: tuple[str, ...]
     level: int = 0
     known: str | None = None
     masses_of: tuple[str, ...] = ()
+    summed: bool = False
 
 
 @dataclass(frozen=True)

@@ -4,18 +4,21 @@
 
 in the rows without x, which get matrices of their own with the same parameters: β stands in Λ or B, γ in Γ, the
 loadings of x in B, its residual variance in Ψ (Skrondal and Rabe-Hesketh 2004, section 4.2.3). The density of x counts
-where it is seen.
+where it is seen. A binary or ordinal x is summed over, Σ_x f(x | z) f(y | x), as the classes of a mixture are.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
+from itertools import product
 
 from semgllamm.errors import ModelError
-from semgllamm.model.matrices import Cell, Matrices, Model
+from semgllamm.model.matrices import Cell, ClassVariable, Matrices, Model
 
-__all__ = ["integrable", "latent_of", "with_missing_covariates"]
+__all__ = ["integrable", "latent_of", "summable", "with_missing_covariates", "with_summed_covariates"]
+
+MOST_PATTERNS = 64  # of values of missing covariates
 
 
 def latent_of(name: str) -> str:
@@ -95,3 +98,32 @@ def _refuse_other_uses(group: Matrices, missing: frozenset[str]) -> None:
                 f"'{name}' is missing in some rows, and its residual covaries with '{cell.column}'",
                 remedy=f"Let one of them cause the other: {cell.column} ~ {name}.",
             )
+
+
+def summable(model: Model) -> tuple[str, ...]:
+    """The binary and ordinal responses of rows that predict others, and may be summed over where they are missing."""
+    effects = {c.column for g in model.groups for c in (*g.beta, *g.Gamma)}
+    effects |= {part for g in model.groups for c in (*g.beta, *g.Gamma) for part in c.column.split(":")}
+    return tuple(
+        r.name for r in model.responses
+        if r.name in effects and r.level == 0 and r.family.name in ("bernoulli", "ordinal")
+    )  # fmt: skip
+
+
+def with_summed_covariates(model: Model, names: Sequence[str]) -> Model:
+    """The model in which missing covariates are classes of their rows: one pattern for each combination of values.
+
+    In a pattern the rows without x have its value, and its density is that of the response x.
+    """
+    classes = tuple(
+        ClassVariable(name, tuple(map(str, range(max(model.response(name).categories, 2)))), summed=True)
+        for name in names
+    )
+    patterns = tuple(product(*(range(len(variable.classes)) for variable in classes)))
+    if len(patterns) > MOST_PATTERNS:
+        raise ModelError(
+            f"the missing values of {', '.join(names)} have {len(patterns)} combinations, more than {MOST_PATTERNS}",
+            remedy="Leave rows out that lack one of them.",
+        )
+    groups = tuple(group for group in model.groups for _ in patterns)
+    return replace(model, groups=groups, classes=classes, patterns=patterns)

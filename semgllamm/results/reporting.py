@@ -58,6 +58,7 @@ def report(
             std_all=std_all,
         )
         (definitions if row["op"] == ":=" else estimates).append(record)
+    latent_classes = [v for v, variable in enumerate(model.classes) if not variable.summed]
     counts = design.response_counts
     dims = {
         level: sum(1 for k in fit.tree.order if model.levels[model.eta_level[k]] == level)
@@ -110,8 +111,8 @@ def report(
         weights=fit.request.weights,
         parameters=tuple(estimates),
         definitions=tuple(definitions),
-        classes=tuple(class_sizes(fit)) if model.classes else (),
-        entropy=tuple((variable.name, entropy(fit, v)) for v, variable in enumerate(model.classes)),
+        classes=tuple(class_sizes(fit)) if latent_classes else (),
+        entropy=tuple((model.classes[v].name, entropy(fit, v)) for v in latent_classes),
         icc=tuple(icc),
         notes=tuple(dict.fromkeys(notes)),
         warnings=fit.warnings,

@@ -4,6 +4,8 @@ import numpy as np
 import pandas as pd
 import pytest
 from brute_force import Unit, log_density, log_integral, log_likelihood
+from mixtures import walk_mixture
+from scipy.special import log_expit, logsumexp
 from scipy.stats import norm
 from walk import differences, walk
 
@@ -142,3 +144,75 @@ def test_recovery():
         found.append((table.loc[("u", "~", "x"), "est"] - 0.9) / table.loc[("u", "~", "x"), "se"])
     assert abs(np.mean(found)) < 3 / np.sqrt(40)
     assert 0.7 < np.std(found) < 1.3
+
+
+# ---- values that are summed over
+
+
+def categorical(n=40, seed=6):
+    rng = np.random.default_rng(seed)
+    z = rng.normal(size=n)
+    b = 1.0 * (rng.random(n) < 1 / (1 + np.exp(-0.3 - 0.8 * z)))
+    o = 1.0 * np.digitize(z + rng.logistic(size=n), [-1.0, 0.8])
+    frame = pd.DataFrame({"z": z, "b": b, "o": o})
+    for k in (1, 2, 3):
+        frame[f"u{k}"] = 1.0 * (rng.random(n) < 1 / (1 + np.exp(0.3 - 0.9 * b - 0.4 * o)))
+    return frame.assign(b=frame.b.mask(rng.random(n) < 0.3), o=frame.o.mask(rng.random(n) < 0.3))
+
+
+SUMMED = {
+    "binary": f"b ~ z {BINARY}\nu1 ~ b + z {BINARY}",
+    "probit, and a product": f"b ~ z @family(bernoulli(probit))\nu1 ~ b + b:z {BINARY}",
+    "ordinal": f"o ~ z @family(ordinal(logit))\nu1 ~ o {BINARY}",
+    "two": f"b ~ o {BINARY}\no ~ z @family(ordinal(logit))\nu1 ~ b + o {BINARY}",
+    "of a factor": f"b ~ z {BINARY}\nf =~ u1 + u2 + u3 {BINARY}\nf ~ b",
+}
+
+
+@pytest.mark.parametrize("name", SUMMED)
+def test_derivatives_where_values_are_summed_over(name):
+    walk = walk_mixture(SUMMED[name], categorical())
+    likelihood, points = walk.likelihood, walk.points(15)
+    at = walk.somewhere(1)
+    score = likelihood.score(at, points)[1]
+    np.testing.assert_allclose(score, differences(lambda x: likelihood.value(x, points), at), atol=2e-6, rtol=1e-6)
+    information = likelihood.louis(at, points)[2]
+    columns = [
+        (likelihood.score(at + h, points)[1] - likelihood.score(at - h, points)[1]) / 2e-4
+        for h in 1e-4 * np.eye(len(at))
+    ]
+    np.testing.assert_allclose(information, -np.array(columns), atol=2e-3 if likelihood.levels else 1e-5, rtol=1e-5)
+
+
+def test_binary_and_ordinal_by_hand():
+    frame = categorical()
+    walk = walk_mixture(SUMMED["two"], frame)
+    rng = np.random.default_rng(3)
+    values = {name: rng.normal() for name in walk.likelihood.model.names}
+    values |= {"o|t1": -0.6, "o|t2": 0.9}
+    total = 0.0
+    for row in frame.itertuples():
+        parts = []
+        for b in (0.0, 1.0) if np.isnan(row.b) else (row.b,):
+            for o in (0.0, 1.0, 2.0) if np.isnan(row.o) else (row.o,):
+                of_o = log_density("ordinal(logit)", o, values["o~z"] * row.z, kappa=(-0.6, 0.9))
+                of_b = log_expit((2 * b - 1) * (values["b~1"] + values["b~o"] * o))
+                of_u = log_expit((2 * row.u1 - 1) * (values["u1~1"] + values["u1~b"] * b + values["u1~o"] * o))
+                parts.append(of_o + of_b + of_u)
+        total += float(logsumexp(parts))
+    assert walk.likelihood.value(walk.free(values), ()) == pytest.approx(total, abs=1e-10)
+
+
+def test_a_fit_that_sums_uses_all_rows():
+    frame = categorical(300)
+    fit = sg.fit(SUMMED["binary"], frame)
+    assert fit.converged
+    assert fit.nobs == 300
+    assert "Classes:" not in str(fit.summary())
+    assert f"b in {int(frame.b.isna().sum())} rows" in " ".join(str(fit.summary()).split())
+
+
+def test_not_below_a_latent_variable_of_clusters_yet():
+    frame = categorical().assign(school=np.repeat(range(10), 4))
+    with pytest.raises(sg.ModelError, match=r"cannot be summed over below .*school"):
+        sg.fit(f"b ~ z {BINARY}\nu1 ~ b + (1 | school) {BINARY}", frame)
