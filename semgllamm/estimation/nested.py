@@ -79,6 +79,13 @@ class InNestedUnits:
             self._observed = key, found
         return self._observed[1].copy()
 
+    def louis(self, free, points=()) -> tuple[float, np.ndarray, np.ndarray]:
+        """log L, its derivative, and the expected information, by which a search makes its first steps (Fisher 1925)."""
+        loglik, gradient = self.score(free)
+        if not np.isfinite(loglik):
+            return loglik, gradient, np.full((self.n_free, self.n_free), np.nan)
+        return loglik, gradient, self.information(free, expected=True)
+
     def on_cells(self, information: np.ndarray) -> np.ndarray:
         """Information about the free parameters from that about the cells."""
         return information if self.identity else self.K.T @ information @ self.K

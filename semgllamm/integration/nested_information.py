@@ -306,8 +306,8 @@ class _Above:
         change = alpha[:, :, :paths].swapaxes(1, 2)[:, :, :, None] * g[:, :, None, :]
         B[:, :paths] -= change + change.swapaxes(2, 3)
         weights = sums[:, some]
-        Y_here = (weights @ B.reshape(len(some), -1)).reshape(len(parents), c, d, d)
-        N_here = (weights @ change.reshape(len(some), -1)).reshape(len(parents), paths, d, d)
+        Y_here = (weights @ B.reshape(len(some), c * d * d)).reshape(len(parents), c, d, d)
+        N_here = (weights @ change.reshape(len(some), paths * d * d)).reshape(len(parents), paths, d, d)
         place = np.full(self.strata[1].n, -1)
         place[parents] = np.arange(len(parents))
         cells = np.flatnonzero(place[rows.parent] >= 0)
@@ -380,7 +380,7 @@ class _Known:
 
 def _traces(left: np.ndarray, right: np.ndarray) -> np.ndarray:
     """Σ tr L_a R_b over a stack, (a, b), of (n, a, i, j) and (n, b, j, i)."""
-    n, a = left.shape[:2]
-    one = np.ascontiguousarray(left.swapaxes(0, 1)).reshape(a, -1)
-    other = np.ascontiguousarray(right.swapaxes(2, 3).swapaxes(0, 1)).reshape(right.shape[1], -1)
-    return one @ other.T
+    n, a, i, j = left.shape
+    b = right.shape[1]
+    one = left.swapaxes(0, 1).reshape(a, n * i * j)
+    return one @ right.swapaxes(2, 3).swapaxes(0, 1).reshape(b, n * i * j).T

@@ -303,3 +303,33 @@ def test_the_definition_is_that_of_the_likelihood():
         cells = some_cells(likelihood)
         total = sum(log_density(y, mean, Sigma) for y, mean, Sigma, *_ in definition(likelihood, cells))
         assert likelihood.value(cells) == pytest.approx(total, abs=1e-8)
+
+
+def test_expected_information_of_complete_clusters_is_that_of_their_moments():
+    data = sg.load_dataset("demo_twolevel")
+    text = "level: 1\nfw =~ y1 + y2 + y3\nfw ~ x1 + x2\nlevel: 2\nfb =~ y1 + y2 + y3\nfb ~ w1\n"
+    fit = sg.sem(text, data, cluster="cluster")
+    nested = NestedLikelihood(fit.model, fit.design)
+    for free in (fit.free, fit.free + 0.05):
+        expected = fit.likelihood.information(free, expected=True)
+        assert nested.information(free, expected=True) == pytest.approx(expected, rel=1e-9, abs=1e-9 * expected.max())
+
+
+def test_expected_information_is_refused_where_it_does_not_fit(monkeypatch):
+    from semgllamm.errors import EstimationError
+    from semgllamm.integration import nested_information
+
+    likelihood = bound(MODELS["three levels"], holed())
+    cells = some_cells(likelihood)
+    assert likelihood.has_expected
+    monkeypatch.setattr(nested_information, "LARGEST", 100)
+    assert not likelihood.has_expected
+    with pytest.raises(EstimationError, match="the expected information needs matrices of"):
+        likelihood.information(cells, expected=True)
+
+
+def test_random_effects_without_paths():
+    likelihood = bound("g1 ~ w\n@level(class)\ng1 ~~ g1", holed())
+    cells = some_cells(likelihood)
+    expected = by_definition(likelihood, cells)
+    assert likelihood.information(cells, expected=True) == pytest.approx(expected, abs=1e-10 * expected.max())
