@@ -80,7 +80,7 @@ class InNestedUnits:
         return self._observed[1].copy()
 
     def louis(self, free, points=()) -> tuple[float, np.ndarray, np.ndarray]:
-        """log L, its derivative, and the expected information, by which a search makes its first steps (Fisher 1925)."""
+        """log L, its derivative, and the expected information, by which a search makes its first steps."""
         loglik, gradient = self.score(free)
         if not np.isfinite(loglik):
             return loglik, gradient, np.full((self.n_free, self.n_free), np.nan)

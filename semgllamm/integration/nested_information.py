@@ -4,9 +4,10 @@ Of y ~ N(μ, Σ) of a unit of the highest level it is, about cells a and b,
 
     μ_a'Σ⁻¹μ_b + ½ tr Σ⁻¹Σ_aΣ⁻¹Σ_b,
 
-subscripts being derivatives. Given all disturbances u ~ N(0, V) above the rows, rows are independent, y_i ~ N(Z_i u, C_i),
-W_i = C_i⁻¹; responses y_h = Hu of units above are known with u. With C = HVH' and G = VH'C⁻¹ of these and N = I − GH,
-u given y_h has the covariance matrix U = NV, and y_h and y_i − Z_i G y_h are independent. With Z_i G held, derivatives are
+subscripts being derivatives. Given all disturbances u ~ N(0, V) above the rows, rows are independent, with covariance
+matrices C_i = W_i⁻¹ and loadings Z_i on u; responses y_h = Hu of units above are known with u. With C = HVH' and
+G = VH'C⁻¹ of these and N = I − GH, u given y_h has the covariance matrix U = NV, and y_h and y_i − Z_i G y_h are
+independent. With Z_i G held, derivatives are
 
     C_a = H_aVH' + HV_aH' + HVH_a',   D_a = V_aH' + VH_a' − GC_a,   U_a = NV_aN' − GH_aU − UH_a'G'
 
@@ -297,7 +298,7 @@ class _Above:
         rows, here = self.strata[0], self.levels[0]
         c, paths, kappa, d = graph.n_moving, graph.n_path, _kappa(evaluation), len(here.above)
         sums = rows.kinds_to_parents[parents]
-        some, kinds = np.unique(sums.indices, return_inverse=True)
+        some = np.unique(sums.indices)
         f, Zt, W = _Forms.of(evaluation, 0, some), here.H_up[some].swapaxes(1, 2), here.C_inv[some]
         alpha, beta, g = Zt @ (W @ f.a), Zt @ (W @ f.b), f.g[:, :, here.above]
         first = (alpha[:, :, :c] * kappa).swapaxes(1, 2)[:, :, :, None]
