@@ -21,7 +21,8 @@ from semgllamm.errors import EstimationError
 from semgllamm.estimation.information import Curvature, differences, louis_points
 from semgllamm.estimation.settings import Settings
 
-__all__ = ["Climber", "Evaluations", "Likelihood", "Point", "Progress", "Step", "Stopped", "climb", "nearer"]
+__all__ = ["Climber", "Evaluations", "Likelihood", "Point", "Progress", "Step", "Stopped", "climb", "damping_after",
+           "nearer"]  # fmt: skip
 
 Progress = Callable[[int, float, float, float], None]
 
@@ -452,11 +453,11 @@ def newton(climber: Climber, free: np.ndarray, points: tuple[int, ...], until: f
             return here, False
         length = np.linalg.norm(step)
         part = np.linalg.norm(there.free - here.free) / length if length else 1.0
-        damping = _damped(damping, part)
+        damping = damping_after(damping, part)
         here, before = there, decrement
 
 
-def _damped(damping: float, part: float) -> float:
+def damping_after(damping: float, part: float) -> float:
     """μ after a step of which a part led uphill."""
     if part < SHORT:
         return max(DAMPED, 10 * damping)

@@ -8,7 +8,7 @@ import semgllamm as sg
 from semgllamm.estimation.drawing import answered_by, independent_level, simulated
 from semgllamm.estimation.resampling import Refit
 
-N = 300
+N = 200
 
 
 def scores(fit, n=N, seed=1):
@@ -60,7 +60,7 @@ def test_scores_of_nested_units(model):
     assert ratio.mean() == pytest.approx(1.0, abs=0.15)
 
 
-def pairs(n=80, seed=3):
+def pairs(n=60, seed=3):
     rng = np.random.default_rng(seed)
     unit = np.repeat(np.arange(n), 4)
     u = rng.normal(size=n)[unit]
@@ -86,9 +86,12 @@ def test_scores_of_the_engine(model):
     fit = sg.fit(text, pairs(), family={"count": "poisson"} if "count" in text else None)
     assert fit.converged
     drawn = scores(fit)
+    # the slope of a standard deviation of zero is zero
+    inside = drawn.std(axis=0) > 0
+    drawn = drawn[:, inside]
     assert np.abs(drawn.mean(axis=0) / drawn.std(axis=0) * np.sqrt(N)).max() < 4
     # the variance of the score is the information, here that of the estimates
-    observed = np.diag(fit.information)
+    observed = np.diag(fit.information)[inside]
     assert (drawn.var(axis=0) / observed).mean() == pytest.approx(1.0, abs=0.3)
 
 
