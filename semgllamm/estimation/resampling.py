@@ -383,6 +383,11 @@ def _without_script() -> Iterator[None]:
 
 
 def _check(likelihood: GaussianLikelihood | Likelihood, kind: str) -> None:
+    if _model(likelihood).classes:
+        raise EstimationError(
+            "no bootstrap samples are drawn of models with categorical latent variables yet",
+            remedy="Use se='robust' for standard errors that rest on the sample.",
+        )
     if not isinstance(likelihood, GaussianLikelihood):
         return
     if any(s.weight is not None for s in likelihood.samples):
