@@ -21,7 +21,8 @@ from semgllamm.errors import EstimationError
 from semgllamm.estimation.information import Curvature, differences, louis_points
 from semgllamm.estimation.settings import Settings
 
-__all__ = ["Climber", "Evaluations", "Likelihood", "Point", "Progress", "Step", "Stopped", "climb", "nearer"]
+__all__ = ["Climber", "Evaluations", "Likelihood", "Point", "Progress", "Step", "Stopped", "climb", "damping_after",
+           "nearer"]  # fmt: skip
 
 Progress = Callable[[int, float, float, float], None]
 
@@ -37,6 +38,7 @@ FAR = 0.01  # step, relative to the way so far, that is not short
 # and than differences
 SHALLOW, DEEP = 2, 4
 STEADY = 1e-13  # decrement from which a step changes no digit
+SCORED = 1e-2  # decrement down to which steps are by the expected information, where the observed one is dear
 FRESH = 1e-8  # decrement within which the information does not change in the digits that are printed
 
 
@@ -65,7 +67,8 @@ class Likelihood(Protocol):
         Whether Louis' information is available.
 
     A likelihood whose parameters have units of their own may have a method ``steps(free)``: how far to move each of
-    them for differences of the score.
+    them for differences of the score. One with ``has_expected`` offers the expected information in place of Louis', and
+    the observed one, by differences of its own, as ``information(free)``.
     """
 
     n_free: int
@@ -246,6 +249,12 @@ class Climber:
 
     def differenced(self, here: Point) -> Point:
         """The same point with the information from differences of the total score."""
+        if self.has_expected:
+            before = self.likelihood.evaluations
+            information = self.likelihood.information(here.free)
+            scores = self.evaluations.scores + self.likelihood.evaluations - before
+            self.evaluations = self.evaluations._replace(scores=scores)
+            return self._checked(here, information)
 
         def gradient(free):
             self.evaluations = self.evaluations._replace(scores=self.evaluations.scores + 1)
@@ -253,7 +262,9 @@ class Climber:
             return slope if np.isfinite(loglik) else np.full(free.size, np.nan)
 
         steps = getattr(self.likelihood, "steps", None)
-        information = differences(gradient, here.free, None if steps is None else steps(here.free))
+        return self._checked(here, differences(gradient, here.free, None if steps is None else steps(here.free)))
+
+    def _checked(self, here: Point, information: np.ndarray) -> Point:
         if not np.isfinite(information).all():
             bad = np.flatnonzero(~np.isfinite(information).all(axis=1))
             names = tuple(self.likelihood.names[i] for i in bad)
@@ -265,6 +276,11 @@ class Climber:
         if self.likelihood.exact and self.likelihood.has_louis and self._depth <= DEEP:
             return self.louis(here.free, here.points)
         return self.differenced(here)
+
+    @property
+    def has_expected(self) -> bool:
+        """Whether the expected information guides the first steps."""
+        return getattr(self.likelihood, "has_expected", False)
 
     @property
     def _depth(self) -> float:
@@ -409,6 +425,10 @@ def climb(climber: Climber, free: np.ndarray, points: tuple[int, ...], until: fl
         here, arrived = newton(climber, free, points, until)
         if arrived:
             return here
+    elif climber.has_expected:
+        here, arrived = newton(climber, free, points, max(until, SCORED))
+        if not arrived:
+            here = bfgs(climber, here.free, points, max(until, NOISE))
     else:
         here = bfgs(climber, free, points, max(until, NOISE))
     return polish(climber, here, until)
@@ -433,11 +453,11 @@ def newton(climber: Climber, free: np.ndarray, points: tuple[int, ...], until: f
             return here, False
         length = np.linalg.norm(step)
         part = np.linalg.norm(there.free - here.free) / length if length else 1.0
-        damping = _damped(damping, part)
+        damping = damping_after(damping, part)
         here, before = there, decrement
 
 
-def _damped(damping: float, part: float) -> float:
+def damping_after(damping: float, part: float) -> float:
     """μ after a step of which a part led uphill."""
     if part < SHORT:
         return max(DAMPED, 10 * damping)

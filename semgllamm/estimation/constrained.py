@@ -8,6 +8,8 @@ at the maximum (Karush 1939; Kuhn & Tucker 1951), J being the information. Each 
 quadratic with slope g and curvature W under the linearised constraints, and is shortened until it raises
 
     log L(ϑ) − Σ_j μ_j |violation of h_j|,   μ_j > |λ_j|.
+
+Where only a small part of a step does so, the next ones are damped as those without constraints are.
 """
 
 from __future__ import annotations
@@ -18,7 +20,18 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from semgllamm.errors import ModelError
-from semgllamm.estimation.ascent import DEEP, FRESH, NOISE, SUFFICIENT, Climber, Point, Stopped, climb
+from semgllamm.estimation.ascent import (
+    CAUTIOUS,
+    DEEP,
+    FRESH,
+    NOISE,
+    SUFFICIENT,
+    Climber,
+    Point,
+    Stopped,
+    climb,
+    damping_after,
+)
 from semgllamm.estimation.information import SINGULAR, NullDirection
 from semgllamm.estimation.optimise import Optimum, evaluated_cold, interrupted, optimum_at, over_saddles
 from semgllamm.estimation.quadratic import DEPENDENT, ConstrainedStep, Tangent, constrained_step
@@ -295,6 +308,7 @@ def _climb(
     here = climber.begin(climber.known(free, points) or evaluate(free, points))
     multipliers, penalty = np.zeros(len(restrictions)), np.zeros(len(restrictions))
     before, surveyed = np.inf, np.inf
+    damping = CAUTIOUS if climber.has_feedback else 0.0
     fresh = here.information is not None
     while True:
         if here.information is None:
@@ -317,7 +331,11 @@ def _climb(
                 return here, step
             here, before = replace(here, information=None), np.inf
             continue
-        there = _search(restrictions, climber, here, step, penalty, evaluate)
+        taken = step
+        if damping:
+            taken = _programme(restrictions, climber, here, multipliers, damping)
+            penalty = np.maximum(penalty, STEEPER * np.abs(taken.multipliers))
+        there = _search(restrictions, climber, here, taken, penalty, evaluate)
         if there is None:
             if not fresh or by_louis:
                 # the matrix is old, or Louis' with few points, which may be no guide
@@ -327,6 +345,8 @@ def _climb(
             if step.decrement <= NOISE and restrictions.hold(here.free, TOUCHES):
                 return here, step
             raise Stopped("no step leads uphill within the constraints, although the gradient is not zero")
+        length = np.linalg.norm(taken.step)
+        damping = damping_after(damping, np.linalg.norm(there.free - here.free) / length if length else 1.0)
         fresh = by_louis
         if not by_louis:
             fast = step.decrement < 0.1 * before
@@ -334,7 +354,9 @@ def _climb(
         here, before = there, step.decrement
 
 
-def _programme(restrictions, climber: Climber, here: Point, multipliers: np.ndarray) -> ConstrainedStep:
+def _programme(
+    restrictions, climber: Climber, here: Point, multipliers: np.ndarray, damping: float = 0.0
+) -> ConstrainedStep:  # fmt: skip
     """The step from here, with the multipliers of the step before in the curvature."""
     values, A = restrictions.at(here.free)
     W = here.information - restrictions.curvature(here.free, multipliers)
@@ -343,7 +365,7 @@ def _programme(restrictions, climber: Climber, here: Point, multipliers: np.ndar
         raise Stopped(f"constraints cannot be differentiated: {restrictions.constraints.listed(bad)}")
     scale = climber.curvature(here).scale
     used = restrictions.used
-    step = constrained_step(here.gradient, W, scale, values[used], A[used], restrictions.equality[used])
+    step = constrained_step(here.gradient, W, scale, values[used], A[used], restrictions.equality[used], damping)
     if step is None:
         failed = np.flatnonzero(restrictions.violation(values) > 0)
         which = failed if len(failed) else range(len(restrictions))

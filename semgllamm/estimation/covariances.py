@@ -86,7 +86,9 @@ def kind_of_errors(likelihood, request: Request) -> str:
     return request.standard_errors(_plain(likelihood))
 
 
-def standard_errors(invert: Inverse, vcov: np.ndarray, request: Request) -> np.ndarray | None:
+def standard_errors(
+    invert: Inverse, vcov: np.ndarray, request: Request, seed: int | None = None
+) -> np.ndarray | None:  # fmt: skip
     """The covariance matrix that was asked for.
 
     Parameters
@@ -95,6 +97,8 @@ def standard_errors(invert: Inverse, vcov: np.ndarray, request: Request) -> np.n
     vcov : (n_free, n_free) array
         The inverse of the information, NaN at boundaries.
     request : Request
+    seed : int, optional
+        Of bootstrap samples.
 
     Returns
     -------
@@ -111,17 +115,17 @@ def standard_errors(invert: Inverse, vcov: np.ndarray, request: Request) -> np.n
     if kind == "robust.sem":
         return moment_traces(_closed(invert.likelihood), invert.free, vcov).vcov
     if kind == "bootstrap":
-        return _by_draws(invert, vcov, request)
+        return _by_draws(invert, vcov, request, seed)
     return vcov
 
 
-def _by_draws(invert: Inverse, vcov: np.ndarray, request: Request) -> np.ndarray | None:
+def _by_draws(invert: Inverse, vcov: np.ndarray, request: Request, seed: int | None) -> np.ndarray | None:
     """The covariance matrix of bootstrap draws, NaN at boundaries; samples without a maximum are noted."""
     from semgllamm.estimation.resampling import resampled_estimates  # seldom needed
 
     constraints = None if invert.restrictions is None else invert.restrictions.constraints
     drawn = resampled_estimates(
-        invert.likelihood, invert.free, BOOTSTRAPS, points=invert.points, constraints=constraints,
+        invert.likelihood, invert.free, BOOTSTRAPS, seed=seed, points=invert.points, constraints=constraints,
         clustered=request.clustered,
     )  # fmt: skip
     good = drawn.free[np.isfinite(drawn.free).all(axis=1)]

@@ -3,6 +3,11 @@
     ordinary      units i₁, …, i_J drawn from 1, …, J of each group, with all their rows and the units inside them
     parametric    y ~ f(ν),  ν = f + d'u,  u ~ N(0, I) of each unit of each level           (engine)
                   y = Πx + e,  e ~ N(0, F E S_l E'F') of each unit of each level l           (closed form)
+                  y = FE(z)(Γx + Σ_l u_l),  u_l ~ N(0, S_l)             (coefficients that vary with covariates z)
+
+In the engine residuals that covary are drawn together, and responses that cause each other solve y = By + ν + ε. What
+responses cause further on is drawn after them: with the same random numbers everything is drawn again from the values
+that were drawn, until nothing changes.
 """
 
 from __future__ import annotations
@@ -16,8 +21,10 @@ from semgllamm.errors import EstimationError
 from semgllamm.estimation.gaussian import GaussianLikelihood
 from semgllamm.estimation.likelihood import Likelihood
 from semgllamm.estimation.predictor import Predictor
+from semgllamm.integration.nested import NestedEvaluation
+from semgllamm.model.matrices import Model
 
-__all__ = ["drawn_given", "independent_level", "simulated", "units_drawn"]
+__all__ = ["answered_by", "drawn_given", "independent_level", "simulated", "units_drawn"]
 
 
 def independent_level(likelihood: GaussianLikelihood | Likelihood, clustered: bool = False) -> int:
@@ -114,7 +121,100 @@ def simulated(likelihood: GaussianLikelihood | Likelihood, free: np.ndarray, rng
         return replace(design, blocks=tuple(_gaussian_blocks(likelihood, free, rng)))
     design = likelihood.predictor.design
     _no_choices(design)
-    return replace(design, blocks=tuple(_drawn_blocks(likelihood, free, rng)))
+    names = _causes(likelihood.predictor.whole)
+    if not names:
+        return replace(design, blocks=tuple(_drawn_blocks(likelihood.predictor, free, rng)))
+    predictor, key = likelihood.predictor, rng.integers(2**63)
+    for _ in range(len(names) + 2):
+        drawn = tuple(_drawn_blocks(predictor, free, np.random.default_rng(key)))
+        columns = _with_drawn(design, drawn, names)
+        same = all(np.array_equal(columns[name], predictor.design.columns[name]) for name in names)
+        if same:
+            break
+        predictor = Predictor(
+            predictor.whole, predictor.working, predictor.tree, replace(design, columns=columns), collapse=False
+        )  # fmt: skip
+    return replace(design, blocks=drawn, columns=columns)
+
+
+def answered_by(drawn: Design, design: Design, model: Model, closed: bool) -> Design:
+    """The design of another model of the same rows with the responses of one that was drawn.
+
+    Parameters
+    ----------
+    drawn, design : Design
+    model : Model
+        Of `design`.
+    closed : bool
+        Whether its responses are nodes of a graph, and so no columns.
+
+    Raises
+    ------
+    EstimationError
+        If the rows are not the same.
+    """
+    place = np.full(1 + max(int(drawn.kept.max()), int(design.kept.max())), -1)
+    place[design.kept] = np.arange(design.n_rows)
+    to = place[drawn.kept]
+    if (to < 0).any() or drawn.n_rows != design.n_rows:
+        raise EstimationError("the models do not use the same rows")
+    blocks = []
+    for block in drawn.blocks:
+        order = np.argsort(to[block.rows], kind="stable")
+        moved = _picked(block, order, to[block.rows][order])
+        blocks.append(replace(moved, response=model.response(block.response.name)))
+    names = [] if closed else _causes(model)
+    return replace(design, blocks=tuple(blocks), columns=_with_drawn(design, tuple(blocks), names))
+
+
+def _causes(model: Model) -> list[str]:
+    """Responses by which other responses or latent variables are explained."""
+    responses = {response.name for response in model.responses}
+    cells = (
+        cell
+        for group in model.groups
+        for cell in (*group.beta, *group.Gamma, *group.auxiliary(), *group.Lambda, *group.B, *group.kappa)
+    )
+    found: dict[str, None] = {}
+    for cell in cells:
+        for column in (cell.column, cell.times):
+            found.update(dict.fromkeys(name for name in (column or "").split(":") if name in responses))
+    return list(found)
+
+
+def _with_drawn(design: Design, drawn: tuple[CellBlock, ...], names: list[str]) -> dict[str, np.ndarray]:
+    """The columns of the design with responses as they were drawn.
+
+    Raises
+    ------
+    EstimationError
+        If a column is not the response as it is, as of one with coded answers.
+    """
+    columns = dict(design.columns)
+    for name in names:
+        column, level = columns[name].copy(), None
+        for block in design.blocks:
+            if block.response.name == name and not block.repeats:
+                level = block.response.level
+                if not np.array_equal(column[block.rows], block.y):
+                    raise EstimationError(
+                        f"'{name}' explains others by the codes of its answers, which are not drawn from the model",
+                        remedy="Use kind='ordinary'.",
+                    )
+        for block in drawn:
+            if block.response.name == name and not block.repeats:
+                column[block.rows] = block.y
+        if level:
+            # one answer for all rows of a unit
+            given = np.zeros(len(column), dtype=bool)
+            for block in drawn:
+                given[block.rows] |= block.response.name == name
+            code = design.codes[level]
+            values = np.full(int(code.max()) + 1, np.nan)
+            values[code[given]] = column[given]
+            column = np.where(np.isnan(values[code]), column, values[code])
+        columns[name] = column
+    return columns
 
 
 def _no_choices(design: Design) -> None:
@@ -138,21 +238,54 @@ def _gaussian_blocks(likelihood: GaussianLikelihood, free: np.ndarray, rng: np.r
         rows = np.flatnonzero(design.group_of == g)
         columns = [design.column(name)[rows] for name in likelihood.covariates[g]]
         columns += [np.ones(len(rows))] * likelihood.has_means
-        y[rows] = (np.stack(columns, axis=1) if columns else np.zeros((len(rows), 0))) @ here.Pi.T
+        x = np.stack(columns, axis=1) if columns else np.zeros((len(rows), 0))
+        if likelihood.times:
+            y[rows] = _in_varying_graphs(likelihood, here, x, rows, rng)
+            continue
+        y[rows] = x @ here.Pi.T
         S = graph.matrices(here.parameters)[1]
         E = here.E[: graph.p]
         for level, part in enumerate(E @ S @ E.T):
-            values, vectors = np.linalg.eigh(part)
-            half = vectors * np.sqrt(np.maximum(values, 0.0))
-            e = rng.standard_normal((len(design.first_row[level]), graph.p)) @ half.T
+            e = _normal(part, len(design.first_row[level]), rng)
             y[rows] += e[design.codes[level][rows]]
     for block in design.blocks:
         drawn = y[block.rows, likelihood.responses.index(block.response.name)]
         yield replace(block, y=drawn + block.offset)
 
 
-def _drawn_blocks(likelihood: Likelihood, free: np.ndarray, rng: np.random.Generator):
-    predictor: Predictor = likelihood.predictor
+def _normal(covariance: np.ndarray, n: int, rng: np.random.Generator) -> np.ndarray:
+    """n draws of N(0, covariance), which may be singular.
+
+    Raises
+    ------
+    EstimationError
+        If it has a negative eigenvalue: units of a level that are alike less than by chance.
+    """
+    values, vectors = np.linalg.eigh(covariance)
+    if values[0] < -1e-8 * max(values[-1], 0.0):
+        raise EstimationError(
+            "a level has a covariance matrix with a negative eigenvalue, which cannot be drawn by itself",
+            remedy="Use kind='ordinary'.",
+        )
+    return rng.standard_normal((n, len(values))) @ (vectors * np.sqrt(np.maximum(values, 0.0))).T
+
+
+def _in_varying_graphs(likelihood: GaussianLikelihood, here: NestedEvaluation, x, rows, rng) -> np.ndarray:
+    """Responses of rows each of which has its own paths, those of units above in every row."""
+    design, lowest = likelihood.design, here.nested.strata[0]
+    value = x @ here.Gamma.T
+    for level, S in enumerate(here.S):
+        value += _normal(S, len(design.first_row[level]), rng)[design.codes[level][rows]]
+    E = here.levels[0].E[:, : here.graph.p]
+    kind = lowest.kind[lowest.unit] if len(E) > 1 else np.zeros(len(rows), dtype=np.int64)
+    out = np.empty((len(rows), here.graph.p))
+    for k in range(len(E)):
+        mine = kind == k
+        out[mine] = value[mine] @ E[k].T
+    return out
+
+
+def _drawn_blocks(predictor: Predictor, free: np.ndarray, rng: np.random.Generator):
     return drawn_given(predictor, predictor.working.inner(np.asarray(free, dtype=float)), rng)
 
 
@@ -177,7 +310,8 @@ def drawn_given(
         u = {k: rng.standard_normal(len(design.first_row[model.eta_level[k]])) for k in predictor.tree.order}
     residual = predictor.residuals_drawn(state, rng)
     # the answers of an ordered response are blocks of their own: together again, drawn, and parted
-    parts: dict[tuple[int, str], list[tuple[CellBlock, np.ndarray, np.ndarray]]] = {}
+    parts: dict[tuple[int, str], list[tuple[CellBlock, np.ndarray, np.ndarray, np.ndarray]]] = {}
+    coupled = set()
     for b in predictor.blocks:
         if b.source.repeats:
             continue
@@ -185,23 +319,39 @@ def drawn_given(
         nu = state.lin[b.cells, 0].copy()
         for depth, k in enumerate(b.path):
             nu += state.D[b.cells, depth] * u[k][design.codes[model.eta_level[k]][block.rows]]
+        key = block.group, block.response.name
+        parts.setdefault(key, []).append((block, nu, predictor.own_of(b, state), residual[b.cells]))
         if b.whitened:
-            yield replace(block, y=nu + residual[b.cells])
-            continue
-        own = predictor.own_of(b, state)
-        parts.setdefault((block.group, block.response.name), []).append((block, nu, own))
-    for found in parts.values():
+            coupled.add(key)
+    drawn: dict[tuple[int, str], CellBlock] = {}
+    # random numbers of its own for each response, so that it does not change with how others are drawn
+    for (key, found), own_rng in zip(parts.items(), rng.spawn(len(parts))):
         joined = {
             field: np.concatenate([getattr(block, field) for block, *_ in found])
             for field in ("rows", "y", "trials", "offset")
         }
-        nu, own = (np.concatenate([part[k] for part in found]) for k in (1, 2))
+        nu, own, left = (np.concatenate([part[k] for part in found]) for k in (1, 2, 3))
         order = np.argsort(joined["rows"], kind="stable")
         whole = replace(found[0][0], **{field: array[order] for field, array in joined.items()})
-        family = whole.response.family
-        y = family.simulate(nu[order], own[order], whole.trials, rng)
-        whole = replace(whole, y=y)
-        for category, around, mine, repeats in parted(whole.response, y, np.arange(len(y))):
+        nu, own = nu[order], own[order]
+        together = key in coupled
+        y = nu + left[order] if together else whole.response.family.simulate(nu, own, whole.trials, own_rng)
+        drawn[key] = replace(whole, y=y)
+    _settle_feedback(predictor, inner, drawn)
+    for whole in drawn.values():
+        for category, around, mine, repeats in parted(whole.response, whole.y, np.arange(len(whole.y))):
             if len(mine):
-                drawn = _picked(whole, mine, whole.rows[mine])
-                yield replace(drawn, category=category, around=around, repeats=repeats)
+                yield replace(
+                    _picked(whole, mine, whole.rows[mine]), category=category, around=around, repeats=repeats
+                )  # fmt: skip
+
+
+def _settle_feedback(predictor: Predictor, inner: np.ndarray, drawn: dict[tuple[int, str], CellBlock]) -> None:
+    """Solve for responses that cause each other, in place: ν has the values that the design has of them."""
+    for g, names, _, cells in predictor.feedback.loops:
+        rows = drawn[g, names[0]].rows
+        values = {name: drawn[g, name].y.copy() for name in names}
+        for cell in cells:
+            values[cell.row] -= cell.at(inner) * predictor.design.column(cell.column)[rows]
+        for name, y in predictor.feedback.solve(g, inner, values).items():
+            drawn[g, name] = replace(drawn[g, name], y=y)

@@ -93,10 +93,11 @@ class Extended:
         """The expected information about all cells, (n, n).
 
         Of rows of one level the moments among covariates are given, not observed: only moments that involve a response
-        inform about a cell. Of nested units it is the observed information.
+        inform about a cell. Of nested units with too many units between rows and the highest level it is the observed
+        information.
         """
         if self.nested is not None:
-            return self.nested.information(self._values)
+            return self.nested.information(self._values, expected=self.nested.has_expected)
         if isinstance(self.likelihood, LeastSquares):
             return sum(n * D.T @ V @ D for n, D, V, _ in self._weighted())
         out = np.zeros((self.model.n_parameters, self.model.n_parameters))

@@ -64,6 +64,15 @@ class Feedback:
                 if cell.is_free:
                     yield cell.number, -inverse[names.index(cell.column), names.index(cell.row)], group, names[0]
 
+    def solve(self, g: int, inner: np.ndarray, values: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
+        """y of y = By + e, from the e of the responses of a group that are on cycles, of the same units."""
+        out = dict(values)
+        for group, names, _, cells in self.loops:
+            if group == g:
+                solved = np.linalg.solve(self._matrix(names, cells, inner), np.stack([values[name] for name in names]))
+                out |= dict(zip(names, solved))
+        return out
+
     @staticmethod
     def _matrix(names, cells, inner) -> np.ndarray:
         out = np.eye(len(names))

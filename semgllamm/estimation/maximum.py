@@ -98,7 +98,7 @@ def maximum_likelihood(
             vcov = None
             problems += [f"the information matrix cannot be inverted (is the model identified?): {d}" for d in null]
         elif not problems:
-            vcov = standard_errors(invert, vcov, request)
+            vcov = standard_errors(invert, vcov, request, settings.seed)
             notes += invert.notes
     if request.chosen_information == "first.order":
         kind = "First.order"

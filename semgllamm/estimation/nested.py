@@ -14,6 +14,7 @@ from semgllamm.estimation.gaussian import GaussianLikelihood, Sample
 from semgllamm.estimation.information import differences
 from semgllamm.integration.gaussian import Graph, moments_of
 from semgllamm.integration.nested import Nested, NestedEvaluation, nest
+from semgllamm.integration.nested_information import expected_information, fits_in_memory
 from semgllamm.model.matrices import Model
 
 __all__ = ["InNestedUnits", "NestedLikelihood", "NestedSample", "has_nested_form"]
@@ -51,25 +52,43 @@ class NestedSample(Sample):
 
 
 class InNestedUnits:
-    """What likelihoods of nested units do otherwise: their information comes from differences of the score."""
+    """What likelihoods of nested units do otherwise: the observed information comes from differences of the score."""
 
     has_louis = False
+    _observed: tuple[bytes, np.ndarray] | None = None
+
+    @property
+    def has_expected(self) -> bool:
+        """Whether the units are small enough for the expected information."""
+        return all(fits_in_memory(s.nested, g.n_moving) for s, g in zip(self.samples, self.graphs))
 
     def information(self, free, expected: bool = False) -> np.ndarray:
-        """The observed information about the free parameters.
+        """The observed or expected information about the free parameters.
 
         Raises
         ------
-        ModelError
-            For the expected information, which the recursion does not give.
+        EstimationError
+            For the expected information of units that are too large.
         """
         if expected:
-            raise ModelError(
-                "the expected information is there for complete rows, and for incomplete rows of one level",
-                remedy="Use information='observed'.",
-            )
+            return self.on_cells(sum(expected_information(here) for here in self.at(free)))
         free = np.asarray(free, dtype=float)
-        return differences(lambda at: self.score(at)[1], free, self.steps(free))
+        key = free.tobytes()
+        if self._observed is None or self._observed[0] != key:
+            found = differences(lambda at: self.score(at)[1], free, self.steps(free))
+            self._observed = key, found
+        return self._observed[1].copy()
+
+    def louis(self, free, points=()) -> tuple[float, np.ndarray, np.ndarray]:
+        """log L, its derivative, and the expected information, by which a search makes its first steps."""
+        loglik, gradient = self.score(free)
+        if not np.isfinite(loglik):
+            return loglik, gradient, np.full((self.n_free, self.n_free), np.nan)
+        return loglik, gradient, self.information(free, expected=True)
+
+    def on_cells(self, information: np.ndarray) -> np.ndarray:
+        """Information about the free parameters from that about the cells."""
+        return information if self.identity else self.K.T @ information @ self.K
 
     def steps(self, free: np.ndarray) -> np.ndarray:
         """A thousandth of a standard error if the other parameters were known, by the products of the units' scores."""

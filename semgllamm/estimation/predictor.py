@@ -644,6 +644,11 @@ class Predictor:
 
     # ---- evaluation ----------------------------------------------------------------------------------------------
 
+    @property
+    def whole(self) -> Model:
+        """The model as it was given, without the latent variables that residuals share."""
+        return self._whole
+
     def at(self, inner: np.ndarray) -> State:
         """f, d and τ of every cell at a vector of inner parameters."""
         state = State(inner, [], self.program.constant)

@@ -74,7 +74,11 @@ class Tangent:
     @property
     def half(self) -> np.ndarray:
         """H with HH' = Z (Z'|W|Z)⁻¹ Z'."""
-        return self.basis / np.sqrt(self.sizes)
+        return self.damped(0.0)
+
+    def damped(self, damping: float) -> np.ndarray:
+        """H with HH' = Z (Z'|W|Z + μI)⁻¹ Z', for a damping of μ."""
+        return self.basis / np.sqrt(self.sizes + damping)
 
     @property
     def inverse(self) -> np.ndarray:
@@ -97,6 +101,7 @@ def constrained_step(
     values: np.ndarray,
     jacobian: np.ndarray,
     equality: np.ndarray,
+    damping: float = 0.0,
 ) -> ConstrainedStep | None:
     """Solve the programme; None if its constraints have no common solution.
 
@@ -112,6 +117,8 @@ def constrained_step(
         r and A.
     equality : (m,) bool array
         Which are equations.
+    damping : float
+        μ: |W| + μD² in place of |W| along the equations, D² the squares of `scale`.
     """
     g, W = gradient / scale, matrix / np.outer(scale, scale)
     A, length = _scaled_rows(jacobian / scale)
@@ -120,7 +127,7 @@ def constrained_step(
     particular, _ = _affine(A_eq, -r_eq)
     if np.abs(A_eq @ particular + r_eq).max(initial=0.0) > INCONSISTENT * (1.0 + np.abs(r_eq).max(initial=0.0)):
         return None
-    half = Tangent.of(W, A_eq, np.ones(len(g))).half
+    half = Tangent.of(W, A_eq, np.ones(len(g))).damped(damping)
     along = half.T @ (g - W @ particular)
     B = A_in @ half
     found = _shortest(B, -(r_in + A_in @ particular + B @ along))
@@ -128,10 +135,11 @@ def constrained_step(
         return None
     x, pushed = found
     along = along + x
-    d = particular + half @ along
+    moved = half @ along
+    d = particular + moved
     multipliers = np.zeros(len(r))
     multipliers[~equality] = pushed
-    multipliers[equality] = np.linalg.lstsq(A_eq.T, W @ d - g - A_in.T @ pushed, rcond=None)[0]
+    multipliers[equality] = np.linalg.lstsq(A_eq.T, W @ d + damping * moved - g - A_in.T @ pushed, rcond=None)[0]
     return ConstrainedStep(d / scale, multipliers / length, float(along @ along + particular @ particular))
 
 

@@ -29,7 +29,7 @@ from semgllamm.errors import DataError, EstimationError, ModelError
 from semgllamm.estimation.automatic import ascend_from
 from semgllamm.estimation.benchmarks import MomentModel, saturated
 from semgllamm.estimation.constrained import Restrictions
-from semgllamm.estimation.drawing import independent_level, simulated, units_drawn
+from semgllamm.estimation.drawing import answered_by, independent_level, simulated, units_drawn
 from semgllamm.estimation.gaussian import GaussianLikelihood, Sample
 from semgllamm.estimation.grid import shared_grid
 from semgllamm.estimation.least_squares import LeastSquares
@@ -140,7 +140,7 @@ class Refit:
         closed = isinstance(likelihood, GaussianLikelihood)
         owner = likelihood if closed else likelihood.predictor
         return cls(
-            owner.model, owner.design, likelihood.working, None if closed else owner.tree,
+            owner.model if closed else owner.whole, owner.design, likelihood.working, None if closed else owner.tree,
             "nested" if isinstance(likelihood, NestedLikelihood) else getattr(likelihood, "kind", "ML"),
             likelihood.divisor if closed else "normal", likelihood.ordinary, getattr(likelihood, "shared", False),
             np.asarray(free), tuple(points), constraints, level, kind,
@@ -172,8 +172,12 @@ class Refit:
 
     def _one(self, seed, source) -> tuple[np.ndarray, float]:
         rng = np.random.default_rng(seed)
-        nothing = np.full(len(self.free), np.nan), np.nan
         design = units_drawn(self.design, self.level, rng) if source is None else simulated(source, self.free, rng)
+        return self.fitted(design)[0], np.nan
+
+    def fitted(self, design: Design) -> tuple[np.ndarray, float]:
+        """The estimates and log L of a drawn design, NaN where there is no maximum."""
+        nothing = np.full(len(self.free), np.nan), np.nan
         try:
             likelihood = self.likelihood(design)
             restrictions = None if self.constraints is None else Restrictions(self.constraints, likelihood.working)
@@ -181,7 +185,7 @@ class Refit:
             found = ascend_from(likelihood, self.free, points, Settings(threads=1), restrictions)
         except (EstimationError, ModelError, DataError, np.linalg.LinAlgError):
             return nothing
-        return (np.asarray(found.free), np.nan) if found.convergence.converged else nothing
+        return (np.asarray(found.free), found.loglik) if found.convergence.converged else nothing
 
 
 def resampled_estimates(
@@ -268,28 +272,70 @@ class Pair:
         return [self.one(seed) for seed in seeds]
 
 
+@dataclass(frozen=True)
+class RefittedPair:
+    """The same of any two models: the designs of both get what the first one draws."""
+
+    small: Refit
+    large: Refit
+
+    def many(self, seeds: list[np.random.SeedSequence]) -> list[tuple[np.ndarray, float]]:
+        source = self.small.likelihood(self.small.design, collapse=False)
+        return [self._one(seed, source) for seed in seeds]
+
+    def _one(self, seed: np.random.SeedSequence, source) -> tuple[np.ndarray, float]:
+        small, large = self.small, self.large
+        design = simulated(source, small.free, np.random.default_rng(seed))
+        low = small.fitted(design)[1]
+        high = large.fitted(answered_by(design, large.design, large.model, large.tree is None))[1]
+        return np.zeros(1), 2 * (high - low)
+
+
 def likelihood_ratios(
-    small: GaussianLikelihood, small_free: np.ndarray, large: GaussianLikelihood, large_free: np.ndarray, n: int,
-    seed=None, workers: int | None = None,
+    small: GaussianLikelihood | Likelihood, small_free: np.ndarray, large: GaussianLikelihood | Likelihood,
+    large_free: np.ndarray, n: int, seed=None, workers: int | None = None,
+    points: tuple[tuple[int, ...], tuple[int, ...]] = ((), ()),
+    constraints: tuple[Constraints | None, Constraints | None] = (None, None),
 ) -> np.ndarray:  # fmt: skip
     """2 (log L₁ − log L₀) of `n` samples of the smaller model, (n,); NaN where a fit failed.
+
+    Parameters
+    ----------
+    small_free, large_free : (n_free,) arrays
+        The estimates.
+    points, constraints : pairs
+        Of the smaller and the larger model, as of `resampled_estimates`.
 
     Raises
     ------
     EstimationError
-        For data of two levels, weights, or models without the same responses.
+        For weights, or models without the same responses.
     """
     for likelihood in (small, large):
         _check(likelihood, "parametric")
-        if type(likelihood) is not GaussianLikelihood or likelihood.n_levels > 1:
-            raise EstimationError("likelihood ratios are drawn by maximum likelihood in closed form, of one level")
-    if set(small.responses) != set(large.responses):
+    names = [{r.name for r in _model(likelihood).responses} for likelihood in (small, large)]
+    if names[0] != names[1]:
         raise EstimationError("the models do not have the same responses")
-    order = np.array([small.responses.index(name) for name in large.responses])
-    pair = Pair(
-        MomentModel.of(small, small_free), MomentModel.of(large, large_free), order, small.divisor == "wishart"
-    )  # fmt: skip
+    if all(_is_plain(likelihood) for likelihood in (small, large)) and constraints == (None, None):
+        order = np.array([small.responses.index(name) for name in large.responses])
+        pair: Pair | RefittedPair = Pair(
+            MomentModel.of(small, small_free), MomentModel.of(large, large_free), order, small.divisor == "wishart"
+        )  # fmt: skip
+    else:
+        pair = RefittedPair(*(
+            Refit.of(likelihood, free, p, c, independent_level(likelihood), "parametric")
+            for likelihood, free, p, c in zip((small, large), (small_free, large_free), points, constraints)
+        ))  # fmt: skip
     return np.array([statistic for _, statistic in _all(pair, n, seed, workers, None)])
+
+
+def _model(likelihood: GaussianLikelihood | Likelihood) -> Model:
+    return likelihood.model if isinstance(likelihood, GaussianLikelihood) else likelihood.predictor.whole
+
+
+def _is_plain(likelihood) -> bool:
+    """Whether samples are moments: maximum likelihood in closed form, of one level."""
+    return type(likelihood) is GaussianLikelihood and likelihood.n_levels == 1
 
 
 def usable_cores() -> int:
@@ -299,7 +345,9 @@ def usable_cores() -> int:
     return os.cpu_count() or 1
 
 
-def _all(task: Task | Refit | Pair, n: int, seed, workers: int | None, progress) -> list[tuple[np.ndarray, float]]:
+def _all(
+    task: Task | Refit | Pair | RefittedPair, n: int, seed, workers: int | None, progress
+) -> list[tuple[np.ndarray, float]]:  # fmt: skip
     seeds = np.random.SeedSequence(seed).spawn(n)
     workers = max(1, min(usable_cores(), n // WORTH)) if workers is None else min(workers, n)
     size = max(1, -(-n // (BATCHES * workers)))
@@ -335,19 +383,13 @@ def _without_script() -> Iterator[None]:
 
 
 def _check(likelihood: GaussianLikelihood | Likelihood, kind: str) -> None:
-    if not isinstance(likelihood, GaussianLikelihood):
-        if kind == "parametric" and not likelihood.has_louis:
-            raise EstimationError(
-                "kind='parametric' is not for residuals that covary, or responses that cause each other, in models "
-                "without a closed form",
-                remedy="Use kind='ordinary'.",
-            )
-        return
-    if kind == "parametric" and isinstance(likelihood, NestedLikelihood):
+    if _model(likelihood).classes:
         raise EstimationError(
-            "kind='parametric' is not for incomplete units of several levels, or coefficients that vary",
-            remedy="Use kind='ordinary'.",
+            "no bootstrap samples are drawn of models with categorical latent variables yet",
+            remedy="Use se='robust' for standard errors that rest on the sample.",
         )
+    if not isinstance(likelihood, GaussianLikelihood):
+        return
     if any(s.weight is not None for s in likelihood.samples):
         raise EstimationError("the bootstrap has no use for sampling weights", remedy="Leave sampling_weights out.")
     if kind == "bollen.stine" and likelihood.divisor != "normal":

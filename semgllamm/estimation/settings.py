@@ -45,7 +45,7 @@ class Settings:
     threads : int, optional
         Threads over the top-level units; all processors if None.
     seed : int
-        Of all that a fit draws at random: the starts of a mixture.
+        Of all that a fit draws at random: the starts of a mixture, and the samples behind ``se="bootstrap"``.
     """
 
     iterations: int = 200
@@ -67,6 +67,8 @@ class Settings:
                 raise EstimationError(f"setting '{name}' is {getattr(self, name)!r}", remedy="It must be positive.")
         if self.threads is not None and self.threads < 1:
             raise EstimationError(f"setting 'threads' is {self.threads!r}", remedy="Use 1 or more, or None for all.")
+        if isinstance(self.seed, bool) or not isinstance(self.seed, int) or self.seed < 0:
+            raise EstimationError(f"setting 'seed' is {self.seed!r}", remedy="Use a whole number, 0 or more.")
         if len(self.first_points) != 2:
             raise EstimationError(
                 f"setting 'first_points' is {self.first_points!r}",

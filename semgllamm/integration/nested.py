@@ -467,15 +467,18 @@ class NestedEvaluation:
 
     def _paths(self, units: Stratum) -> np.ndarray:
         """E of each kind; one for all if no coefficient varies."""
-        cells, times = self.graph.cells, self.nested.times
-        varying = np.flatnonzero(times >= 0)
         one = np.eye(len(self.B))
-        if not len(varying) or not units.z.any():
+        if not (self.nested.times >= 0).any() or not units.z.any():
             return (np.linalg.inv(one - self.B) if self.B.any() else one)[None]
+        return np.linalg.inv(one - self.paths_of(units))
+
+    def paths_of(self, units: Stratum) -> np.ndarray:
+        """B of each kind, (K, v, v)."""
+        cells, times = self.graph.cells, self.nested.times
         B = np.repeat(self.B[None], units.n_kinds, axis=0)
-        for j in varying:
+        for j in np.flatnonzero(times >= 0):
             B[:, cells.row[j], cells.column[j]] += self._value(j) * units.z[:, times[j]]
-        return np.linalg.inv(one - B)
+        return B
 
     @cached_property
     def E(self) -> np.ndarray:

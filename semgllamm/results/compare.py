@@ -18,7 +18,6 @@ import pandas as pd
 from scipy.special import chdtrc
 
 from semgllamm.errors import ModelError
-from semgllamm.estimation.gaussian import GaussianLikelihood
 from semgllamm.estimation.resampling import likelihood_ratios
 from semgllamm.results.fit import Fit
 
@@ -159,10 +158,10 @@ def _difference(large: Fit, small: Fit, method: str, n: int, seed, workers) -> d
     statistic = small.test.statistic - large.test.statistic if closed else 2 * (large.loglik - small.loglik)
     out = _tested(statistic, m, large)
     if method == "bootstrap":
-        for fit in (large, small):
-            if not isinstance(fit.likelihood, GaussianLikelihood) or fit._restricted is not None:
-                raise ModelError("the bootstrap is for Gaussian models in closed form with linear constraints")
-        drawn = likelihood_ratios(small.likelihood, small.free, large.likelihood, large.free, n, seed, workers)
+        drawn = likelihood_ratios(
+            small.likelihood, small.free, large.likelihood, large.free, n, seed, workers,
+            (small.points, large.points), (small._constraints, large._constraints),
+        )  # fmt: skip
         good = drawn[np.isfinite(drawn)]
         out["pvalue"] = float((good >= statistic).mean()) if len(good) else np.nan
     return out

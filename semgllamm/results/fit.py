@@ -610,7 +610,7 @@ class Fit:
         kind : {"eb", "regression", "bartlett"}
             Empirical Bayes means, with posterior standard deviations; of Gaussian models these are the regression
             scores (Thomson 1939). Bartlett's (1937) scores take the latent variables as fixed: they are least squares
-            estimates, weighted by the residual covariances. With two levels they have no standard errors (NaN).
+            estimates, weighted by the residual covariances. With several levels they have no standard errors (NaN).
         level : str or int, optional
             "row" or a cluster column, or as in lavaan 1 or "within", 2 or "between"; by default the lowest level with
             latent variables.
@@ -633,7 +633,7 @@ class Fit:
         if kind == "regression":
             from semgllamm.results.standardized import closed_form_of
 
-            closed_form_of(self, "regression scores are")
+            closed_form_of(self, "regression scores are", varying=True)
         return empirical_bayes(self, level, se)
 
     @cached_property

@@ -6,8 +6,9 @@ e = y − E(y|x) of the responses that are seen,
 
     η̂ = E(η|x) + (Λ'Θ⁻¹Λ)⁻¹ Λ'Θ⁻¹ e,   var(η̂ − η) = (Λ'Θ⁻¹Λ)⁻¹,
 
-with Λ the effects of η on y and Θ the covariances of y given η. In clusters e is split: the part of the cluster is its
-posterior mean ê_b, of which the scores of clusters are computed, and those of rows are of e − ê_b.
+with Λ the effects of η on y and Θ the covariances of y given η. In units of several levels e is split: the part of a
+unit is its posterior mean ê_l, of which the scores of its level are computed, and those of rows are of e − Σ_l ê_l;
+what a latent variable has from levels above is its posterior mean.
 """
 
 from __future__ import annotations
@@ -95,19 +96,15 @@ def bartlett(fit: Fit, level: str | int | None = None, se: bool = True) -> pd.Da
     Raises
     ------
     ModelError
-        For fits by quadrature, and where residuals covary with disturbances.
+        For fits by quadrature, where residuals covary with disturbances, and where only slopes on covariates of rows
+        tell of the latent variables.
     """
     import pandas as pd
 
     from semgllamm.errors import ModelError
     from semgllamm.results.standardized import closed_form_of
 
-    likelihood = closed_form_of(fit, "Bartlett's scores are")
-    if isinstance(likelihood, NestedLikelihood):
-        raise ModelError(
-            "Bartlett's scores are for rows of one level and for complete clusters of two levels",
-            remedy="Use kind='regression'.",
-        )
+    likelihood = closed_form_of(fit, "Bartlett's scores are", varying=True)
     if any(group.Omega for group in fit.model.groups):
         raise ModelError("Bartlett's scores need residuals that do not covary with the latent variables")
     wanted = _level(fit, level)
@@ -115,20 +112,22 @@ def bartlett(fit: Fit, level: str | int | None = None, se: bool = True) -> pd.Da
     names = [n for n, at in zip(fit.model.eta, fit.model.eta_level) if at == wanted and n not in hidden]
     p, alone = len(likelihood.responses), likelihood.n_levels == 1
     targets = [p + fit.model.eta.index(name) for name in names]
-    rest = [*range(p), *(p + k for k, (n, at) in enumerate(zip(fit.model.eta, fit.model.eta_level))
-                         if at == wanted and n in hidden)]  # fmt: skip
+    # latent variables of other levels hand on what they have from this one
+    rest = [k for k in range(p + len(fit.model.eta)) if k not in targets]
     value = np.full((fit.design.n_rows, len(names)), np.nan)
     error = np.full((fit.design.n_rows, len(names)), np.nan)
     for g, (here, sample) in enumerate(zip(likelihood.at(fit.free), likelihood.samples)):
+        if isinstance(likelihood, NestedLikelihood):
+            value[sample.rows], spread = _in_nested_units(here, sample, wanted, np.array(targets, int), rest)
+            error[sample.rows] = spread if alone else np.nan
+            continue
         B, S, _ = here.graph.matrices(fit._cells)
         S = S[0 if alone else wanted]
-        A = np.linalg.inv(np.eye(len(rest)) - B[np.ix_(rest, rest)])[:p]
-        Lambda = A @ B[np.ix_(rest, targets)]
-        Theta = A @ S[np.ix_(rest, rest)] @ A.T
+        Lambda, Theta = _measured(B, S, targets, rest, p)
         Sigma = (here.E @ S @ here.E.T)[:p, :p]
-        x, e, pattern = _residuals(fit, here, sample, Sigma, wanted)
+        x, e, pattern, from_above = _residuals(fit, here, sample, targets, wanted)
         seen_by = sample.moments.seen if alone else np.ones((1, p), dtype=bool)
-        score = x @ here.nu[targets].T + _at_means(fit, g, here)[targets]
+        score = x @ here.nu[targets].T + _at_means(fit, g, here)[targets] + from_above
         for k in np.unique(pattern):
             mine = np.flatnonzero(pattern == k)
             seen = seen_by[k] & (np.diag(Sigma) > 0)
@@ -139,6 +138,12 @@ def bartlett(fit: Fit, level: str | int | None = None, se: bool = True) -> pd.Da
         value[sample.rows] = score
     first = fit.design.first_row[wanted]
     value, error = value[first], error[first]
+    if names and likelihood.times and np.isnan(value).all():
+        raise ModelError(
+            f"Bartlett's scores of {', '.join(names)} are not determined: no part of the responses at their level "
+            f"measures them, only how rows change with {', '.join(likelihood.times)}",
+            remedy="Use kind='eb'.",
+        )
     for j, (_, mean, variance) in enumerate(_in_closed_form(fit, names, wanted)):
         known = np.isnan(value[:, j]) & (variance <= ROUNDING * np.nanvar(mean))
         value[known, j], error[known, j] = mean[known], 0.0
@@ -150,23 +155,72 @@ def bartlett(fit: Fit, level: str | int | None = None, se: bool = True) -> pd.Da
     return pd.DataFrame(out, index=unit_ids(fit, wanted))
 
 
-def _residuals(fit: Fit, here, sample, Sigma: np.ndarray, level: int):
-    """x, y − E(y|x) of the level (0 where not seen), and the pattern, of each row of the group."""
+def _measured(B: np.ndarray, S: np.ndarray, targets, rest, p: int) -> tuple[np.ndarray, np.ndarray]:
+    """Λ of the latent variables `targets`, and Θ, by the p responses, the first nodes of the `rest`."""
+    A = np.linalg.inv(np.eye(len(rest)) - B[np.ix_(rest, rest)])[:p]
+    return A @ B[np.ix_(rest, targets)], A @ S[np.ix_(rest, rest)] @ A.T
+
+
+def _residuals(fit: Fit, here, sample, targets: list[int], level: int):
+    """x, y − E(y|x) of the level (0 where not seen), the pattern, and what the latent variables have from the level
+    above, of each row of the group."""
     if sample.share is None:
-        return sample.x, np.nan_to_num(sample.y - sample.x @ here.Pi.T), sample.pattern
-    r = len(sample.rows)
+        return sample.x, np.nan_to_num(sample.y - sample.x @ here.Pi.T), sample.pattern, 0.0
+    r, p = len(sample.rows), here.graph.p
     cluster = r + np.searchsorted(sample.unit[r:], sample.unit[:r])
     deviation = np.nan_to_num(sample.y[:r] - sample.x[:r] @ here.Pi.T)
     means = sample.y[r:] - sample.x[r:] @ here.Pi.T
     # cov of the clusters' parts with the means is that of the upper level, P less the share of the rows
-    between = Sigma if level else None
-    if between is None:
-        _, S, _ = here.graph.matrices(fit._cells)
-        between = (here.E @ S[1] @ here.E.T)[: here.graph.p, : here.graph.p]
-    part = np.einsum("np,npq->nq", means, here.W[sample.pattern[r:]] @ between)
-    x = sample.x[:r] + sample.x[cluster]
-    e = part[cluster - r] if level else deviation + means[cluster - r] - part[cluster - r]
-    return x, e, np.zeros(r, dtype=np.int64)
+    _, S, _ = here.graph.matrices(fit._cells)
+    between = (here.E @ S[1] @ here.E.T)[:p]
+    part = np.einsum("np,npv->nv", means, here.W[sample.pattern[r:]] @ between)
+    x, part = sample.x[:r] + sample.x[cluster], part[cluster - r]
+    none = np.zeros(r, dtype=np.int64)
+    if level:
+        return x, part[:, :p], none, 0.0
+    return x, deviation + means[cluster - r] - part[:, :p], none, part[:, targets]
+
+
+def _in_nested_units(here, sample, level: int, targets: np.ndarray, rest: list[int]) -> tuple[np.ndarray, np.ndarray]:
+    """Scores and standard errors of the latent variables `targets` of a level, a row for each row of the group."""
+    p, apart, units = here.graph.p, sample.apart(here), sample.alone.strata[level]
+    of_level = apart.levels[level]
+    mean = apart.posterior[level][0]
+    own, above = mean[:, : len(of_level.here)], mean[:, len(of_level.here) :]
+    E = np.broadcast_to(of_level.E, (units.n, *of_level.E.shape[1:]))[:, targets]
+    value = ((E @ apart.Gamma) @ units.x[:, :, None])[:, :, 0] + (E[:, :, of_level.above] @ above[:, :, None])[:, :, 0]
+    if level:
+        # the unit's part of the responses where covariates that multiply coefficients are zero
+        e = own @ apart.E[:p][:, of_level.here].T
+        seen_by, kind, B = np.ones((1, p), dtype=bool), np.zeros(units.n, dtype=np.int64), apart.B[None]
+    else:
+        e = np.zeros((units.n, p))
+        e[:, units.responses] = of_level.r - (of_level.H_up @ above[:, :, None])[:, :, 0]
+        seen_by, kind, B = _kinds_of_rows(here, sample, units, p)
+    error, S = np.empty_like(value), apart.S[level]
+    for k in range(len(seen_by)):
+        mine = np.flatnonzero(kind == k)
+        effects = np.linalg.inv(np.eye(len(S)) - B[k])[:p]
+        Sigma = effects @ S @ effects.T
+        Lambda, Theta = _measured(B[k], S, targets, rest, p)
+        seen = seen_by[k] & (np.diag(Sigma) > 0)
+        both = np.ix_(seen, seen)
+        gain, variance = _least_squares(Lambda[seen], Theta[both], Sigma[both])
+        value[mine] += e[mine][:, seen] @ gain.T
+        with np.errstate(invalid="ignore"):
+            error[mine] = np.sqrt(variance)
+    code = sample.codes[level]
+    return value[code], error[code]
+
+
+def _kinds_of_rows(here, sample, units, p: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """For each kind of rows which responses are seen, the kind of each unit of `units`, and the paths of each kind."""
+    rows = sample.nested.strata[0]
+    seen = np.zeros((rows.n_kinds, p), dtype=bool)
+    seen[:, rows.responses] = rows.seen
+    kind = np.empty(units.n, dtype=np.int64)
+    kind[units.unit] = rows.kind[rows.unit]
+    return seen, kind, here.paths_of(rows)
 
 
 def _least_squares(Lambda: np.ndarray, Theta: np.ndarray, Sigma: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

@@ -9,7 +9,8 @@ that the constraints leave,
 extended model, so that s and I are computed once. The candidates are lavaan's (Rosseel 2012), of each group and level:
 cells that the text fixes, cross loadings, covariances of the residuals of indicators, covariances of latent variables,
 regressions among the variables of equations, and intercepts, in so far as they are not free. Those about which the data
-say nothing (V = 0) are left out. Of nested units I is the observed information, and covariates are not explained.
+say nothing (V = 0) are left out. In the recursion over nested units covariates are not explained, and where I does not
+fit into memory the observed information stands for it.
 """
 
 from __future__ import annotations

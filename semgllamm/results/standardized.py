@@ -40,8 +40,8 @@ KINDS = ("std.all", "std.lv", "std.nox")
 NO_ERROR = 1e-7  # a standard error below this, relative to the estimate, is rounding: the value cannot vary
 
 
-def closed_form_of(fit: Fit, what: str) -> GaussianLikelihood:
-    """The fit's likelihood, which must be in closed form, with the same coefficients in every row.
+def closed_form_of(fit: Fit, what: str, varying: bool = False) -> GaussianLikelihood:
+    """The fit's likelihood, which must be in closed form, with the same coefficients in every row unless `varying`.
 
     Raises
     ------
@@ -56,7 +56,7 @@ def closed_form_of(fit: Fit, what: str) -> GaussianLikelihood:
         raise ModelError(
             f"{what} for fits of Gaussian models in closed form only; this one is fitted by integration", remedy=remedy
         )
-    if fit.likelihood.times:
+    if fit.likelihood.times and not varying:
         raise ModelError(
             f"{what} for models with the same coefficients in every row: here some vary with "
             f"{', '.join(fit.likelihood.times)}"

@@ -71,6 +71,15 @@ def test_feedback_between_factors_reaches_the_maximum_where_it_comes_to_rest(pat
     assert fit.coef["dem60~dem65"] * fit.coef["dem65~dem60"] < 1
 
 
+@pytest.mark.parametrize("slack", ["a > -1000", "a*b < 1", "a > -50\nb < 50"])
+def test_constraints_that_are_far_from_holding_anything_change_nothing(slack):
+    # without damping a step along what is hardly determined does not end
+    paths = "dem60 ~ a*dem65 + x3\ndem65 ~ b*dem60 + x1\ndem60 ~~ dem65\n"
+    fit = sg.sem(FACTORS + paths + slack, sg.load_dataset("political_democracy"))
+    assert fit.converged
+    assert fit.loglik == pytest.approx(-1323.39294, abs=1e-5)
+
+
 def test_covariates_that_change_places_change_no_more_than_names():
     # one model written twice: which factor is the first does not matter
     data = sg.load_dataset("political_democracy")

@@ -214,3 +214,122 @@ def test_complete_clusters_agree_with_their_moments():
     scale = np.sqrt(np.diag(fit.likelihood.information(fit.free)))
     difference = (nested.information(fit.free) - fit.likelihood.information(fit.free)) / np.outer(scale, scale)
     assert np.abs(difference).max() < 1e-6
+
+
+def definition(likelihood, cells, g=0):
+    """For each unit of the highest level its observed responses' means, covariance matrix, and the derivatives of both
+    in the cells, from the graph of all its units at once: v = Bv + γ + ε."""
+    model, design, group = likelihood.model, likelihood.design, likelihood.model.groups[g]
+    height = {r.name: r.level for r in model.responses} | dict(zip(model.eta, model.eta_level))
+    column = {name: design.column(name) for name in (*likelihood.covariates[g], *likelihood.times)}
+    y = {}
+    for block in design.blocks:
+        if block.group == g:
+            for row, value in zip(block.rows, block.y - block.offset):
+                y[block.response.name, design.codes[height[block.response.name]][row]] = value
+    q = model.n_parameters
+    top = design.codes[likelihood.n_levels - 1]
+    for unit in np.unique(top[design.group_of == g]):
+        rows = np.flatnonzero(top == unit)
+        nodes = {(name, design.codes[level][row]): None for name, level in height.items() for row in rows}
+        nodes = {key: k for k, key in enumerate(nodes)}
+        first = {(name, design.codes[height[name]][row]): row for name in height for row in rows[::-1]}
+        B, S, gamma = np.zeros((len(nodes), len(nodes))), np.zeros((len(nodes), len(nodes))), np.zeros(len(nodes))
+        dB, dS, dgamma = np.zeros((q, *B.shape)), np.zeros((q, *B.shape)), np.zeros((q, len(nodes)))
+
+        def put(matrix, slope, cell, at, times=1.0):
+            if cell.number >= 0:
+                matrix[at] += times * cells[cell.number]
+                slope[(cell.number, *np.atleast_1d(at))] += times
+            else:
+                matrix[at] += times * cell.value
+
+        for (name, code), k in nodes.items():
+            row = first[name, code]
+            for cell in (*group.Lambda, *group.B, *group.beta, *group.Gamma):
+                if cell.row != name:
+                    continue
+                times = column[cell.times][row] if getattr(cell, "times", None) else 1.0
+                if cell.column in height:
+                    put(B, dB, cell, (k, nodes[cell.column, design.codes[height[cell.column]][row]]), times)
+                else:
+                    put(gamma, dgamma, cell, k, 1.0 if cell.column == "1" else column[cell.column][row])
+            for cell in (*group.Psi, *group.Theta, *group.Omega):
+                if cell.row == name:
+                    other = nodes[cell.column, code]
+                    put(S, dS, cell, (k, other))
+                    if other != k:
+                        put(S, dS, cell, (other, k))
+        E = np.linalg.inv(np.eye(len(nodes)) - B)
+        P, mean = E @ S @ E.T, E @ gamma
+        seen = [k for key, k in nodes.items() if key in y]
+        dP, dmean = np.zeros((q, *B.shape)), np.zeros((q, len(nodes)))
+        for j in range(q):
+            half = E @ dB[j] @ P
+            dP[j] = half + half.T + E @ dS[j] @ E.T
+            dmean[j] = E @ (dgamma[j] + dB[j] @ mean)
+        at = np.ix_(seen, seen)
+        values = np.array([y[key] for key, k in nodes.items() if key in y])
+        yield values, mean[seen], P[at], dmean[:, seen], dP[:, at[0], at[1]]
+
+
+def by_definition(likelihood, cells):
+    out = np.zeros((len(cells), len(cells)))
+    for g in range(len(likelihood.model.groups)):
+        for _, _, Sigma, slope, change in definition(likelihood, cells, g):
+            inverse = np.linalg.inv(Sigma)
+            moved = inverse @ change
+            out += slope @ inverse @ slope.T + 0.5 * np.einsum("aij,bji->ab", moved, moved)
+    return out
+
+
+@pytest.mark.parametrize("model", MODELS)
+@pytest.mark.parametrize("group", [None, "half"])
+def test_expected_information_by_definition(model, group):
+    data = holed()
+    if group:
+        data["half"] = np.where(data["class" if model == "feedback" else "school"] % 2, "odd", "even")
+    likelihood = bound(MODELS[model], data, group=group)
+    cells = some_cells(likelihood)
+    expected = by_definition(likelihood, cells)
+    scale = np.sqrt(np.diag(expected))
+    found = likelihood.information(cells, expected=True)
+    assert found / np.outer(scale, scale) == pytest.approx(expected / np.outer(scale, scale), abs=1e-10)
+
+
+def test_the_definition_is_that_of_the_likelihood():
+    for text in MODELS.values():
+        likelihood = bound(text, holed())
+        cells = some_cells(likelihood)
+        total = sum(log_density(y, mean, Sigma) for y, mean, Sigma, *_ in definition(likelihood, cells))
+        assert likelihood.value(cells) == pytest.approx(total, abs=1e-8)
+
+
+def test_expected_information_of_complete_clusters_is_that_of_their_moments():
+    data = sg.load_dataset("demo_twolevel")
+    text = "level: 1\nfw =~ y1 + y2 + y3\nfw ~ x1 + x2\nlevel: 2\nfb =~ y1 + y2 + y3\nfb ~ w1\n"
+    fit = sg.sem(text, data, cluster="cluster")
+    nested = NestedLikelihood(fit.model, fit.design)
+    for free in (fit.free, fit.free + 0.05):
+        expected = fit.likelihood.information(free, expected=True)
+        assert nested.information(free, expected=True) == pytest.approx(expected, rel=1e-9, abs=1e-9 * expected.max())
+
+
+def test_expected_information_is_refused_where_it_does_not_fit(monkeypatch):
+    from semgllamm.errors import EstimationError
+    from semgllamm.integration import nested_information
+
+    likelihood = bound(MODELS["three levels"], holed())
+    cells = some_cells(likelihood)
+    assert likelihood.has_expected
+    monkeypatch.setattr(nested_information, "LARGEST", 100)
+    assert not likelihood.has_expected
+    with pytest.raises(EstimationError, match="the expected information needs matrices of"):
+        likelihood.information(cells, expected=True)
+
+
+def test_random_effects_without_paths():
+    likelihood = bound("g1 ~ w\n@level(class)\ng1 ~~ g1", holed())
+    cells = some_cells(likelihood)
+    expected = by_definition(likelihood, cells)
+    assert likelihood.information(cells, expected=True) == pytest.approx(expected, abs=1e-10 * expected.max())

@@ -4,6 +4,7 @@ import json
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 import pytest
 
 import semgllamm as sg
@@ -128,7 +129,6 @@ def test_three_levels_have_moments_of_each():
 REFUSED = {
     "least squares": ({"estimator": "GLS"}, "estimator='GLS' needs complete rows of one level"),
     "weights": ({"sampling_weights": "x3"}, "sampling weights are for models of one level"),
-    "expected information": ({"information": "expected"}, "expected information is there for complete rows"),
     "wishart": ({"likelihood": "wishart"}, "likelihood='wishart' is for complete rows of one level"),
 }
 
@@ -142,8 +142,99 @@ def test_what_is_not_there_is_refused(case):
         sg.sem(TWO, data, cluster="cluster", missing="ml", **arguments)
 
 
-def test_bartletts_scores_are_refused(fit):
-    with pytest.raises(sg.ModelError, match="complete clusters of two levels"):
+def test_expected_information(fit):
+    by_expectation = sg.sem(TWO, holed(), cluster="cluster", missing="ml", information="expected")
+    assert by_expectation.free == pytest.approx(fit.free, rel=1e-5, abs=1e-6)
+    assert by_expectation.information_kind == "Expected"
+    expected = np.linalg.inv(fit.likelihood.information(fit.free, expected=True))
+    assert fit.vcov("expected").to_numpy() == pytest.approx(expected, rel=1e-8, abs=1e-12)
+    assert by_expectation.vcov().to_numpy() == pytest.approx(expected, rel=1e-3, abs=1e-7)
+
+
+def test_modification_indices_are_near_the_drop_of_chi_square(fit):
+    found = fit.modification_indices().set_index(["lhs", "op", "rhs", "level"])["mi"].sort_index()
+    for name in ("y1 ~~ y3", "y2 ~~ y3"):
+        larger = sg.sem(TWO.replace("level: 2", f"{name}\nlevel: 2"), holed(), cluster="cluster", missing="ml")
+        lhs, op, rhs = name.split()
+        assert found.loc[(lhs, op, rhs)].iloc[0] == pytest.approx(2 * (larger.loglik - fit.loglik), rel=0.1)
+
+
+def test_bartletts_scores_of_complete_clusters_are_those_by_moments(monkeypatch):
+    data = sg.load_dataset("demo_twolevel").iloc[:1200]
+    by_moments = sg.sem(TWO, data, cluster="cluster")
+    monkeypatch.setattr("semgllamm.estimation.gaussian.has_closed_form", lambda *_: False)
+    nested = sg.sem(TWO, data, cluster="cluster")
+    assert type(nested.likelihood) is not type(by_moments.likelihood)
+    for level in (1, 2):
+        for name, expected in by_moments.latent("bartlett", level=level, se=False).items():
+            found = nested.latent("bartlett", level=level, se=False)[name]
+            assert found.to_numpy() == pytest.approx(expected.to_numpy(), rel=1e-5, abs=1e-6)
+
+
+def by_least_squares(y, Lambda, Theta, offset=0.0):
+    """The latent variable that explains the responses that are seen best."""
+    seen = ~np.isnan(y)
+    W = np.linalg.inv(Theta[np.ix_(seen, seen)])
+    return (Lambda[seen] @ W @ (y - offset)[seen]) / (Lambda[seen] @ W @ Lambda[seen])
+
+
+def test_bartletts_scores_of_rows_need_nothing_of_the_levels_above():
+    """A factor that has all from above itself: least squares of the row's answers give it whole."""
+    rng = np.random.default_rng(4)
+    school = np.repeat(np.arange(40), 24)
+    data = pd.DataFrame({"school": school, "class": np.repeat(np.arange(160), 6), "w": rng.normal(size=960)})
+    f = 0.5 * data["w"] + rng.normal(size=40)[school] + 0.7 * rng.normal(size=160)[data["class"]]
+    f += rng.normal(size=960)
+    for name, loading in (("g1", 1.0), ("g2", 0.8), ("g3", 1.2)):
+        data[name] = loading * f + 0.6 * rng.normal(size=960)
+        data.loc[rng.random(960) < 0.15, name] = np.nan
+    text = "f =~ g1 + g2 + g3\nf ~ w + fc\n@level(class)\nfc ~ fs\nfc =~ 0\n@level(school)\nfs =~ 0"
+    fit = sg.fit(text.replace("f ~ w + fc", "f ~ w + 1*fc").replace("fc ~ fs", "fc ~ 1*fs"), data)
+    value = fit.parameters.set_index(["lhs", "op", "rhs"])["est"]
+    Lambda = np.array([1.0, value["f", "=~", "g2"], value["f", "=~", "g3"]])
+    Theta = np.diag([value[name, "~~", name] for name in ("g1", "g2", "g3")])
+    nu = np.array([value[name, "~1", ""] for name in ("g1", "g2", "g3")])
+    found = fit.latent("bartlett")["f"]
+    y = data[["g1", "g2", "g3"]].to_numpy()
+    kept = ~np.isnan(y).all(axis=1)
+    expected = [by_least_squares(row, Lambda, Theta, nu) for row in y[kept]]
+    assert found.to_numpy() == pytest.approx(np.array(expected), rel=1e-8, abs=1e-8)
+    above = fit.latent("bartlett", level="class", se=False)["fc"]
+    # unbiased, and so wider than the posterior means
+    shrunken = fit.latent(level="class", se=False)["fc"]
+    assert np.isfinite(above).all()
+    assert above.corr(shrunken) > 0.95
+
+
+def test_bartletts_scores_where_loadings_vary():
+    rng = np.random.default_rng(6)
+    n = 400
+    data = pd.DataFrame({"v": rng.normal(size=n)})
+    f = 0.5 * data["v"] + rng.normal(size=n)
+    data["g1"] = f + 0.6 * rng.normal(size=n)
+    data["g2"] = (0.8 + 0.3 * data["v"]) * f + 0.6 * rng.normal(size=n)
+    data["g3"] = 1.2 * f + 0.6 * rng.normal(size=n)
+    data.loc[rng.random(n) < 0.2, "g3"] = np.nan
+    fit = sg.fit("f =~ g1 + g2 + g3\ng2 ~ b*f:v\nf ~ v", data)
+    value = fit.parameters.set_index(["lhs", "op", "rhs"])["est"]
+    varying = fit.parameters.query("label == 'b'")["est"].iloc[0]
+    Theta = np.diag([value[name, "~~", name] for name in ("g1", "g2", "g3")])
+    nu = np.array([value[name, "~1", ""] for name in ("g1", "g2", "g3")])
+    expected, errors = [], []
+    for v, *y in data[["v", "g1", "g2", "g3"]].to_numpy():
+        y = np.array(y)
+        Lambda = np.array([1.0, value["f", "=~", "g2"] + varying * v, value["f", "=~", "g3"]])
+        expected.append(by_least_squares(y, Lambda, Theta, nu))
+        seen = ~np.isnan(y)
+        errors.append((Lambda[seen] ** 2 / np.diag(Theta)[seen]).sum() ** -0.5)
+    found = fit.latent("bartlett")
+    assert found["f"].to_numpy() == pytest.approx(np.array(expected), rel=1e-8, abs=1e-8)
+    assert found["f.se"].to_numpy() == pytest.approx(np.array(errors), rel=1e-8)
+
+
+def test_bartletts_scores_of_slopes_are_refused():
+    fit = sg.fit(SLOPES, sg.load_dataset("sleepstudy"))
+    with pytest.raises(sg.ModelError, match="only how rows change with Days"):
         fit.latent("bartlett")
 
 
