@@ -350,6 +350,10 @@ class GridLikelihood(Likelihood):
     def cold(self) -> None:
         """Nothing is remembered but the place of the grid."""
 
+    def side(self, free) -> tuple[bool, ...]:
+        """No response is its own cause here."""
+        return ()
+
     # ---- evaluation ----------------------------------------------------------------------------------------------
 
     def _at(self, free, points) -> Setting | None:

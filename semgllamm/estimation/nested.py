@@ -54,6 +54,7 @@ class InNestedUnits:
     """What likelihoods of nested units do otherwise: their information comes from differences of the score."""
 
     has_louis = False
+    together = None
 
     def information(self, free, expected: bool = False) -> np.ndarray:
         """The observed information about the free parameters.
