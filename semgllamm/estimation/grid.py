@@ -566,11 +566,16 @@ class GridLikelihood(Likelihood):
             sums.x[:, later] = np.column_stack([powers[0][:, None] * w, powers[1]])
             if not products:
                 continue
+            squares = np.zeros((len(self.ranges), PARTS, n_own, n_own))
+
+            def multiply(lo, hi, g, part, a=a, n_own=n_own, squares=squares):
+                squares[g, part] = squares_of_axis(at, sums, self.units, lo, hi, a, n_own)
+
+            self._run(multiply)
             for g, (lo, hi) in enumerate(self.ranges):
                 weight, w_g = self.units.weight[lo:hi], w[lo:hi]
-                items = squares_of_axis(at, sums, self.units, lo, hi, a, n_own)
                 by_e = with_e[lo:hi].T @ (weight[:, None] * w_g)
-                self._fill_block(total[g], first, n_own, items, by_e, weight @ with_ee[lo:hi],
+                self._fill_block(total[g], first, n_own, squares[g].sum(axis=0), by_e, weight @ with_ee[lo:hi],
                                  [power[lo:hi] for power in powers[1:]], lo, hi)  # fmt: skip
         return total
 
