@@ -14,7 +14,8 @@ depend on η has no variance, so that with G of rows g_r, m_i and v_i the mean a
 N(q) the expected counts of all, on a diagonal. The columns e w and e² of the distribution of η, e = η − μ, are
 functions of q where all units have one μ; else ηw and −2μη + η² are columns like the others, O having w and μ beside
 it. Units are worked on in blocks, on the nodes that matter to some unit of the block; those next to each other have
-similar sums of answers.
+similar sums of answers. Ranges of units share the threads, and small blocks keep products of matrices from having
+threads of their own.
 """
 
 from __future__ import annotations
@@ -33,7 +34,7 @@ ROOM = 3e7  # entries of O up to which a matrix of zeros and ones is worth its r
 NOWHERE = -1e4  # logs below it are nothing
 NEGLIGIBLE = 1e-12
 NOTHING = -40.0  # logs relative to the largest of a unit, below which they are rounding
-BLOCK = 1024  # units whose posteriors stay in the cache
+ALONE = 1 << 18  # multiplications up to which OpenBLAS takes a product of matrices on one thread, as ours are threads
 
 
 class Linear(NamedTuple):
@@ -162,29 +163,26 @@ class OneAxis:
         log = np.maximum(log, NOWHERE)
         table = log[self.rest] - log[self.reference][self.of]
         base = log[self.reference].sum(axis=0)
+        if self.even:
+            base -= 0.5 * precision * (eta - mean[0]) ** 2
         U = self.O if linear is None else linear.U
         powers = np.stack([np.ones(len(eta)), eta, eta * eta], axis=1)
-        for a in range(lo, hi, BLOCK):
-            some = slice(a, min(a + BLOCK, hi))
-            mu = mean[some]
+        top, sums = np.zeros(hi - lo), np.ones((hi - lo, 3))
+        block = max(ALONE // (len(eta) * max(len(table), 1)), 1)
+        for a in range(lo, hi, block):
+            some, own = slice(a, min(a + block, hi)), slice(a - lo, min(a + block, hi) - lo)
             p = self.O[some] @ table
-            e = eta - (mu[0] if self.even else mu[:, None])
-            p += base - 0.5 * precision * e * e
-            top = p.max(axis=1)
-            p -= top[:, None]
+            p += base if self.even else base - 0.5 * precision * (eta - mean[some, None]) ** 2
+            top[own] = p.max(axis=1)
+            p -= top[own, None]
             near = np.flatnonzero(p.max(axis=0) > NOTHING)
-            q = slice(int(near[0]), int(near[-1]) + 1)
+            q = slice(near[0], near[-1] + 1)
             p = np.exp(p[:, q])
+            moments = p @ powers[q]
+            sums[own] = moments
             if first is None:
-                F[some] = top + np.log(p.sum(axis=1)) + constant
                 continue
-            sums = p @ powers[q]
-            mass = sums[:, 0]
-            F[some] = top + np.log(mass) + constant
-            p /= mass[:, None]
-            one, two = sums[:, 1] / mass, sums[:, 2] / mass
-            first[some] = one - mu
-            second[some] = two - mu * (2 * one - mu)
+            p /= moments[:, :1]
             if kept is not None:
                 kept[some, q] = p
             weighted = p if self.alike else p * self.weight[some, None]
@@ -192,9 +190,16 @@ class OneAxis:
             total.nodes[q] += weighted.sum(axis=0)
             total.counts[q] += weighted.T @ given
             if linear is not None:
+                one, two = (moments[:, 1:] / moments[:, :1]).T
                 total.squares[q, q] += weighted.T @ p
                 total.along[q] += weighted.T @ (given * one[:, None])
                 total.between[:] += (given * (self.weight[some] * (two - one * one))[:, None]).T @ given
+        mass, mu = sums[:, 0], mean[lo:hi]
+        F[lo:hi] = top + np.log(mass) + constant
+        if first is not None:
+            one, two = sums[:, 1] / mass, sums[:, 2] / mass
+            first[lo:hi] = one - mu
+            second[lo:hi] = two - mu * (2 * one - mu)
 
     def counts(self, total: Total, rows: int) -> np.ndarray:
         """Expected counts (rows, Q) of the answers at the nodes."""
