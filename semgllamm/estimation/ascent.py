@@ -504,10 +504,14 @@ def _update(H: np.ndarray, s: np.ndarray, y: np.ndarray) -> np.ndarray:
     return H + np.outer(s, s) * (1 + y @ Hy / sy) / sy - (np.outer(Hy, s) + np.outer(s, Hy)) / sy
 
 
-def nearer(climber: Climber, free: np.ndarray, information: np.ndarray, points: tuple[int, ...]) -> np.ndarray:
-    """Newton's steps with a matrix that was found elsewhere, as long as each leaves a hundredth of the decrement."""
+def nearer(
+    climber: Climber, free: np.ndarray, gradient: np.ndarray, information: np.ndarray, points: tuple[int, ...]
+) -> np.ndarray:
+    """Newton's steps with a matrix that was found with other points, and the gradient there, as long as each leaves a
+    hundredth of the decrement; the last is taken unseen if what the one before it left says that it ends the way."""
     curvature = Curvature(information, climber.blocks)
     best, before = free, np.inf
+    free = free + curvature.solve(gradient)
     while True:
         here = climber.score(free, points)
         if not here.possible:
@@ -518,7 +522,10 @@ def nearer(climber: Climber, free: np.ndarray, information: np.ndarray, points: 
             return best
         if decrement >= 0.01 * before or decrement < STEADY:
             return free
-        best, free, before = free, here.free + step, decrement
+        best, free = free, here.free + step
+        if decrement**2 < STEADY * before < np.inf:
+            return free
+        before = decrement
 
 
 def polish(climber: Climber, here: Point, until: float) -> Point:

@@ -232,7 +232,9 @@ def _with_a_fine_grid(
         return rough, None
     points = likelihood.fine_points(rough.free, rough.points, settings.target)
     while True:
-        near = rough.free if restrictions is not None else nearer(climber, rough.free, rough.information, points)
+        near = rough.free
+        if restrictions is None:
+            near = nearer(climber, rough.free, rough.gradient, rough.information, points)
         optimum = _ascend(climber, near, points, settings.tolerance, restrictions)
         if not optimum.convergence.converged:
             return optimum, None

@@ -9,7 +9,7 @@ from semgllamm.integration import grid
 
 __all__ = ["squares_of_axis"]
 
-STACK = 4_000_000  # numbers in a stack
+STACK = 200_000  # numbers in a stack
 
 
 def squares_of_axis(at, sums, units, lo: int, hi: int, a: int, n_own: int) -> np.ndarray:

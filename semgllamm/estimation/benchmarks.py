@@ -97,7 +97,7 @@ class MomentModel(MomentLikelihood):
             NaN if no maximum was reached.
         """
         if self.closed:
-            return self.start, self.value(self.start)
+            return self.start, sum(here.loglik for here in self.at(self.start))
         try:
             found = maximise(self, self.start, ())
         except EstimationError:

@@ -9,12 +9,14 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from functools import cached_property
 
 import numpy as np
 
 from semgllamm.data.design import Design
 from semgllamm.diagram.diagram import PathDiagram
 from semgllamm.errors import DataError
+from semgllamm.integration.complete import CompleteEvaluation, CompleteRows, complete_rows
 from semgllamm.integration.gaussian import (
     COVARIANCE,
     PATH,
@@ -137,6 +139,12 @@ class MomentLikelihood(ABC):
     identity = False
     evaluations = 0
     _last: tuple[bytes, list[Evaluation]] | None = None
+    _last_together: tuple[bytes, CompleteEvaluation] | None = None
+
+    @cached_property
+    def together(self) -> CompleteRows | None:
+        """All groups at once, where their rows are complete and of one level."""
+        return complete_rows(self.graphs, [sample.moments for sample in self.samples])
 
     @abstractmethod
     def inner(self, free: np.ndarray) -> np.ndarray:
@@ -160,6 +168,20 @@ class MomentLikelihood(ABC):
             self._last = key, [s.evaluate(graph, inner) for graph, s in zip(self.graphs, self.samples)]
         return self._last[1]
 
+    def _at_once(self, free) -> CompleteEvaluation:
+        """The evaluation of all groups together.
+
+        Raises
+        ------
+        LinAlgError
+            As by `at`.
+        """
+        key = np.asarray(free, dtype=float).tobytes()
+        if self._last_together is None or self._last_together[0] != key:
+            self.evaluations += 1
+            self._last_together = key, self.together.at(self.inner(np.asarray(free, dtype=float)))
+        return self._last_together[1]
+
     def side(self, free) -> tuple[bool, ...]:
         """Whether det(I − B) is positive, for each group with feedback; it is where nothing causes itself.
 
@@ -174,6 +196,8 @@ class MomentLikelihood(ABC):
     def value(self, free, points=()) -> float:
         """log L; −inf where the covariance matrix of the responses is not positive definite."""
         try:
+            if self.together is not None:
+                return self._at_once(free).loglik
             return sum(here.loglik for here in self.at(free))
         except np.linalg.LinAlgError:
             return -np.inf
@@ -181,6 +205,9 @@ class MomentLikelihood(ABC):
     def score(self, free, points=()) -> tuple[float, np.ndarray]:
         """log L and its derivative."""
         try:
+            if self.together is not None:
+                here = self._at_once(free)
+                return here.loglik, self._to_free(here.derivatives[0])
             here = self.at(free)
         except np.linalg.LinAlgError:
             return -np.inf, np.full(self.n_free, np.nan)
@@ -188,7 +215,11 @@ class MomentLikelihood(ABC):
 
     def information(self, free, expected: bool = False) -> np.ndarray:
         """The observed or expected information about the free parameters."""
-        total = sum(e.information(expected) for e in self.at(free))
+        if self.together is not None:
+            here = self._at_once(free)
+            total = here.expected if expected else here.derivatives[1]
+        else:
+            total = sum(e.information(expected) for e in self.at(free))
         return total if self.identity else self.K.T @ total @ self.K
 
     def louis(self, free, points=()) -> tuple[float, np.ndarray, np.ndarray]:

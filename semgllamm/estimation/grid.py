@@ -30,7 +30,7 @@ from semgllamm.estimation.feedback import Feedback
 from semgllamm.estimation.item_start import item_start_values
 from semgllamm.estimation.latent_distribution import Distribution, LatentDistribution, Totals
 from semgllamm.estimation.likelihood import Likelihood
-from semgllamm.estimation.one_axis import one_axis, windows
+from semgllamm.estimation.one_axis import Linear, Total, one_axis, windows
 from semgllamm.estimation.predictor import Predictor, hash_columns, plan_tree
 from semgllamm.integration import grid
 from semgllamm.integration.collapse import mix
@@ -108,6 +108,7 @@ class Sums(NamedTuple):
     window: np.ndarray  # (n, 3, 2) where it is not negligible
     x: np.ndarray  # (n, columns) E[x]
     cross: np.ndarray  # (groups, parts, columns, columns) Σ w E[xx']
+    covariance: np.ndarray | None = None  # (groups, columns, columns) Σ w cov(x), where products of matrices tell it
 
 
 class GridLikelihood(Likelihood):
@@ -169,14 +170,14 @@ class GridLikelihood(Likelihood):
     # ---- binding -------------------------------------------------------------------------------------------------
 
     def _collapse(self) -> None:
-        """Identical rows once, those of a group together."""
+        """Identical rows once, those of a group together, and within it those with like sums of answers."""
         design = self.design
         w = np.stack([np.ones(design.n_rows), *(design.column(c) for c in self.covariates)], axis=1)
         word = self.bound.signatures() + mix(design.group_of.astype(np.uint64))
         if self.covariates:
             word = mix(word) ^ hash_columns(w)[:, 0]
         _, first, unit, count = np.unique(word, return_index=True, return_inverse=True, return_counts=True)
-        order = np.argsort(design.group_of[first], kind="stable")
+        order = np.lexsort((self.bound.rows[first].sum(axis=1), design.group_of[first]))
         place = np.empty_like(order)
         place[order] = np.arange(len(order))
         self.unit_of_row = place[unit.ravel()]
@@ -350,6 +351,10 @@ class GridLikelihood(Likelihood):
     def cold(self) -> None:
         """Nothing is remembered but the place of the grid."""
 
+    def side(self, free) -> tuple[bool, ...]:
+        """No response is its own cause here."""
+        return ()
+
     # ---- evaluation ----------------------------------------------------------------------------------------------
 
     def _at(self, free, points) -> Setting | None:
@@ -380,6 +385,8 @@ class GridLikelihood(Likelihood):
         at = self._at(free, points)
         if at is None:
             return None
+        if self.matrices is not None:
+            return self._sweep_by_matrices(free, points, at, task)
         n, most, C = self.n_units, at.axes.eta.shape[1], int(self.first_column[-1])
         across = len(self.axes) > 1 and task in ("means", "products")
         products = across and task == "products"
@@ -400,54 +407,61 @@ class GridLikelihood(Likelihood):
             else:
                 grid.sweep_units(*shared, task != "value", *where)
 
-        if self.matrices is not None:
-            self._sweep_by_matrices(at, sums, task)
-        else:
-            self._run(run)
+        self._run(run)
         if not np.isfinite(sums.F).all():
             return None
         if task != "value":
             self._last = np.array(free, dtype=float), tuple(points), sums.mean, sums.second
         return at, sums
 
-    def _sweep_by_matrices(self, at: Setting, sums: Sums, task: str) -> None:
-        shape = len(self.bound.code), int(at.axes.size[0])
-        log, eta = at.tables.log.reshape(shape), at.axes.eta[0, : shape[1]]
-        for (lo, hi), prior, group in zip(self.ranges, at.priors, self.matrices):
-            if group is None:
-                continue
-            found = group.sweep(log, eta, prior.mean[lo:hi, 0], prior.precision[0, 0], prior.constant, task != "value")
-            if found is None:
-                return
-            sums.F[lo:hi] = found.F
-            if task == "value":
-                continue
-            sums.mean[lo:hi, 0], sums.second[lo:hi, 0, 0] = found.mean, found.second
-            sums.counts[0] += found.counts.ravel()
-            if len(sums.kept):
-                sums.kept[lo:hi, 0, : shape[1]] = found.p
-                sums.window[lo:hi, 0] = windows(found.p)
+    def _sweep_by_matrices(self, free, points, at: Setting, task: str) -> tuple[Setting, Sums] | None:
+        """As `_sweep`, of one axis with complete answers."""
+        Q, n, C, R = int(at.axes.size[0]), self.n_units, int(self.first_column[-1]), len(self.bound.code)
+        log, eta = at.tables.log.reshape(R, Q), at.axes.eta[0, :Q]
+        live = [g for g, group in enumerate(self.matrices) if group is not None]
+        if any(self.matrices[g].impossible(log) for g in live):
+            return None
+        means = [prior.mean[lo:hi, 0] for prior, (lo, hi) in zip(at.priors, self.ranges)]
+        linear: list[Linear | None] = [None] * len(self.ranges)
+        if task == "products":
+            width = (self.bound.kind >= 0).sum(axis=1)
+            tables = [at.tables.columns[s : s + Q * k].reshape(Q, k) for s, k in zip(at.answers.slot, width)]
+            for g in live:
+                linear[g] = self.matrices[g].linear(tables, eta, means[g])
+        whole = task == "products" and all(linear[g] is not None for g in live)
+        if not whole:
+            linear = [None] * len(self.ranges)
+        keeps = n if task in ("means", "products") and not whole else 0
+        sums = Sums(
+            np.full(n, -np.inf), np.zeros((1, R * Q)), np.zeros((n, AXES)), np.zeros((n, AXES, AXES)),
+            np.zeros((keeps, AXES, Q)), np.zeros((keeps, AXES, 2), np.int64), np.zeros((keeps, C)), np.zeros(0),
+            np.zeros((len(self.ranges), C, C)) if whole else None,
+        )  # fmt: skip
+        totals = {(g, part): self.matrices[g].room(Q, linear[g]) for g in live for part in range(PARTS)}
 
-    def _columns_by_matrices(self, at: Setting, sums: Sums) -> np.ndarray | None:
-        """As `_one_axis` with products, None where answers differ by too many functions of η."""
-        Q, n_own = int(at.axes.size[0]), self.n_own[0]
-        C = int(self.first_column[-1])
-        total = np.zeros((len(self.ranges), C, C))
-        eta = at.axes.eta[0, :Q]
-        width = (self.bound.kind >= 0).sum(axis=1)
-        slot = at.answers.slot
-        tables = [at.tables.columns[s : s + Q * k].reshape(Q, k) for s, k in zip(slot, width)]
-        for g, ((lo, hi), group) in enumerate(zip(self.ranges, self.matrices)):
-            if group is None:
-                continue
-            mean, p, w = at.priors[g].mean[lo:hi, 0], sums.kept[lo:hi, 0, :Q], self.units.covariates[lo:hi]
-            found = group.products(p, tables, eta, mean)
-            if found is None:
-                return None
-            powers = group.moments(p, eta, mean, 4)
-            sums.x[lo:hi] = np.column_stack([found.x, powers[0][:, None] * w, powers[1]])
-            self._fill_block(total[g], 0, n_own, found.squares, found.with_e, found.with_ee, powers[1:], lo, hi)
-        return total
+        def run(lo, hi, g, part):
+            start, stop = self.ranges[g]
+            own, prior = slice(start, stop), at.priors[g]
+            self.matrices[g].sweep(
+                lo - start, hi - start, log, eta, means[g], prior.precision[0, 0], prior.constant, sums.F[own],
+                None if task == "value" else sums.mean[own, 0], sums.second[own, 0, 0], totals[g, part], linear[g],
+                sums.kept[own, 0] if keeps else None,
+            )  # fmt: skip
+
+        self._run(run)
+        if not np.isfinite(sums.F).all():
+            return None
+        if task == "value":
+            return at, sums
+        for g in live:
+            total = Total(*(sum(parts) for parts in zip(*(totals[g, part] for part in range(PARTS)))))
+            sums.counts[0] += self.matrices[g].counts(total, R).ravel()
+            if whole:
+                sums.covariance[g] = total.covariance(linear[g], eta)
+        if keeps:
+            sums.window[:, 0] = windows(sums.kept[:, 0])
+        self._last = np.array(free, dtype=float), tuple(points), sums.mean, sums.second
+        return at, sums
 
     def _fill_block(self, total, first: int, n_own: int, items, with_e, with_ee, powers, lo: int, hi: int) -> None:
         """The products of an axis' columns: those of items, e w, e²; `powers` are E[e²], E[e³], E[e⁴]."""
@@ -531,10 +545,6 @@ class GridLikelihood(Likelihood):
 
     def _one_axis(self, at: Setting, sums: Sums, products: bool) -> np.ndarray | None:
         """Fill in x̄ of the columns of single axes; Σ w E[xx'] of each axis with itself, a group, with `products`."""
-        if products and self.matrices is not None:
-            by_matrices = self._columns_by_matrices(at, sums)
-            if by_matrices is not None:
-                return by_matrices
         C = int(self.first_column[-1])
         total = np.zeros((len(self.ranges), C, C)) if products else None
         for a in range(len(self.axes)):
@@ -556,13 +566,28 @@ class GridLikelihood(Likelihood):
             sums.x[:, later] = np.column_stack([powers[0][:, None] * w, powers[1]])
             if not products:
                 continue
+            squares = np.zeros((len(self.ranges), PARTS, n_own, n_own))
+
+            def multiply(lo, hi, g, part, a=a, n_own=n_own, squares=squares):
+                squares[g, part] = squares_of_axis(at, sums, self.units, lo, hi, a, n_own)
+
+            self._run(multiply)
             for g, (lo, hi) in enumerate(self.ranges):
                 weight, w_g = self.units.weight[lo:hi], w[lo:hi]
-                items = squares_of_axis(at, sums, self.units, lo, hi, a, n_own)
                 by_e = with_e[lo:hi].T @ (weight[:, None] * w_g)
-                self._fill_block(total[g], first, n_own, items, by_e, weight @ with_ee[lo:hi],
+                self._fill_block(total[g], first, n_own, squares[g].sum(axis=0), by_e, weight @ with_ee[lo:hi],
                                  [power[lo:hi] for power in powers[1:]], lo, hi)  # fmt: skip
         return total
+
+    def _covariances(self, at: Setting, sums: Sums) -> np.ndarray:
+        """Σ w cov(x) (groups, columns, columns) from the sums that a sweep leaves."""
+        out = self._one_axis(at, sums, True)
+        if len(self.axes) > 1:
+            others = np.triu(sums.cross.sum(axis=1))
+            out += others + np.swapaxes(np.triu(others, 1), 1, 2)
+        for g, (lo, hi) in enumerate(self.ranges):
+            out[g] -= (self.units.weight[lo:hi, None] * sums.x[lo:hi]).T @ sums.x[lo:hi]
+        return out
 
     @staticmethod
     def _powers(p: np.ndarray, e: np.ndarray, highest: int) -> list[np.ndarray]:
@@ -594,15 +619,11 @@ class GridLikelihood(Likelihood):
             return -np.inf, np.full(self.n_free, np.nan), np.full((self.n_free, self.n_free), np.nan)
         at, sums = found
         gradient, hessian = self._derivatives(at, sums, True)
-        cross = self._one_axis(at, sums, True)
-        if len(self.axes) > 1:
-            others = np.triu(sums.cross.sum(axis=1))
-            cross += others + np.swapaxes(np.triu(others, 1), 1, 2)
+        covariances = self._covariances(at, sums) if sums.covariance is None else sums.covariance
         information = -hessian
-        for g, ((lo, hi), here) in enumerate(zip(self.ranges, at.distributions)):
+        for g, here in enumerate(at.distributions):
             form, _ = self._rows_of_columns(g, here)
-            weighted = self.units.weight[lo:hi, None] * sums.x[lo:hi]
-            information -= form.T @ (cross[g] - weighted.T @ sums.x[lo:hi]) @ form
+            information -= form.T @ covariances[g] @ form
         J = self._jacobian(free)
         bent = np.where(self.logs, 0.0, gradient)
         inner = self.working.inner(np.asarray(free, dtype=float))
@@ -640,7 +661,7 @@ class GridLikelihood(Likelihood):
     def step_for(self, sharpness: np.ndarray, error: float) -> float:
         """The step at which Σ w 2 dim exp(−2π²σ²/h²) is `error`, by bisection of its logarithm."""
         low, high = 1e-3 * sharpness.min(), 10.0 * sharpness.max()
-        for _ in range(60):
+        for _ in range(30):
             h = np.sqrt(low * high)
             bound = 2 * len(self.axes) * (self.units.weight @ np.exp(-2 * (np.pi * sharpness / h) ** 2))
             low, high = (h, high) if bound <= error else (low, h)

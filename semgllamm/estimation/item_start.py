@@ -67,13 +67,17 @@ def _scores(likelihood: GridLikelihood):
         rate = block.y / block.trials if block.response.family.name == "binomial" else block.y
         y[block.rows, place[block.response.name]] = np.log1p(rate) if _counts(block.response.family) else rate
     seen = ~np.isnan(y)
-    n = np.maximum(seen.sum(axis=0), 1)
-    y = np.where(seen, y, 0.0)
-    mean = y.sum(axis=0) / n
-    y = np.where(seen, y - mean, 0.0)
-    spread = np.sqrt((y * y).sum(axis=0) / n)
-    y /= np.where(spread > 0, spread, 1.0)
-    return place, y.T @ y / np.maximum(seen.T.astype(float) @ seen, 1.0)
+    if seen.all():
+        y -= y.mean(axis=0)
+        n, together = len(y), float(len(y))
+    else:
+        n = np.maximum(seen.sum(axis=0), 1)
+        y = np.where(seen, y, 0.0)
+        y = np.where(seen, y - y.sum(axis=0) / n, 0.0)
+        together = np.maximum(seen.T.astype(float) @ seen, 1.0)
+    spread = np.sqrt(np.einsum("ij,ij->j", y, y) / n)
+    spread = np.where(spread > 0, spread, 1.0)
+    return place, y.T @ y / together / np.outer(spread, spread)
 
 
 def _counts(family) -> bool:

@@ -55,6 +55,7 @@ class InNestedUnits:
     """What likelihoods of nested units do otherwise: the observed information comes from differences of the score."""
 
     has_louis = False
+    together = None
     _observed: tuple[bytes, np.ndarray] | None = None
 
     @property

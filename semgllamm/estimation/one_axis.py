@@ -5,14 +5,17 @@ those of the references, the log integrand of all units at all nodes is
 
     O (T − T°) + 1 Σ_items T° − ½(η − μ)²/Σ,
 
-the expected counts of the other answers are O'(wP), and the columns of derivatives x_i(q) = b(q) + Σ_r o_ir Δ_r(q)
-are a sum of such tables too. Over q the Δ of all answers span few functions φ_k where families are canonical (1 and η
-for logits, as ∂log f/∂ν = y − E(y|ν)): with Δ_r(q) = Σ_k φ_k(q) G_kr then
+and the expected counts of the other answers are O'(wP). The columns of derivatives are x_i(q) = b(q) + Σ_r o_ir Δ_r(q).
+Where families are canonical the Δ are linear in η, as ∂log f/∂ν = y − E(y|ν): Δ_r(q) = a_r + η_q g_r. What does not
+depend on η has no variance, so that with G of rows g_r, m_i and v_i the mean and variance of η and b = B' by nodes
 
-    E_i[x] = Σ_q P_i b + Σ_k E_i[φ_k] (OG_k)_i,
-    Σ w E[xx'] = Σ_q N bb' + Σ_q (b Σ_r n_r Δ_r' + its transpose) + Σ_kl G_k' O' diag(w_i E_i[φ_k φ_l]) O G_l,
+    Σ w cov_i(x) = B'(N − P'wP)B + (B'DG + its transpose) + G'O' diag(w v) O G,      D = P'(η ∘ wO) − P'(wm ∘ O),
 
-N(q) and n_r(q) the expected counts of all and of answer r.
+N(q) the expected counts of all, on a diagonal. The columns e w and e² of the distribution of η, e = η − μ, are
+functions of q where all units have one μ; else ηw and −2μη + η² are columns like the others, O having w and μ beside
+it. Units are worked on in blocks, on the nodes that matter to some unit of the block; those next to each other have
+similar sums of answers. Ranges of units share the threads, and small blocks keep products of matrices from having
+threads of their own.
 """
 
 from __future__ import annotations
@@ -24,47 +27,62 @@ import numpy as np
 from semgllamm.estimation.answers import Bound
 from semgllamm.integration.grid import Units
 
-__all__ = ["OneAxis", "Posterior", "Products", "one_axis"]
+__all__ = ["Linear", "OneAxis", "Total", "one_axis"]
 
-SPAN = 4  # functions of q up to which their products are fewer and cheaper than nodes
-FLAT = 1e-11  # singular value, relative to the largest, of a function that is none
+BENT = 1e-11  # a part of Δ that is not linear in η, relative to the largest, that is rounding
 ROOM = 3e7  # entries of O up to which a matrix of zeros and ones is worth its room
 NOWHERE = -1e4  # logs below it are nothing
 NEGLIGIBLE = 1e-12
+NOTHING = -40.0  # logs relative to the largest of a unit, below which they are rounding
+ALONE = 1 << 18  # multiplications up to which OpenBLAS takes a product of matrices on one thread, as ours are threads
 
 
-class Posterior(NamedTuple):
-    """What a sweep gives: log L (n,), P (n, Q), E[e], E[e²], and the counts of the answers in their rows."""
+class Linear(NamedTuple):
+    """B (Q, C), G (U, C) and what G multiplies (n, U)."""
 
-    F: np.ndarray
-    p: np.ndarray
-    mean: np.ndarray
-    second: np.ndarray
+    B: np.ndarray
+    G: np.ndarray
+    U: np.ndarray
+
+
+class Total(NamedTuple):
+    """Sums over units: P'w1 (Q,), P'wO (Q, U), and with `Linear` P'wP, P'(wm ∘ O) and O' diag(w v) O."""
+
+    nodes: np.ndarray
     counts: np.ndarray
-
-
-class Products(NamedTuple):
-    """E[x] (n, C), Σ w E[xx'] (C, C), Σ w E[xe] v' (C, covariates) and Σ w E[xe²] (C,)."""
-
-    x: np.ndarray
     squares: np.ndarray
-    with_e: np.ndarray
-    with_ee: np.ndarray
+    along: np.ndarray
+    between: np.ndarray
+
+    def covariance(self, linear: Linear, eta: np.ndarray) -> np.ndarray:
+        """Σ w cov_i(x), (C, C)."""
+        B, G, _ = linear
+        out = (B * self.nodes[:, None]).T @ B - B.T @ self.squares @ B
+        half = B.T @ (eta[:, None] * self.counts - self.along) @ G
+        return out + half + half.T + G.T @ self.between @ G
 
 
 class OneAxis:
-    """The units of one group."""
+    """The units of one group.
 
-    def __init__(self, code: np.ndarray, weight: np.ndarray, covariates: np.ndarray, bound: Bound, columns: int):
-        self.weight, self.covariates, self.columns = weight, covariates, columns
+    Parameters
+    ----------
+    code : (n, items) int array
+    weight : (n,) array
+    covariates : (n, 1 + m) array
+    bound : Bound
+    """
+
+    def __init__(self, code: np.ndarray, weight: np.ndarray, covariates: np.ndarray, bound: Bound):
+        self.weight, self.covariates, self.columns = weight, covariates, bound.columns[0]
         self.even = bool((covariates == covariates[0]).all())
-        reference, rest, self.item = [], [], []
+        self.alike = bool((weight == 1.0).all())
+        reference, rest = [], []
         for j in range(code.shape[1]):
             seen = np.bincount(code[:, j])
             # the most frequent answer leaves the sparsest O
             reference.append(int(seen.argmax()))
-            others = [int(r) for r in np.flatnonzero(seen) if r != reference[-1]]
-            rest += [(j, r) for r in others]
+            rest += [(j, int(r)) for r in np.flatnonzero(seen) if r != reference[-1]]
         self.reference = np.array(reference)
         self.rest = np.array([r for _, r in rest], dtype=np.int64)
         self.of = np.array([j for j, _ in rest], dtype=np.int64)
@@ -74,93 +92,122 @@ class OneAxis:
         width = (bound.kind >= 0).sum(axis=1)
         self.place = [slice(int(bound.column[r]), int(bound.column[r] + width[r])) for r in reference]
 
-    def sweep(self, log: np.ndarray, eta: np.ndarray, mean: np.ndarray, precision: float, constant: float,
-              moments: bool) -> Posterior | None:  # fmt: skip
-        """The posterior on the nodes `eta` (Q,) by tables `log` (R, Q); None where an answer is impossible."""
-        if not (log[self.rest] > -np.inf).any(axis=1).all() or not (log[self.reference] > -np.inf).any(axis=1).all():
-            return None
-        log = np.maximum(log, NOWHERE)
-        e = eta - (mean[:1, None] if self.even else mean[:, None])
-        p = self.O @ (log[self.rest] - log[self.reference][self.of])
-        p += log[self.reference].sum(axis=0) - 0.5 * precision * e * e
-        top = p.max(axis=1)
-        p -= top[:, None]
-        np.exp(p, out=p)
-        mass = p.sum(axis=1)
-        F = top + np.log(mass) + constant
-        if not moments:
-            return Posterior(F, p, mass, mass, mass)
-        p /= mass[:, None]
-        counts = np.zeros_like(log)
-        weighted = p if (self.weight == 1.0).all() else p * self.weight[:, None]
-        counts[self.rest] = self.O.T @ weighted
-        counts[self.reference] = weighted.sum(axis=0)
-        np.subtract.at(counts, self.reference[self.of], counts[self.rest])
-        return Posterior(F, p, self._mean(p, e), self._mean(p, e * e), counts)
+    def linear(self, tables: list[np.ndarray], eta: np.ndarray, mean: np.ndarray) -> Linear | None:
+        """The columns of derivatives, by `tables` (Q, columns of its item) of each answer and the means of η (n,).
 
-    def _mean(self, p: np.ndarray, x: np.ndarray) -> np.ndarray:
-        """E[x] of each unit, x (1 or n, Q)."""
-        return p @ x[0] if len(x) == 1 else np.einsum("nq,nq->n", p, x)
-
-    def moments(self, p: np.ndarray, eta: np.ndarray, mean: np.ndarray, highest: int) -> list[np.ndarray]:
-        """E[e], E[e²], … of each unit."""
-        e = eta - (mean[:1, None] if self.even else mean[:, None])
-        return [self._mean(p, e**k) for k in range(1, highest + 1)]
-
-    def _by_item(self, maps: np.ndarray) -> np.ndarray:
-        """O maps (n, C), where the rows of an answer are zero but for the columns of its item."""
-        out = np.zeros((len(self.O), self.columns))
-        for j, columns in enumerate(self.place):
-            mine = np.flatnonzero(self.of == j)
-            if len(mine) == 1:
-                np.multiply(self.O[:, mine], maps[mine, columns], out=out[:, columns])
-            elif len(mine):
-                out[:, columns] = self.O[:, mine] @ maps[mine, columns]
-        return out
-
-    def products(self, p: np.ndarray, tables: list[np.ndarray], eta: np.ndarray, mean: np.ndarray) -> Products | None:
-        """Means and products of the items' columns; `tables` (Q, columns of its item) of each answer.
-
-        None where the differences of answers span too many functions of η.
+        None where the differences of answers are not linear in η.
         """
-        Q, C = p.shape[1], self.columns
-        base = np.zeros((Q, C))
+        Q, extra = len(eta), self.covariates.shape[1]
+        B = np.zeros((Q, self.columns + extra + 1))
         for r, columns in zip(self.reference, self.place):
-            base[:, columns] += tables[r]
+            B[:, columns] += tables[r]
         delta = [tables[r] - tables[self.reference[j]] for r, j in zip(self.rest, self.of)]
-        spread = np.concatenate([np.zeros((Q, 0)), *delta], axis=1)
-        U, size, Vt = np.linalg.svd(spread, full_matrices=False)
-        span = int((size > FLAT * size[0]).sum()) if len(size) else 0
-        if span > SPAN:
+        both = np.concatenate([np.zeros((Q, 0)), *delta], axis=1)
+        line = np.stack([np.ones(Q), eta], axis=1)
+        slopes = np.linalg.lstsq(line, both, rcond=None)[0]
+        if np.abs(both - line @ slopes).max(initial=0.0) > BENT * np.abs(both).max(initial=0.0):
             return None
-        phi, maps, at = U[:, :span] * size[:span], np.zeros((span, len(delta), C)), 0
-        for k, (d, j) in enumerate(zip(delta, self.of)):
-            maps[:, k, self.place[j]] = Vt[:span, at : at + d.shape[1]]
-            at += d.shape[1]
-        w, e = self.weight, eta - (mean[:1, None] if self.even else mean[:, None])
-        weighted = p * w[:, None]
-        parts = [self._by_item(m) for m in maps]
-        x = p @ base
-        for k in range(span):
-            x += (p @ phi[:, k])[:, None] * parts[k]
-        pe = weighted * e
-        v = self.covariates
-        with_e, with_ee = base.T @ (pe.T @ v), base.T @ (pe * e).sum(axis=0)
-        for k in range(span):
-            by_unit = self._mean(pe, phi[None, :, k])
-            with_e += parts[k].T @ (by_unit[:, None] * v)
-            with_ee += parts[k].T @ self._mean(pe, e * phi[:, k])
-        squares = (base * weighted.sum(axis=0)[:, None]).T @ base
-        counts, half = self.O.T @ weighted, np.zeros((C, C))
-        for k in range(span):
-            half += base.T @ ((phi[:, k, None] * counts.T) @ maps[k])
-        squares += half + half.T
-        for k in range(span):
-            for l in range(k + 1):
-                between = (self.O * (weighted @ (phi[:, k] * phi[:, l]))[:, None]).T @ self.O
-                block = maps[k].T @ between @ maps[l]
-                squares += block if k == l else block + block.T
-        return Products(x, squares, with_e, with_ee)
+        n_more = 0 if self.even else extra
+        G, at = np.zeros((len(self.rest) + n_more, B.shape[1])), 0
+        for k, j in enumerate(self.of):
+            width = self.place[j].stop - self.place[j].start
+            G[k, self.place[j]] = slopes[1, at : at + width]
+            at += width
+        if self.even:
+            e = eta - mean[0]
+            B[:, self.columns : -1], B[:, -1] = e[:, None] * self.covariates[0], e * e
+            return Linear(B, G, self.O)
+        B[:, self.columns], B[:, -1] = eta, eta * eta
+        own = np.arange(extra - 1)
+        G[len(self.rest) + own, self.columns + 1 + own] = 1.0
+        G[-1, -1] = -2.0
+        return Linear(B, G, np.column_stack([self.O, self.covariates[:, 1:], mean]))
+
+    def impossible(self, log: np.ndarray) -> bool:
+        """Whether an answer that was given has no density at any node; `log` (R, Q)."""
+        given = np.concatenate([self.rest, self.reference])
+        return not (log[given] > -np.inf).any(axis=1).all()
+
+    def room(self, Q: int, linear: Linear | None) -> Total:
+        """Sums to add to."""
+        width = len(self.rest) if linear is None else len(linear.G)
+        products = (0, 0) if linear is None else (Q, width)
+        return Total(
+            np.zeros(Q), np.zeros((Q, width)), np.zeros((products[0], products[0])), np.zeros(products),
+            np.zeros((products[1], products[1])),
+        )  # fmt: skip
+
+    def sweep(
+        self, lo: int, hi: int, log: np.ndarray, eta: np.ndarray, mean: np.ndarray, precision: float, constant: float,
+        F: np.ndarray, first: np.ndarray | None, second: np.ndarray, total: Total, linear: Linear | None,
+        kept: np.ndarray | None,
+    ) -> None:  # fmt: skip
+        """log L (n,) of the units lo..hi by tables `log` (R, Q) on the nodes `eta` (Q,), and what is asked for beside.
+
+        Parameters
+        ----------
+        lo, hi : int
+        log, eta, mean, precision, constant
+            The means of η are of all units (n,).
+        F : (n,) array
+            Filled in.
+        first, second : (n,) arrays
+            E[e] and E[e²], filled in; `first` is None if log L is all that is wanted.
+        total : Total
+            Added to.
+        linear : Linear, optional
+            With it the products are added up too.
+        kept : (n, Q) array, optional
+            Filled with the posteriors.
+        """
+        log = np.maximum(log, NOWHERE)
+        table = log[self.rest] - log[self.reference][self.of]
+        base = log[self.reference].sum(axis=0)
+        if self.even:
+            base -= 0.5 * precision * (eta - mean[0]) ** 2
+        U = self.O if linear is None else linear.U
+        powers = np.stack([np.ones(len(eta)), eta, eta * eta], axis=1)
+        top, sums = np.zeros(hi - lo), np.ones((hi - lo, 3))
+        block = max(ALONE // (len(eta) * max(len(table), 1)), 1)
+        for a in range(lo, hi, block):
+            some, own = slice(a, min(a + block, hi)), slice(a - lo, min(a + block, hi) - lo)
+            p = self.O[some] @ table
+            p += base if self.even else base - 0.5 * precision * (eta - mean[some, None]) ** 2
+            top[own] = p.max(axis=1)
+            p -= top[own, None]
+            near = np.flatnonzero(p.max(axis=0) > NOTHING)
+            q = slice(near[0], near[-1] + 1)
+            p = np.exp(p[:, q])
+            moments = p @ powers[q]
+            sums[own] = moments
+            if first is None:
+                continue
+            p /= moments[:, :1]
+            if kept is not None:
+                kept[some, q] = p
+            weighted = p if self.alike else p * self.weight[some, None]
+            given = U[some]
+            total.nodes[q] += weighted.sum(axis=0)
+            total.counts[q] += weighted.T @ given
+            if linear is not None:
+                one, two = (moments[:, 1:] / moments[:, :1]).T
+                total.squares[q, q] += weighted.T @ p
+                total.along[q] += weighted.T @ (given * one[:, None])
+                total.between[:] += (given * (self.weight[some] * (two - one * one))[:, None]).T @ given
+        mass, mu = sums[:, 0], mean[lo:hi]
+        F[lo:hi] = top + np.log(mass) + constant
+        if first is not None:
+            one, two = sums[:, 1] / mass, sums[:, 2] / mass
+            first[lo:hi] = one - mu
+            second[lo:hi] = two - mu * (2 * one - mu)
+
+    def counts(self, total: Total, rows: int) -> np.ndarray:
+        """Expected counts (rows, Q) of the answers at the nodes."""
+        out = np.zeros((rows, len(total.nodes)))
+        out[self.rest] = total.counts[:, : len(self.rest)].T
+        out[self.reference] = total.nodes
+        np.subtract.at(out, self.reference[self.of], out[self.rest])
+        return out
 
 
 def one_axis(units: Units, ranges, bound: Bound, axes: int) -> list[OneAxis | None] | None:
@@ -169,7 +216,7 @@ def one_axis(units: Units, ranges, bound: Bound, axes: int) -> list[OneAxis | No
     if axes != 1 or (code < 0).any() or len(code) * len(bound.code) > ROOM:
         return None
     return [
-        OneAxis(code[lo:hi], units.weight[lo:hi], units.covariates[lo:hi], bound, bound.columns[0]) if hi > lo else None
+        OneAxis(code[lo:hi], units.weight[lo:hi], units.covariates[lo:hi], bound) if hi > lo else None
         for lo, hi in ranges
     ]
 

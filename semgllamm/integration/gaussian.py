@@ -194,14 +194,7 @@ class Graph:
         self.n_moving = self.n_path + int((kind == COVARIANCE).sum())  # cells that change Σ
         self.paths, self.covariances = slice(0, self.n_path), slice(self.n_path, self.n_moving)
         self.regressions = slice(self.n_moving, len(self.free))
-        self.kappa = np.ones(self.n_moving)
-        same = self.row[self.covariances] == self.column[self.covariances]
-        self.kappa[self.covariances][same] = 0.5
-        self.distinct = len(np.unique(self.number)) == len(self.number)
-        # a and b of the free cells as columns of (FE, FP), of FP the causes of free paths
-        self.causes, cause = np.unique(self.column[self.paths], return_inverse=True)
         self.a = self.row
-        self.b = np.concatenate([n_nodes + cause.ravel(), self.column[self.covariances]])
         self.identity = np.eye(n_nodes)
         self._lay_out(cells)
 
@@ -221,6 +214,32 @@ class Graph:
         self.constant = np.zeros(self.ends[1] + v * self.m)
         np.add.at(self.constant, place[fixed], value[fixed])
         self.place, self.source = place[~fixed], number[~fixed]
+
+    @cached_property
+    def kappa(self) -> np.ndarray:
+        kappa = np.ones(self.n_moving)
+        same = self.row[self.covariances] == self.column[self.covariances]
+        kappa[self.covariances][same] = 0.5
+        return kappa
+
+    @cached_property
+    def distinct(self) -> bool:
+        """Whether no two free cells are equal."""
+        return len(np.unique(self.number)) == len(self.number)
+
+    @cached_property
+    def _causes(self) -> tuple[np.ndarray, np.ndarray]:
+        causes, cause = np.unique(self.column[self.paths], return_inverse=True)
+        return causes, cause.ravel()
+
+    @property
+    def causes(self) -> np.ndarray:
+        """The causes of free paths: a and b of the free cells are columns of (FE, FP), of FP those of the causes."""
+        return self._causes[0]
+
+    @cached_property
+    def b(self) -> np.ndarray:
+        return np.concatenate([self.v + self._causes[1], self.column[self.covariances]])
 
     def matrices(self, parameters: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         """B (v, v), S (levels, v, v) and Γ (v, m)."""

@@ -29,6 +29,8 @@ axis is kept.
 from __future__ import annotations
 
 import math
+from itertools import accumulate
+from math import prod
 from typing import NamedTuple
 
 import numpy as np
@@ -125,17 +127,18 @@ class Room(NamedTuple):
 def room(axes: Axes, supports: Supports, columns: bool) -> Room:
     """Room for the largest windows; with `columns` for what `cross_units` needs too."""
     most, S = axes.eta.shape[1], len(supports.has)
-    cells = np.where(supports.has > 0, axes.size, 1).prod(axis=1)
-    widths = np.diff(supports.column) * columns
-    at = np.concatenate([[0], np.cumsum(cells * widths)])
-    projected = max((int(cells[s] * widths[t]) for s in range(S) for t in range(s + 1, S)), default=0)
+    size = [int(n) for n in axes.size]
+    cells = [prod(n for n, has in zip(size, row) if has) for row in supports.has.tolist()]
+    widths = [int(n) * columns for n in np.diff(supports.column)]
+    at = np.array([0, *accumulate(n * w for n, w in zip(cells, widths))])
+    projected = max((cells[s] * widths[t] for s in range(S) for t in range(s + 1, S)), default=0)
     several = bool(supports.items[AXES:].any())
-    sets = np.array([np.prod([axes.size[a] for a in range(AXES) if k >> a & 1], dtype=np.int64) for k in range(8)])
+    sets = [prod(size[a] for a in range(AXES) if k >> a & 1) for k in range(8)]
     return Room(
         np.zeros((AXES, 2), np.int64), np.zeros(AXES, np.int64), np.zeros((AXES, most)), np.zeros((S, AXES, most)),
-        np.zeros(most), np.zeros(S), np.cumsum(sets) - sets, np.zeros(int(sets.sum())),
-        np.zeros(int(sets[:-1].sum())), np.zeros((AXES, most)),
-        np.zeros(int(axes.size.prod()) if several else 0), at, np.zeros(at[-1]), np.zeros(projected),
+        np.zeros(most), np.zeros(S), np.cumsum(sets) - sets, np.zeros(sum(sets)),
+        np.zeros(sum(sets[:-1])), np.zeros((AXES, most)),
+        np.zeros(sets[-1] if several else 0), at, np.zeros(at[-1]), np.zeros(projected),
     )  # fmt: skip
 
 
@@ -854,6 +857,47 @@ def add_products(weight, s, t, supports, room, cross):
 
 
 @kernel
+def add_products_of_axes(weight, s, t, supports, room, cross):
+    """As `add_products`, of two single axes s < t; four nodes at a time."""
+    w = room.window
+    m = room.p[room.part[axes_in(s, supports) | axes_in(t, supports)] :]
+    ns, nt = w[s, 1] - w[s, 0], w[t, 1] - w[t, 0]
+    cs, ct = supports.column[s], supports.column[t]
+    C, D = supports.column[s + 1] - cs, supports.column[t + 1] - ct
+    xs, xt = room.x[room.at[s] : room.at[s + 1]], room.x[room.at[t] : room.at[t + 1]]
+    out = room.projected
+    for q in range(ns):
+        y = out[q * D : (q + 1) * D]
+        for d in range(D):
+            y[d] = 0.0
+        for u in range(0, nt, 4):
+            c = q * nt + u
+            p0 = weight * m[c]
+            p1 = weight * m[c + 1] if u + 1 < nt else 0.0
+            p2 = weight * m[c + 2] if u + 2 < nt else 0.0
+            p3 = weight * m[c + 3] if u + 3 < nt else 0.0
+            x0 = xt[u * D : (u + 1) * D]
+            x1 = xt[(u + 1) * D : (u + 2) * D] if u + 1 < nt else x0
+            x2 = xt[(u + 2) * D : (u + 3) * D] if u + 2 < nt else x0
+            x3 = xt[(u + 3) * D : (u + 4) * D] if u + 3 < nt else x0
+            for d in range(D):
+                y[d] += p0 * x0[d] + p1 * x1[d] + p2 * x2[d] + p3 * x3[d]
+    for q in range(0, ns, 4):
+        y0 = out[q * D : (q + 1) * D]
+        y1 = out[(q + 1) * D : (q + 2) * D] if q + 1 < ns else y0
+        y2 = out[(q + 2) * D : (q + 3) * D] if q + 2 < ns else y0
+        y3 = out[(q + 3) * D : (q + 4) * D] if q + 3 < ns else y0
+        for a in range(C):
+            v0 = xs[q * C + a]
+            v1 = xs[(q + 1) * C + a] if q + 1 < ns else 0.0
+            v2 = xs[(q + 2) * C + a] if q + 2 < ns else 0.0
+            v3 = xs[(q + 3) * C + a] if q + 3 < ns else 0.0
+            row = cross[cs + a, ct : ct + D]
+            for b in range(D):
+                row[b] += v0 * y0[b] + v1 * y1[b] + v2 * y2[b] + v3 * y3[b]
+
+
+@kernel
 def product_of_axes(weight, s, supports, room, cross):
     """Products of e_a e_b, the only column of a pair of axes, with all columns of single axes and pairs."""
     w, h = room.window, supports.has
@@ -960,7 +1004,11 @@ def cross_units(
         for s in range(S if several else AXES):
             if supports.column[s + 1] > supports.column[s]:
                 for t in range(s + 1, S if several else AXES):
-                    if supports.column[t + 1] > supports.column[t]:
+                    if supports.column[t + 1] == supports.column[t]:
+                        continue
+                    if t < AXES:
+                        add_products_of_axes(weight, s, t, supports, room, cross)
+                    else:
                         add_products(weight, s, t, supports, room, cross)
         if not several:
             fill_third(room)

@@ -15,11 +15,13 @@ __all__ = ["FAMILIES"]
 def check(values, trials, column):
     answers = as_numbers(values, column)
     require_finite(answers, column)
-    distinct = np.unique(answers[~np.isnan(answers)])
-    refuse(~np.isnan(answers) & (answers != 0) & (answers != 1), answers, column,
-           f"is neither 0 nor 1, as bernoulli requires; the column has {len(distinct)} different values",
-           "Recode the two answers as 0 and 1." if len(distinct) <= 2 else
-           f"More than two answers in order are ordinal: @family({column}, ordinal).")
+    strange = ~np.isnan(answers) & (answers != 0) & (answers != 1)
+    if strange.any():
+        distinct = np.unique(answers[~np.isnan(answers)])
+        refuse(strange, answers, column,
+               f"is neither 0 nor 1, as bernoulli requires; the column has {len(distinct)} different values",
+               "Recode the two answers as 0 and 1." if len(distinct) <= 2 else
+               f"More than two answers in order are ordinal: @family({column}, ordinal).")  # fmt: skip
 
 
 def log_constant(y, n):
