@@ -27,11 +27,26 @@ def latent_of(name: str) -> str:
 
 
 def integrable(model: Model) -> tuple[str, ...]:
-    """The Gaussian responses of rows that predict others, and may be integrated out where they are missing."""
+    """The Gaussian responses of rows that predict others, and may be integrated out where they are missing.
+
+    Those that cause themselves by way of others have no equation of their own to be integrated out by.
+    """
     effects = {c.column for g in model.groups for c in (*g.beta, *g.Gamma)}
+    causes: dict[str, set[str]] = {}
+    for cell in (c for g in model.groups for c in g.beta):
+        causes.setdefault(cell.row, set()).add(cell.column)
+
+    def causes_itself(name: str) -> bool:
+        found, todo = set(), set(causes.get(name, ()))
+        while todo:
+            found |= todo
+            todo = {cause for one in todo for cause in causes.get(one, ())} - found
+        return name in found
+
     return tuple(
         r.name for r in model.responses
         if r.name in effects and r.level == 0 and (r.family.name, r.family.link) == ("gaussian", "identity")
+        and not causes_itself(r.name)
     )  # fmt: skip
 
 
