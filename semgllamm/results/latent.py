@@ -272,7 +272,7 @@ def _by_quadrature(fit: Fit, names: list[str], level: int):
     least = 3 if fit.likelihood.exact else 7
     points = tuple(max(k, least) for k in fit.points)
     mean, covariance = predictor.program.posterior(
-        state.lin, state.D, (*points, 1), workspace=fit.likelihood.workspace, ordinary=fit.likelihood.ordinary
+        state.lin, state.D, predictor.rules(points), workspace=fit.likelihood.workspace, ordinary=fit.likelihood.ordinary
     )
     tree = predictor.program.tree
     for name in names:
