@@ -100,7 +100,8 @@ class Likelihood:
         if not state.possible:
             return state, None
         result = self.predictor.program.evaluate(
-            state.lin, state.D, self.predictor.rules(points), ordinary=self.ordinary, moments=moments, workspace=self.workspace
+            state.lin, state.D, self.predictor.rules(points), ordinary=self.ordinary, moments=moments,
+            workspace=self.workspace,
         )
         return state, result
 
@@ -159,5 +160,6 @@ class Likelihood:
             # where the points are exact, moving them changes nothing
             return result.R
         return self.predictor.program.evaluate(
-            state.lin, state.D, self.predictor.rules(points), ordinary=self.ordinary, moments=1, workspace=self.workspace
+            state.lin, state.D, self.predictor.rules(points), ordinary=self.ordinary, moments=1,
+            workspace=self.workspace,
         ).R

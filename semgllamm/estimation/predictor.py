@@ -6,10 +6,10 @@ With A = (I − B)⁻¹ and Ψ = CC', the latent variables in the coordinates of
     f_i = o_i + x_i'β + λ_i'μ_i,      d_i = λ_i'M_i,      λ_i = Σ_m λ_m z_mi,
 
 and a response's d_i vanishes off its path. Where the latent response behind thresholds has a scale of its own, the
-engine sees f, d and τ over exp(z'α). What products of latent variables add is in `products`. Where the tree's order is causal, A C is triangular already and Q = I.
+engine sees f, d and τ over exp(z'α). Where the tree's order is causal, A C is triangular already and Q = I.
 Residual covariances are whitened away within a unit, for each pattern of missing responses: f, d → L⁻¹(f − y), L⁻¹d
 with Θ = LL'. A residual that covaries with disturbances has a share in these, which is one more latent variable, and Θ
-is what is left (`shares`).
+is what is left (`shares`). Products of latent variables bend f and d (`products`).
 """
 
 from __future__ import annotations

@@ -20,12 +20,15 @@ import numpy as np
 
 from semgllamm.model.matrices import Cell, Matrices, Model
 
-__all__ = ["BlockProducts", "Term", "factors_behind", "terms_of"]
+__all__ = ["BlockProducts", "Term", "depends_on_products", "factors_behind", "terms_of"]
 
 
 @dataclass(frozen=True, slots=True)
 class Term:
-    """A product that reaches a response: its cell, the places of its factors, and of what it enters (−1: the response)."""
+    """A product that reaches a response: its cell, the places of its factors and of what it enters.
+
+    −1 is the response itself.
+    """
 
     cell: Cell
     first: int
@@ -50,6 +53,12 @@ def factors_behind(model: Model, response: str) -> set[str]:
     loads = {c.column for g in model.groups for c in g.Lambda if c.row == response}
     reached = {response, *_closure(model.groups, loads)}
     return {factor for g in model.groups for c in g.products if c.row in reached for factor in (c.column, c.times)}
+
+
+def depends_on_products(model: Model, latent: str) -> bool:
+    """Whether a latent variable is not linear in the disturbances."""
+    reached = _closure(model.groups, {latent})
+    return any(c.row in reached for g in model.groups for c in g.products)
 
 
 def terms_of(group: Matrices, response: str, index: dict[str, int]) -> list[Term]:
@@ -110,7 +119,7 @@ class BlockProducts:
     @staticmethod
     def _reach(term: Term, s, lam: np.ndarray) -> np.ndarray:
         """κ / c, (1 or n,)."""
-        return np.ones(1) if term.enters < 0 else np.einsum("ni,...i->n", lam, s.A[..., :, term.enters])
+        return np.ones(1) if term.enters < 0 else (lam * s.A[..., :, term.enters]).sum(axis=1)
 
     def entries(
         self, inner: np.ndarray, s, lam, mu, loads, alpha, gamma, paths
@@ -120,9 +129,10 @@ class BlockProducts:
         `loads`, `alpha`, `gamma` and `paths` are the cells of Λ, Γ and B that concern the block, with their places and
         what they are multiplied by.
         """
-        lam_A = np.einsum("ni,...ij->nj", lam, s.A) if s.A.ndim == 2 else np.einsum("ni,nij->nj",
-                          np.broadcast_to(lam, (len(s.A), lam.shape[1])), s.A)  # fmt: skip
-        moved_mu = [(cell.number, s.A[..., :, k] * _column(times)) for k, cell, times in (*alpha, *gamma) if cell.is_free]
+        lam_A = (lam[:, None, :] @ s.A)[:, 0, :]
+        moved_mu = [
+            (cell.number, s.A[..., :, k] * _column(times)) for k, cell, times in (*alpha, *gamma) if cell.is_free
+        ]
         moved_mu += [
             (cell.number, s.A[..., :, r] * _column(times) * mu[:, c, None]) for r, c, cell, times in paths if cell.is_free
         ]

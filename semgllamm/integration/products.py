@@ -4,10 +4,10 @@
     j_ia = ∂ν_i/∂u_a = d_ia + Σ_b (1 + δ_ab) q_iab u_b,     ∂²ν_i/∂u_a ∂u_b = (1 + δ_ab) q_iab,
 
 over the coordinates of the path. The coefficients q_iab stand behind the d_ia in the cell's row of D, row by row of
-their lower triangle. ν is linear in f, d and q alike, so that Fisher's identity, E[s_i u_a u_b], gives their derivatives.
+their lower triangle. ν is linear in f, d and q alike, so that Fisher's identity, E[s_i u_a u_b], gives the derivatives.
 
-The points are placed by the expected curvature, Σ w ω j j' + I, which is never indefinite on account of products (that of
-the joint density loses Σ w s ∂²ν, and an integrand may have two modes); Newton's steps to the mode and the mode's
+The points are placed by the expected curvature, Σ w ω j j' + I, which is never indefinite on account of products (that
+of the joint density loses Σ w s ∂²ν, and an integrand may have two modes); Newton's steps to the mode and the mode's
 implicit derivative use the curvature of the joint density.
 
 Kernels of other models are spared all this: the engine's files are compiled a second time for programs with products,
@@ -19,6 +19,7 @@ from __future__ import annotations
 import importlib.util
 import sys
 from importlib import import_module
+from pathlib import Path
 from types import ModuleType
 
 from semgllamm.responses.jit import kernel
@@ -39,7 +40,7 @@ def engine(name: str, bends: bool) -> ModuleType:
         return import_module(f"semgllamm.integration.{name}")
     full = f"semgllamm.integration.{name}{COPY}"
     if full not in sys.modules:
-        spec = importlib.util.spec_from_file_location(full, import_module(f"semgllamm.integration.{name}").__file__)
+        spec = importlib.util.spec_from_file_location(full, Path(__file__).with_name(f"{name}.py"))
         module = importlib.util.module_from_spec(spec)
         # before it runs: numba finds the types of cached kernels by the module's name
         sys.modules[full] = module

@@ -261,7 +261,7 @@ class _Lowering:
             at = self._own_level(effect)
             for factor in row.rhs.split(":"):
                 if self.level[factor] < at:
-                    self._refuse(row, f"{factor} varies within the units of '{self.levels[at]}', where {effect} does not")
+                    self._refuse(row, f"{factor} varies within units of '{self.levels[at]}', and {effect} does not")
             entered = {c.row for c in cells["products"]}
             if effect in self._behind(cells, {effect}):
                 self._refuse(row, f"{effect} depends on itself: a feedback loop cannot take in a product")
