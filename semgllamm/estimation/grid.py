@@ -61,6 +61,7 @@ def shared_grid(model: Model, working: Working, design: Design, threads: int | N
     There is one for one to three latent variables that all responses load on, at the level of the rows, with answers
     that are few: at most one in four cells may differ from all others of its item and group, covariates of the item
     included. Products of latent variables, residual covariances, predictors of own parameters, thresholds that depend
+    included. Products of latent variables, residual covariances, predictors of own parameters, thresholds that depend
     on covariates or are all in one density, effects of latent variables that depend on covariates, covariates that are
     integrated out, and densities with feedback are left to the recursion.
     """

@@ -134,15 +134,18 @@ class BlockProducts:
             (cell.number, s.A[..., :, k] * _column(times)) for k, cell, times in (*alpha, *gamma) if cell.is_free
         ]
         moved_mu += [
-            (cell.number, s.A[..., :, r] * _column(times) * mu[:, c, None]) for r, c, cell, times in paths if cell.is_free
-        ]
+            (cell.number, s.A[..., :, r] * _column(times) * mu[:, c, None])
+            for r, c, cell, times in paths if cell.is_free
+        ]  # fmt: skip
         for term in self.terms:
             c, a, b = term.cell.at(inner), *self._rows(s.M, term)
             at_a, at_b = mu[:, term.first], mu[:, term.second]
             reach = self._reach(term, s, lam)
             of_kappa = [(term.cell.number, reach)] if term.cell.is_free else []
             if term.enters >= 0:
-                of_kappa += [(cell.number, c * s.A[..., k, term.enters] * z) for k, cell, z in loads if cell.is_free]
+                of_kappa += [
+                    (cell.number, c * s.A[..., k, term.enters] * z) for k, cell, z in loads if cell.is_free
+                ]
                 of_kappa += [
                     (cell.number, c * lam_A[:, r] * z * s.A[..., k, term.enters])
                     for r, k, cell, z in paths if cell.is_free
