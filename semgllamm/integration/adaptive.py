@@ -22,8 +22,7 @@ import math
 
 from semgllamm.integration.arrays import BENT, DEPTH, END, FIRST, LAST, PARENT, TRIALS, WEIGHT, Y
 from semgllamm.integration.choices import FRONT, choice_front
-from semgllamm.integration.products import bend, is_bent_copy, pair, slopes
-from semgllamm.integration.recursion import FACTORS, bernoulli_logit
+from semgllamm.integration.products import bend, engine, is_bent_copy, pair, slopes
 from semgllamm.responses import dispatch
 from semgllamm.responses.adjacent import curvature_of_any
 from semgllamm.responses.contract import MANY
@@ -33,6 +32,9 @@ from semgllamm.responses.registry import BINOMIAL_LOGIT, MULTINOMIAL
 __all__ = ["place_units"]
 
 BENDS = is_bent_copy(__name__)
+_recursion = engine("recursion", BENDS)
+FACTORS, bernoulli_logit = _recursion.FACTORS, _recursion.bernoulli_logit
+
 STEP_LIMIT = 2.0  # longest move of a coordinate (in prior standard deviations) in one step
 CONVERGED = 1e-8
 ITERATIONS = 200

@@ -33,7 +33,6 @@ import numpy as np
 from semgllamm.integration.arrays import BENT, DEPTH, END, FIRST, LAST, RULE, TRIALS, WEIGHT, G, S, Y, examples
 from semgllamm.integration.choices import INFORMATION, LOG_SUM, choice_information, log_sum
 from semgllamm.integration.products import bend, engine, is_bent_copy
-from semgllamm.integration.recursion import SECOND_DERIVATIVES, SLACK, count_own, to_probabilities
 from semgllamm.responses import dispatch
 from semgllamm.responses.adjacent import terms_of_any
 from semgllamm.responses.contract import MANY
@@ -44,6 +43,8 @@ __all__ = ["louis_units"]
 
 BENDS = is_bent_copy(__name__)
 _recursion = engine("recursion", BENDS)
+SECOND_DERIVATIVES, SLACK = _recursion.SECOND_DERIVATIVES, _recursion.SLACK
+count_own, to_probabilities = _recursion.count_own, _recursion.to_probabilities
 leaf_cells, leaf_points = _recursion.leaf_cells, _recursion.leaf_points
 
 
@@ -63,7 +64,7 @@ class Sums(NamedTuple):
     points: np.ndarray  # (4, points) u, log integrand, factors under its logarithm, L of a choice
     place: np.ndarray  # (p,) number of a parameter among those of the tree, −1 if it is not
     number: np.ndarray  # (p,) the other way round
-    mean: np.ndarray  # (p,) room for a choice
+    mean: np.ndarray  # (p,) room for a choice, or for the slopes of a bent cell
 
 
 def layers(P: int, cells: int, own: int, points: int, p: int, T: int = 2) -> Sums:
@@ -184,37 +185,52 @@ def feature(x, P, u):
 
 
 @kernel
-def add_bent_score(i, w, P, T, terms, jacobian, sums, t):
-    """t += w J_i'r_i of a bent cell at a point."""
-    W = P + row(P)
+def bent_slopes(i, P, jacobian, sums, q):
+    """Fill sums.mean with ∂ν_i/∂ϑ of a bent cell at the path: J_i'(1, u, uu), by the parameters of the tree."""
+    g = sums.mean
+    for a in range(q):
+        g[a] = 0.0
     for e in range(jacobian.ptr[i], jacobian.ptr[i + 1]):
         x = jacobian.feature[e]
-        r = terms[S] * feature(x, P, sums.u) if x <= W else terms[G + x - W - 1]
-        t[sums.place[jacobian.par[e]]] += w * jacobian.value[e] * r
+        if x <= P + row(P):
+            g[sums.place[jacobian.par[e]]] += jacobian.value[e] * feature(x, P, sums.u)
 
 
 @kernel
-def take_bent_information(i, w, P, T, terms, jacobian, sums, V):
-    """V −= w J_i'H_i J_i of a bent cell at a point, by its lower triangle."""
-    W = P + row(P)
+def add_bent_score(i, w, P, terms, jacobian, sums, t, q):
+    """t += w J_i'r_i of a bent cell at a point."""
+    bent_slopes(i, P, jacobian, sums, q)
+    for a in range(q):
+        t[a] += w * terms[S] * sums.mean[a]
     for e in range(jacobian.ptr[i], jacobian.ptr[i + 1]):
-        x = jacobian.feature[e]
+        x = jacobian.feature[e] - P - row(P) - 1
+        if x >= 0:
+            t[sums.place[jacobian.par[e]]] += w * jacobian.value[e] * terms[G + x]
+
+
+@kernel
+def take_bent_information(i, w, P, T, terms, jacobian, sums, V, q):
+    """V −= w J_i'H_i J_i of a bent cell at a point, by its lower triangle; `sums.mean` holds its slopes."""
+    g = sums.mean
+    for a in range(q):
+        if g[a] != 0.0:
+            x = w * terms[1 + T] * g[a]
+            for b in range(a + 1):
+                V[a, b] -= x * g[b]
+    for e in range(jacobian.ptr[i], jacobian.ptr[i + 1]):
+        x = jacobian.feature[e] - P - row(P) - 1
+        if x < 0:
+            continue
         a = sums.place[jacobian.par[e]]
-        of_x = feature(x, P, sums.u) if x <= W else 0.0
+        scale = w * jacobian.value[e]
+        for b in range(q):
+            if g[b] != 0.0:
+                V[max(a, b), min(a, b)] += scale * terms[2 + T + x] * g[b] * (2.0 if a == b else 1.0)
         for d in range(jacobian.ptr[i], jacobian.ptr[i + 1]):
+            y = jacobian.feature[d] - P - row(P) - 1
             b = sums.place[jacobian.par[d]]
-            if b > a:
-                continue
-            y = jacobian.feature[d]
-            if x <= W and y <= W:
-                h = terms[1 + T] * of_x * feature(y, P, sums.u)
-            elif x <= W:
-                h = -terms[2 + T + y - W - 1] * of_x
-            elif y <= W:
-                h = -terms[2 + T + x - W - 1] * feature(y, P, sums.u)
-            else:
-                h = -terms[2 + 2 * T + row(max(x, y) - W - 1) + min(x, y) - W - 1]
-            V[a, b] -= w * jacobian.value[e] * jacobian.value[d] * h
+            if y >= 0 and b <= a:
+                V[a, b] += scale * jacobian.value[d] * terms[2 + 2 * T + row(max(x, y)) + min(x, y)]
 
 
 @kernel
@@ -240,7 +256,7 @@ def leaf(n, r0, cells, trees, places, rules, jacobian, sums, q):
         if BENDS and cells.data[i, BENT] != 0.0:
             for k in range(K):
                 sums.u[o] = u[k]
-                add_bent_score(i, cells.data[i, WEIGHT], P, T, terms[:, k], jacobian, sums, sums.at[k])
+                add_bent_score(i, cells.data[i, WEIGHT], P, terms[:, k], jacobian, sums, sums.at[k], q)
             continue
         for e in range(jacobian.ptr[i], jacobian.ptr[i + 1]):
             x = jacobian.feature[e]
@@ -279,7 +295,8 @@ def leaf(n, r0, cells, trees, places, rules, jacobian, sums, q):
             for k in range(K):
                 sums.u[o] = u[k]
                 x = p[k] * cells.data[i, WEIGHT]
-                take_bent_information(i, x, P, T, sums.leaf[i - first, :, k], jacobian, sums, VS)
+                bent_slopes(i, P, jacobian, sums, q)
+                take_bent_information(i, x, P, T, sums.leaf[i - first, :, k], jacobian, sums, VS, q)
     for i in range(first, last if cells.choice[INFORMATION] != 0 else first):
         if cells.code[i] == MULTINOMIAL and cells.data[i, TRIALS] > 0.0:
             for k in range(K):
@@ -342,8 +359,8 @@ def own_cells(n, cells, trees, jacobian, sums, q):
             b = 2 + 2 * T
             terms[b], terms[b + 1], terms[b + 2] = c[10], c[11], c[12]
         if bent:
-            add_bent_score(i, w, P, T, terms, jacobian, sums, t)
-            take_bent_information(i, w, P, T, terms, jacobian, sums, sums.W[o])
+            add_bent_score(i, w, P, terms, jacobian, sums, t, q)
+            take_bent_information(i, w, P, T, terms, jacobian, sums, sums.W[o], q)
             continue
         for e in range(jacobian.ptr[i], jacobian.ptr[i + 1]):
             x = jacobian.feature[e]

@@ -20,8 +20,7 @@ import math
 
 from semgllamm.integration.arrays import BENT, DEPTH, END, FIRST, LAST, PARENT, TRIALS, WEIGHT, Y
 from semgllamm.integration.choices import FOLLOW, MEAN, follow_choice, follow_mean
-from semgllamm.integration.products import bend, is_bent_copy, pair, slopes
-from semgllamm.integration.recursion import bernoulli_logit
+from semgllamm.integration.products import bend, engine, is_bent_copy, pair, slopes
 from semgllamm.responses import dispatch
 from semgllamm.responses.adjacent import terms_of_any
 from semgllamm.responses.contract import MANY
@@ -31,6 +30,7 @@ from semgllamm.responses.registry import BINOMIAL_LOGIT, MULTINOMIAL
 __all__ = ["follow_units"]
 
 BENDS = is_bent_copy(__name__)
+bernoulli_logit = engine("recursion", BENDS).bernoulli_logit
 
 # columns of what is kept of a cell at the mode: s and the first derivatives in τ, then those of s and of ω, and ω
 S = 0
