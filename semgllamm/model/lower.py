@@ -269,6 +269,8 @@ class _Lowering:
             if bent is not None:
                 remedy = "A product has two latent variables that are linear in the disturbances of the model."
                 self._refuse(row, f"{bent} depends on a product, so that {row.rhs} is of a higher degree", remedy)
+        if self.products and self.n_patterns > 1:
+            self._refuse(self.products[0], "products of latent variables beside classes cannot be fitted yet")
         if self.products and any(response.family.is_joint for response in self.responses):
             self._refuse(self.products[0], "products of latent variables beside choices cannot be fitted yet")
 
