@@ -18,9 +18,11 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from semgllamm.errors import ModelError
 from semgllamm.model.matrices import Cell, Matrices, Model
 
-__all__ = ["BlockProducts", "Term", "depends_on_products", "factors_behind", "terms_of"]
+__all__ = ["BlockProducts", "Term", "depends_on_products", "factors_behind", "refuse_products",
+           "terms_of"]  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,6 +55,12 @@ def factors_behind(model: Model, response: str) -> set[str]:
     loads = {c.column for g in model.groups for c in g.Lambda if c.row == response}
     reached = {response, *_closure(model.groups, loads)}
     return {factor for g in model.groups for c in g.products if c.row in reached for factor in (c.column, c.times)}
+
+
+def refuse_products(model: Model, what: str) -> None:
+    """Raise ModelError where the model has products of latent variables."""
+    if any(group.products for group in model.groups):
+        raise ModelError(f"{what} cannot be had yet from models with products of latent variables")
 
 
 def depends_on_products(model: Model, latent: str) -> bool:
