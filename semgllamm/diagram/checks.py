@@ -541,10 +541,9 @@ def _path_not_estimated(diagram: PathDiagram, path: Path) -> Iterator[Refusal]:
         yield f"{term} ({path.op} is an operator of other programs)", path.span, None
     if path.block.klass is not None and path.block.klass[0] not in diagram.categorical_names:
         yield f"{term} in class {path.block.klass[1]} of '{path.block.klass[0]}'", path.span, None
-    for side in (path.lhs, path.rhs):
-        latent = [name for name in side.split(":") if name in diagram.latent_names]
-        if len(latent) > 1 and side not in diagram.latent_names:
-            yield f"The product of latent variables {side}", path.span, None
+    latent = [name for name in path.lhs.split(":") if name in diagram.latent_names]
+    if len(latent) > 1 and path.lhs not in diagram.latent_names:
+        yield f"The product of latent variables {path.lhs} left of {path.op}", path.span, None
     if path.efa is not None:
         yield f"The rotated factor '{path.lhs}' (efa)", path.span, "Fix the loadings that identify the factors."
     if path.prior is not None:

@@ -25,6 +25,7 @@ from semgllamm.estimation.gaussian import GaussianLikelihood
 from semgllamm.estimation.likelihood import Likelihood
 from semgllamm.estimation.mixture import MixtureLikelihood
 from semgllamm.estimation.predictor import Predictor, State, plan_tree
+from semgllamm.estimation.products import refuse_products
 from semgllamm.integration.gauss_hermite import rule
 from semgllamm.integration.posterior_points import PosteriorPoints
 from semgllamm.model.matrices import Model, Response
@@ -71,6 +72,7 @@ class Engine:
     """
 
     def __init__(self, predictor: Predictor, inner: Callable[[np.ndarray], np.ndarray], points, ordinary: bool = False):
+        refuse_products(predictor.model, "predictions and residuals")
         self.predictor, self.inner, self.points, self.ordinary = predictor, inner, points, ordinary
         self.workspace = predictor.program.workspace()
 

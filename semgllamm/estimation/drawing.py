@@ -21,6 +21,7 @@ from semgllamm.errors import EstimationError
 from semgllamm.estimation.gaussian import GaussianLikelihood
 from semgllamm.estimation.likelihood import Likelihood
 from semgllamm.estimation.predictor import Predictor
+from semgllamm.estimation.products import refuse_products
 from semgllamm.integration.nested import NestedEvaluation
 from semgllamm.model.matrices import Model
 
@@ -304,6 +305,7 @@ def drawn_given(
         By default drawn from the prior.
     """
     design, model = predictor.design, predictor.model
+    refuse_products(model, "draws of the responses")
     _no_choices(design)
     state = predictor.before_whitening(inner)
     if u is None:

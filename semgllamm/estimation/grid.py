@@ -60,16 +60,17 @@ def shared_grid(model: Model, working: Working, design: Design, threads: int | N
 
     There is one for one to three latent variables that all responses load on, at the level of the rows, with answers
     that are few: at most one in four cells may differ from all others of its item and group, covariates of the item
-    included. Residual covariances, predictors of own parameters, thresholds that depend on covariates or are all in one
-    density, effects of latent variables that depend on covariates, covariates that are integrated out, and densities
-    with feedback are left to the recursion.
+    included. Products of latent variables, residual covariances, predictors of own parameters, thresholds that depend
+    included. Products of latent variables, residual covariances, predictors of own parameters, thresholds that depend
+    on covariates or are all in one density, effects of latent variables that depend on covariates, covariates that are
+    integrated out, and densities with feedback are left to the recursion.
     """
     axes = axes_of(model)
     rows_only = not any(model.eta_level) and all(r.level == 0 for r in model.responses)
     if not 1 <= len(axes) <= AXES or not rows_only or not all(_tabulated(r.family) for r in model.responses):
         return None
     for group in model.groups:
-        if group.auxiliary() or any(c.times for c in group.kappa):
+        if group.auxiliary() or group.products or any(c.times for c in group.kappa):
             return None
         crossed = any(c.row != c.column and (c.is_free or c.value != 0.0) for c in group.Theta)
         if crossed or group.Omega or any(c.times for c in group.B):

@@ -47,7 +47,8 @@ class Likelihood:
         self.n_free, self.names = working.n_free, working.names
         self.levels = predictor.rule_levels
         self.signed = working.signed()
-        self.exact = not ordinary and all(r.family.name == "gaussian" for r in predictor.model.responses)
+        gaussian = all(r.family.name == "gaussian" for r in predictor.model.responses)
+        self.exact = gaussian and not ordinary and not predictor.program.bends
         self.has_louis = not predictor.whitening and not predictor.feedback
         self.depth = predictor.P
         self.blocks = self._cholesky_blocks()
@@ -99,7 +100,8 @@ class Likelihood:
         if not state.possible:
             return state, None
         result = self.predictor.program.evaluate(
-            state.lin, state.D, (*points, 1), ordinary=self.ordinary, moments=moments, workspace=self.workspace
+            state.lin, state.D, self.predictor.rules(points), ordinary=self.ordinary, moments=moments,
+            workspace=self.workspace,
         )
         return state, result
 
@@ -146,7 +148,7 @@ class Likelihood:
         J = predictor.jacobian(state)
         q = predictor.model.n_parameters
         _, information = predictor.program.louis(
-            state.lin, state.D, (*points, 1), J, q, ordinary=self.ordinary, workspace=self.workspace
+            state.lin, state.D, self.predictor.rules(points), J, q, ordinary=self.ordinary, workspace=self.workspace
         )
         if predictor.bending.any():
             information = information - predictor.curvature(state, self._held(state, result, points))
@@ -158,5 +160,6 @@ class Likelihood:
             # where the points are exact, moving them changes nothing
             return result.R
         return self.predictor.program.evaluate(
-            state.lin, state.D, (*points, 1), ordinary=self.ordinary, moments=1, workspace=self.workspace
+            state.lin, state.D, self.predictor.rules(points), ordinary=self.ordinary, moments=1,
+            workspace=self.workspace,
         ).R

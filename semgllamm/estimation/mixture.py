@@ -97,6 +97,10 @@ class MixtureLikelihood(Likelihood):
         predictor = Predictor(model, working, tree, in_patterns(design, model), collapse, self.class_levels[0])
         if predictor.feedback:
             raise ModelError("responses that cause each other cannot be fitted with classes yet")
+        if predictor.program.bends:
+            raise ModelError(
+                "products of latent variables cannot be fitted yet beside classes and covariates that are summed over"
+            )
         super().__init__(predictor, ordinary, threads)
         self.design, self.model = design, model
         self._bind()

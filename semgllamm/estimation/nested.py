@@ -104,7 +104,7 @@ def has_nested_form(model: Model, design: Design, diagram: PathDiagram) -> bool:
     """
     if diagram.random_terms or not model.responses or any(r.family.name != "gaussian" for r in model.responses):
         return False
-    if any(group.alpha for group in model.groups):
+    if any(group.alpha or group.products for group in model.groups):
         return False
     heights = {*model.eta_level, *(r.level for r in model.responses)}
     if min(heights) or not any(r.level == 0 for r in model.responses):

@@ -9,7 +9,7 @@ and a response's d_i vanishes off its path. Where the latent response behind thr
 engine sees f, d and τ over exp(z'α). Where the tree's order is causal, A C is triangular already and Q = I.
 Residual covariances are whitened away within a unit, for each pattern of missing responses: f, d → L⁻¹(f − y), L⁻¹d
 with Θ = LL'. A residual that covaries with disturbances has a share in these, which is one more latent variable, and Θ
-is what is left (`shares`).
+is what is left (`shares`). Products of latent variables bend f and d (`products`).
 """
 
 from __future__ import annotations
@@ -22,6 +22,7 @@ import numpy as np
 from semgllamm.data.design import CellBlock, Design
 from semgllamm.estimation.feedback import Feedback
 from semgllamm.estimation.measurement import INTERCEPT, THRESHOLD, VARIANCE, Measurement, OwnParameters
+from semgllamm.estimation.products import BlockProducts, factors_behind, terms_of
 from semgllamm.estimation.shares import coupled_responses, share_of, with_shares
 from semgllamm.integration.arrays import FIRST, LAST, TRIALS, WEIGHT
 from semgllamm.integration.collapse import mix
@@ -66,6 +67,8 @@ def plan_tree(model: Model, design: Design | None = None) -> Tree:
                 for k in joined:
                     partners[k] = joined
 
+    for name in loads:
+        loads[name] |= {index[factor] for factor in factors_behind(model, name)}
     for group in model.groups:
         for names in coupled_responses(group):
             # whitening mixes these responses: they must lie on one path
@@ -120,6 +123,7 @@ def response_paths(model: Model, tree: Tree) -> dict[str, tuple[int, ...]]:
     out = {}
     for response in model.responses:
         stack = [c.column for g in model.groups for c in g.Lambda if c.row == response.name]
+        stack += factors_behind(model, response.name)
         seen: set[str] = set()
         deepest = -1
         while stack:
@@ -398,8 +402,15 @@ class Predictor:
             name = todo.pop()
             out.add(name)
             todo |= {c.column for c in self.model.groups[group].B if c.row == name} - out
+            todo |= {f for c in self.model.groups[group].products if c.row == name for f in (c.column, c.times)} - out
             todo |= self.share_causes.get(name, frozenset()) - out
         return out
+
+    def _causes_of(self, group: int, response: str) -> set[str]:
+        """The latent variables that a response loads on, or whose products it depends on."""
+        cells = self.model.groups[group]
+        factors = {f for c in cells.products if c.row == response for f in (c.column, c.times)}
+        return factors | {c.column for c in cells.Lambda if c.row == response}
 
     def _bind(self):
         model, design, tree = self.model, self.design, self.tree
@@ -465,6 +476,9 @@ class Predictor:
             # cells of one unit that are whitened together sit on one node, deep enough for all of them
             self._join_coupled(design, coupled, paths, cell_node, start)
         join = np.concatenate
+        bends = self._bends(design, coupled)
+        if any(bends):
+            self._place_exactly(design, paths, parent, rule)
         if self.collapse:
             signature = self._signatures(design, paths, coupled)
         else:
@@ -473,8 +487,9 @@ class Predictor:
             join(parent) if parent else np.zeros(0, np.int64), join(rule) if rule else np.zeros(0, np.int64),
             join(kind) if kind else np.zeros(0, np.int64), join(cell_node), join(code), join(y), join(trials),
             join(constant), signature, self._choices(design),
+            join([np.full(len(b.rows), bent) for b, bent in zip(design.blocks, bends)]) if any(bends) else None,
         )  # fmt: skip
-        self.P = self.program.depth
+        self.P, self.W = self.program.depth, self.program.width
         tree_of = self.program.tree
         self.share_of_cells = (
             np.repeat(self.program.share, tree_of[:, LAST] - tree_of[:, FIRST]) * self.program.cell[:, WEIGHT]
@@ -500,13 +515,13 @@ class Predictor:
         curved = np.zeros(q, dtype=bool)
         curved[sorted({cell.number for b in self.scaled for cell, _ in b.scale if cell.is_free})] = True
         for group in model.groups:
-            bent = any(c.is_free for c in (*group.Lambda, *group.B)) or bool(group.Omega)
+            bent = any(c.is_free for c in (*group.Lambda, *group.B)) or bool(group.Omega) or bool(group.products)
             for name, cells in group.items():
                 for cell in cells:
                     if not cell.is_free:
                         continue
                     natural = name in ("Psi", "Theta") and self.working.kind[cell.number] in (CELL, SPHERE)
-                    if natural or name == "Omega" or (bent and name in ("Lambda", "B", "Gamma", "Psi")):
+                    if natural or name == "Omega" or (bent and name in ("Lambda", "B", "Gamma", "Psi", "products")):
                         curved[cell.number] = True
         self.curved = curved
         # f and d are linear in λ: what bends them lies elsewhere, or in products of λ with it
@@ -519,6 +534,38 @@ class Predictor:
     def _bare_height(self, block: CellBlock) -> int:
         """The level whose units keep a response without latent variables; 0 where all of them are together."""
         return 0 if self.bare_level is None else max(self.bare_level, block.response.level)
+
+    def _bends(self, design: Design, coupled) -> list[bool]:
+        """Whether products reach the cells of each block, or those that they are whitened together with."""
+        bends = [bool(terms_of(self.model.groups[b.group], b.response.name, self.index)) for b in design.blocks]
+        for g, names in _by_group(coupled):
+            mine = [k for k, b in enumerate(design.blocks) if b.group == g and b.response.name in names]
+            bent = any(bends[k] for k in mine)
+            for k in mine:
+                bends[k] = bent
+        return bends
+
+    def _place_exactly(self, design: Design, paths, parent, rule) -> None:
+        """Give leaves whose cells are Gaussian and linear in the leaf's coordinate the rule that is exact for these."""
+        inner_nodes = set(self.tree.parent.values())
+        for j, k in enumerate(self.tree.order):
+            mine = [b for b, path in zip(design.blocks, paths) if path and path[-1] == k]
+            gaussian = all((b.response.family.name, b.response.family.link) == ("gaussian", "identity") for b in mine)
+            if k in inner_nodes or not gaussian or any(self._squares(b.group, k) for b in mine):
+                continue
+            rule[j] = np.full(len(rule[j]), len(self.rule_levels) + 1, dtype=np.int64)
+
+    def _squares(self, group: int, k: int) -> bool:
+        """Whether both factors of some product depend on the disturbance of a latent variable."""
+        name = self.model.eta[k]
+        return any(
+            name in self._reach(group, {c.column}) and name in self._reach(group, {c.times})
+            for c in self.model.groups[group].products
+        )
+
+    def rules(self, points: tuple[int, ...]) -> tuple[int, ...]:
+        """Points of each class of rules: the levels, nodes without latent variables, leaves placed exactly."""
+        return (*points, 1, 3) if self.program.bends else (*points, 1)
 
     @staticmethod
     def _choices(design: Design) -> np.ndarray | None:
@@ -552,7 +599,7 @@ class Predictor:
     def _bind_tables(self):
         """What the blocks without covariates in their latent part share: a table of f, d and τ by block."""
         self.T = max([2, *(len(b.own) for b in self.blocks)])
-        shape = (len(self.blocks), 1 + self.P + self.T)
+        shape = (len(self.blocks), 1 + self.W + self.T)
         own = [
             (row, which, cell, b.own_kind)
             for row, b in enumerate(self.blocks)
@@ -565,7 +612,7 @@ class Predictor:
         self.intercepts = np.array(ones, dtype=np.int64).reshape(-1, 2).T
         self.sloped = [b for b in self.blocks if len(b.beta) and not b.is_constant]
         self.dispersed = [b for b in self.blocks if b.own_slopes]
-        self.uneven = [b for b in self.blocks if b.loads and not b.is_even]
+        self.uneven = [b for b in self.blocks if (b.loads or b.products) and not b.is_even]
         self.scaled = [b for b in self.blocks if b.scale]
         self.measurement = []
         for g, group in enumerate(self.model.groups):
@@ -606,7 +653,7 @@ class Predictor:
             (self.index[c.column], c, None if c.times is None else column(c.times)[rows])
             for c in group.Lambda if c.row == name
         ]  # fmt: skip
-        reach = self._reach(b.source.group, {c.column for _, c, _ in b.loads})
+        reach = self._reach(b.source.group, self._causes_of(b.source.group, name))
         b.reach = reach
         b.gamma = [
             (self.index[c.row], c, column(c.column)[rows])
@@ -614,8 +661,9 @@ class Predictor:
         ]  # fmt: skip
         b.alpha = [(self.index[c.row], c) for c in group.Gamma if c.row in reach and c.column == "1"]
         b.varying = [(c, column(c.times)[rows]) for c in group.B if c.row in reach and c.times is not None]
-        b.is_even = not b.gamma and not b.varying and all(z is None for *_, z in b.loads)
         b.slots = [self.column[k] for k in b.path]
+        b.products = BlockProducts(terms_of(group, name, self.index), b.slots, self.P)
+        b.is_even = not b.gamma and not b.varying and not b.products and all(z is None for *_, z in b.loads)
         b.own, b.own_kind, b.own_slopes = [], None, []
         family = b.source.response.family
         behind = not family.has_residual and "dispersion" not in family.predictors
@@ -730,6 +778,12 @@ class Predictor:
                 else:
                     d = np.einsum("ni,nij->nj", np.broadcast_to(lam, (b.n, self.n_eta)), s.M[:, :, b.slots])
                 state.D[b.cells, : len(b.slots)] = d
+            if b.products:
+                # blocks of cells may lie apart, where a selection is a copy
+                f, D = np.zeros(b.n), np.zeros((b.n, self.W))
+                b.products.add(state.inner, s, lam, mu, f, D)
+                state.lin[b.cells, 0] += f
+                state.D[b.cells] += D
 
     def _scale(self, state: State) -> None:
         """Divide f, d and τ by the scale of the latent response."""
@@ -799,7 +853,7 @@ class Predictor:
         """Derivatives of the block's features other than X: (number, feature, values (1 or n,))."""
         inner = state.inner
         out = []
-        if b.loads:
+        if b.loads or b.products:
             s, lam, mu = state.local[b] if b in state.local else self._local(b, state)
             lamA = np.einsum("...i,...ij->...j", lam if s.A.ndim == 2 else np.broadcast_to(lam, (b.n, self.n_eta)), s.A)
             for k, cell, z in b.loads:
@@ -825,12 +879,21 @@ class Predictor:
                 for depth, slot in enumerate(b.slots):
                     values = lam @ change[:, slot] if change.ndim == 2 else (lam * change[:, :, slot]).sum(axis=1)
                     out.append((number, 1 + depth, values))
+            if b.products:
+                times_of = {id(cell): z for cell, z in b.varying}
+                paths = [
+                    (self.index[c.row], self.index[c.column], c, times_of.get(id(c), 1.0))
+                    for c in self.model.groups[b.source.group].B if c.row in b.reach
+                ]  # fmt: skip
+                loads = [(k, cell, 1.0 if z is None else z) for k, cell, z in b.loads]
+                alpha = [(k, cell, 1.0) for k, cell in b.alpha]
+                out += b.products.entries(inner, s, lam, mu, loads, alpha, b.gamma, paths)
         if not b.whitened:
             for k, cell in enumerate(b.own):
                 if cell is not None and cell.is_free:
                     natural = b.own_kind == VARIANCE and self.working.kind[cell.number] != LOG_VARIANCE
-                    out.append((cell.number, self.P + 1 + k, np.array([1.0 / cell.at(inner) if natural else 1.0])))
-        out += [(c.number, self.P + 1 + k, z) for k, c, z in b.own_slopes if c.is_free]
+                    out.append((cell.number, self.W + 1 + k, np.array([1.0 / cell.at(inner) if natural else 1.0])))
+        out += [(c.number, self.W + 1 + k, z) for k, c, z in b.own_slopes if c.is_free]
         return [(number, feature, np.atleast_1d(values)) for number, feature, values in out]
 
     def _pattern(self):
@@ -885,7 +948,7 @@ class Predictor:
         for b in self.dispersed:
             for which, cell, z in b.own_slopes:
                 if cell.is_free:
-                    gradient[cell.number] += R[b.cells, self.P + 1 + which] @ z
+                    gradient[cell.number] += R[b.cells, self.W + 1 + which] @ z
         return gradient + self._pull_back_latent(state, R, sums)
 
     def _sums(self, R: np.ndarray) -> np.ndarray:
@@ -906,7 +969,7 @@ class Predictor:
             r = R[b.cells]
             total = sums[self.owner[b.at[0]]]
             for number, feature, values in self._live_entries(b, state):
-                if feature <= self.P:
+                if feature <= self.W:
                     gradient[number] += values[0] * total[feature] if len(values) == 1 else values @ r[:, feature]
         return gradient
 
@@ -973,7 +1036,7 @@ class Predictor:
         out = [(number, feature, values * over) for number, feature, values in entries]
         for cell, z in b.scale:
             if cell.is_free:
-                used = [0, *range(1, 1 + len(b.slots)), *range(self.P + 1, self.P + 1 + self.T)]
+                used = [0, *range(1, 1 + len(b.slots)), *range(self.P + 1, self.W + 1 + self.T)]
                 out += [(cell.number, feature, -z * features[:, feature]) for feature in used]
         return out
 
@@ -1184,7 +1247,7 @@ class Predictor:
             units = units if share is None else share[at[:, 0]].sum()
             r = R[at]
             f, D = state.lin[at, 0], state.D[at]
-            Lbar = -inverse.T @ (r[:, :, 0].T @ f + np.einsum("nap,nbp->ab", r[:, :, 1 : 1 + self.P], D))
+            Lbar = -inverse.T @ (r[:, :, 0].T @ f + np.einsum("nap,nbp->ab", r[:, :, 1 : 1 + self.W], D))
             Lbar[np.diag_indices_from(Lbar)] -= units / np.diag(L)
             for number, dTheta in change.items():
                 inside = np.tril(inverse @ dTheta @ inverse.T)
@@ -1198,7 +1261,7 @@ class Predictor:
         for (_, _, at, _), (L, inverse, change, _) in zip(self.whitening, state.whitening):
             r, D = R[at], state.D[at]
             outer = np.einsum("na,nb->nab", r[:, :, 0], state.lin[at, 0])
-            outer += np.einsum("nap,nbp->nab", r[:, :, 1 : 1 + self.P], D)
+            outer += np.einsum("nap,nbp->nab", r[:, :, 1 : 1 + self.W], D)
             Lbar = -np.einsum("ca,nab->ncb", inverse.T, outer)
             Lbar -= self.share_of_cells[at[:, 0], None, None] * np.diag(1 / np.diag(L))
             for number, dTheta in change.items():
@@ -1214,7 +1277,7 @@ class Predictor:
         for k, block in enumerate(design.blocks):
             group = self.model.groups[block.group]
             name = block.response.name
-            reach = self._reach(block.group, {c.column for c in group.Lambda if c.row == name})
+            reach = self._reach(block.group, self._causes_of(block.group, name))
             names = {c.column for c in (*group.beta, *group.auxiliary()) if c.row == name and c.column != "1"}
             names |= {c.times for c in (*group.Lambda, *group.kappa) if c.row == name and c.times}
             names |= {c.times for c in group.B if c.row in reach and c.times}

@@ -11,15 +11,18 @@ u_n = m_n + G_n (u_anc − m_anc) + T_n z: with one point everywhere this is exa
 
 Where log f is not concave the Hessian need not be definite on the way to the mode. A step from such a place leaves
 negative ω out, which makes it one uphill; at the mode itself the Hessian is definite, and is taken as it is.
+
+Where products of latent variables bend ν, j_i = ∂ν_i/∂u stands for d_i, and the points are placed by the fronts above;
+the steps take w_i s_i ∂²ν_i from them as long as they are definite without it.
 """
 
 from __future__ import annotations
 
 import math
 
-from semgllamm.integration.arrays import DEPTH, END, FIRST, LAST, PARENT, TRIALS, WEIGHT, Y
+from semgllamm.integration.arrays import BENT, DEPTH, END, FIRST, LAST, PARENT, TRIALS, WEIGHT, Y
 from semgllamm.integration.choices import FRONT, choice_front
-from semgllamm.integration.recursion import FACTORS, bernoulli_logit
+from semgllamm.integration.products import bend, engine, is_bent_copy, pair, slopes
 from semgllamm.responses import dispatch
 from semgllamm.responses.adjacent import curvature_of_any
 from semgllamm.responses.contract import MANY
@@ -28,18 +31,27 @@ from semgllamm.responses.registry import BINOMIAL_LOGIT, MULTINOMIAL
 
 __all__ = ["place_units"]
 
+BENDS = is_bent_copy(__name__)
+_recursion = engine("recursion", BENDS)
+FACTORS, bernoulli_logit = _recursion.FACTORS, _recursion.bernoulli_logit
+
 STEP_LIMIT = 2.0  # longest move of a coordinate (in prior standard deviations) in one step
 CONVERGED = 1e-8
 ITERATIONS = 200
 
+# what the fronts are for: to place points, to step to the mode, to step uphill from anywhere
+PLACE, STEP, UPHILL = range(3)
+
 
 @kernel
-def fronts(n0, n1, cells, trees, places, path, centre, uphill):
-    """Fill G, T and the fronts M of a tree at m, and its gradient g eliminated, with negative ω left out if `uphill`.
+def fronts(n0, n1, cells, trees, places, path, centre, purpose):
+    """Fill G, T and the fronts M of a tree at m, and its gradient g eliminated.
 
-    Returns the joint log density, and whether M is positive definite.
+    Negative ω are left out uphill; the curvature of bent predictors is only there to step to the mode. Returns the
+    joint log density, and whether M is positive definite.
     """
     m, M, g = places.m, places.M, places.g
+    P = places.G.shape[1]
     density = 0.0
     definite = True
     for n in range(n0, n1):
@@ -63,6 +75,9 @@ def fronts(n0, n1, cells, trees, places, path, centre, uphill):
             nu = cells.lin[i, 0]
             for b in range(o + 1):
                 nu += cells.D[i, b] * path[b]
+            bent = BENDS and cells.data[i, BENT] != 0.0
+            if bent:
+                nu += bend(i, o, P, cells.D, path)
             w = cells.data[i, WEIGHT]
             if cells.code[i] == BINOMIAL_LOGIT and cells.data[i, TRIALS] == 1.0:
                 x, e, s, curvature, _ = bernoulli_logit(cells.data[i, Y], nu)
@@ -89,8 +104,17 @@ def fronts(n0, n1, cells, trees, places, path, centre, uphill):
                     )
                     logf, s, curvature = t[0], t[1], t[2]
                 own += w * logf
-                if uphill and curvature < 0.0:
+                if purpose == UPHILL and curvature < 0.0:
                     curvature = 0.0
+            if bent:
+                slopes(i, o, P, cells.D, path, centre)
+                for a in range(o + 1):
+                    g[n, a] += w * s * centre[a]
+                    for b in range(a + 1):
+                        M[n, a, b] += w * curvature * centre[a] * centre[b]
+                        if purpose == STEP:
+                            M[n, a, b] -= w * s * cells.D[i, pair(P, a, b)] * (2.0 if a == b else 1.0)
+                continue
             for a in range(o + 1):
                 g[n, a] += w * s * cells.D[i, a]
                 x = w * curvature * cells.D[i, a]
@@ -128,7 +152,7 @@ def find_mode(n0, n1, cells, trees, places, path, centre):
     moved = False
     before = -math.inf
     for _ in range(ITERATIONS):
-        density, definite = fronts(n0, n1, cells, trees, places, path, centre, False)
+        density, definite = fronts(n0, n1, cells, trees, places, path, centre, STEP if BENDS and not last else PLACE)
         if moved and not density >= before - 1e-9 * (1.0 + abs(before)):
             # overshot: halve the last step (the joint log density of log-concave responses has one mode)
             for n in range(n0, n1):
@@ -139,7 +163,7 @@ def find_mode(n0, n1, cells, trees, places, path, centre):
         if last:
             return definite
         if not definite:
-            fronts(n0, n1, cells, trees, places, path, centre, True)
+            fronts(n0, n1, cells, trees, places, path, centre, UPHILL)
         longest = 0.0
         for n in range(n0, n1):
             o = trees.node[n, DEPTH]

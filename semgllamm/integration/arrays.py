@@ -11,23 +11,27 @@ __all__ = ["Cells", "Jacobian", "Places", "Rules", "Trees", "examples"]
 # columns of the table of nodes
 DEPTH, PARENT, FIRST, LAST, END, RULE = range(6)
 # columns of the table of responses
-Y, TRIALS, WEIGHT = range(3)
+Y, TRIALS, WEIGHT, BENT = range(4)
 # what is kept of a cell with T own parameters at a point: s and the T first derivatives in τ; then ω, the T of s in τ,
 # and the lower triangle of the second ones in τ
 S, G = 0, 1
 
 
 class Cells(NamedTuple):
-    """The responses and what they depend on: ν_i = f_i + Σ_a d_ia u_a for the coordinates u_a on the path."""
+    """The responses and what they depend on: ν_i = f_i + Σ_a d_ia u_a for the coordinates u_a on the path.
+
+    Where some responses depend on products of latent variables, D has as many more columns as there are pairs of
+    coordinates, and ν_i gains Σ_{b≤a} q_iab u_a u_b, for the cells that are marked as bent (products.py).
+    """
 
     code: np.ndarray  # (Nc,) family
     own: np.ndarray  # (codes,) number of own parameters of each family
     value: np.ndarray  # (codes,) address of its kernel `value`
     terms: np.ndarray  # (codes,) address of its kernel `terms`
     choice: np.ndarray  # (5,) addresses of the kernels of choices (choices.py), 0 where there are none
-    data: np.ndarray  # (Nc, 3) y, trials, weight
+    data: np.ndarray  # (Nc, 3) y, trials, weight, or (Nc, 4) with 1 where ν is bent
     lin: np.ndarray  # (Nc, 1 + T) f, τ1, ..., τT, T at least 2
-    D: np.ndarray  # (Nc, P)
+    D: np.ndarray  # (Nc, P), or (Nc, P + P(P + 1)/2)
 
 
 class Trees(NamedTuple):
@@ -58,7 +62,7 @@ class Rules(NamedTuple):
 
 
 class Jacobian(NamedTuple):
-    """Derivatives of each cell's (f, d_0, ..., d_{P−1}, τ1, ..., τT), features 0, ..., P + T, in the parameters."""
+    """Derivatives of each cell's (f, columns of D, τ1, ..., τT), features 0, 1, ..., in the parameters."""
 
     ptr: np.ndarray  # (Nc + 1,)
     par: np.ndarray  # (nnz,)

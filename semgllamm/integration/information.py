@@ -14,6 +14,9 @@ Given its ancestors each node returns ES and VS of its subtree, by the law of to
     t_k = Σ_{own cells} w_i J_i' r_i + Σ_{children} w_c ES_c,     VS = Var_k(t_k) + E_k[Σ_{children} w_c VS_c],
 
 and the moments E[H_i] of its cells, which gain a coordinate on each step up: E[ω u_n ·] = E_k[u_k E[ω · | u_k]].
+
+Of cells that products of latent variables bend, whose r_i and H_i have the u_a u_b too, J_i'H_i J_i is taken from VS at
+each point instead.
 The second derivatives of the map from parameters to (f, d, τ) are the caller's. The information of a choice
 (choices.py) is taken from VS at each point instead: VS then stands for Var(S) − E[complete-data information] of the
 choices below.
@@ -27,16 +30,9 @@ from typing import NamedTuple
 import numba
 import numpy as np
 
-from semgllamm.integration.arrays import DEPTH, END, FIRST, LAST, RULE, TRIALS, WEIGHT, G, S, Y, examples
+from semgllamm.integration.arrays import BENT, DEPTH, END, FIRST, LAST, RULE, TRIALS, WEIGHT, G, S, Y, examples
 from semgllamm.integration.choices import INFORMATION, LOG_SUM, choice_information, log_sum
-from semgllamm.integration.recursion import (
-    SECOND_DERIVATIVES,
-    SLACK,
-    count_own,
-    leaf_cells,
-    leaf_points,
-    to_probabilities,
-)
+from semgllamm.integration.products import bend, engine, is_bent_copy
 from semgllamm.responses import dispatch
 from semgllamm.responses.adjacent import terms_of_any
 from semgllamm.responses.contract import MANY
@@ -44,6 +40,12 @@ from semgllamm.responses.jit import kernel
 from semgllamm.responses.registry import MULTINOMIAL
 
 __all__ = ["louis_units"]
+
+BENDS = is_bent_copy(__name__)
+_recursion = engine("recursion", BENDS)
+SECOND_DERIVATIVES, SLACK = _recursion.SECOND_DERIVATIVES, _recursion.SLACK
+count_own, to_probabilities = _recursion.count_own, _recursion.to_probabilities
+leaf_cells, leaf_points = _recursion.leaf_cells, _recursion.leaf_points
 
 
 class Sums(NamedTuple):
@@ -62,7 +64,7 @@ class Sums(NamedTuple):
     points: np.ndarray  # (4, points) u, log integrand, factors under its logarithm, L of a choice
     place: np.ndarray  # (p,) number of a parameter among those of the tree, −1 if it is not
     number: np.ndarray  # (p,) the other way round
-    mean: np.ndarray  # (p,) room for a choice
+    mean: np.ndarray  # (p,) room for a choice, or for the slopes of a bent cell
 
 
 def layers(P: int, cells: int, own: int, points: int, p: int, T: int = 2) -> Sums:
@@ -81,6 +83,12 @@ def layers(P: int, cells: int, own: int, points: int, p: int, T: int = 2) -> Sum
 def row(a):
     """Where row a of a lower triangle starts when its rows lie end to end."""
     return a * (a + 1) // 2
+
+
+@kernel
+def _behind(cells, P):
+    """Feature of τ1: those of D, which may be wider than P, are before it."""
+    return cells.D.shape[1] + 1 if BENDS else P + 1
 
 
 @kernel
@@ -163,15 +171,78 @@ def moment(H, P, T, x, y):
 
 
 @kernel
+def feature(x, P, u):
+    """1, u_a or u_a u_b: what feature x of ν is multiplied by."""
+    if x == 0:
+        return 1.0
+    if x <= P:
+        return u[x - 1]
+    x -= P + 1
+    a = 0
+    while row(a + 1) <= x:
+        a += 1
+    return u[a] * u[x - row(a)]
+
+
+@kernel
+def bent_slopes(i, P, jacobian, sums, q):
+    """Fill sums.mean with ∂ν_i/∂ϑ of a bent cell at the path: J_i'(1, u, uu), by the parameters of the tree."""
+    g = sums.mean
+    for a in range(q):
+        g[a] = 0.0
+    for e in range(jacobian.ptr[i], jacobian.ptr[i + 1]):
+        x = jacobian.feature[e]
+        if x <= P + row(P):
+            g[sums.place[jacobian.par[e]]] += jacobian.value[e] * feature(x, P, sums.u)
+
+
+@kernel
+def add_bent_score(i, w, P, terms, jacobian, sums, t, q):
+    """t += w J_i'r_i of a bent cell at a point."""
+    bent_slopes(i, P, jacobian, sums, q)
+    for a in range(q):
+        t[a] += w * terms[S] * sums.mean[a]
+    for e in range(jacobian.ptr[i], jacobian.ptr[i + 1]):
+        x = jacobian.feature[e] - P - row(P) - 1
+        if x >= 0:
+            t[sums.place[jacobian.par[e]]] += w * jacobian.value[e] * terms[G + x]
+
+
+@kernel
+def take_bent_information(i, w, P, T, terms, jacobian, sums, V, q):
+    """V −= w J_i'H_i J_i of a bent cell at a point, by its lower triangle; `sums.mean` holds its slopes."""
+    g = sums.mean
+    for a in range(q):
+        if g[a] != 0.0:
+            x = w * terms[1 + T] * g[a]
+            for b in range(a + 1):
+                V[a, b] -= x * g[b]
+    for e in range(jacobian.ptr[i], jacobian.ptr[i + 1]):
+        x = jacobian.feature[e] - P - row(P) - 1
+        if x < 0:
+            continue
+        a = sums.place[jacobian.par[e]]
+        scale = w * jacobian.value[e]
+        for b in range(q):
+            if g[b] != 0.0:
+                V[max(a, b), min(a, b)] += scale * terms[2 + T + x] * g[b] * (2.0 if a == b else 1.0)
+        for d in range(jacobian.ptr[i], jacobian.ptr[i + 1]):
+            y = jacobian.feature[d] - P - row(P) - 1
+            b = sums.place[jacobian.par[d]]
+            if y >= 0 and b <= a:
+                V[a, b] += scale * jacobian.value[d] * terms[2 + 2 * T + row(max(x, y)) + min(x, y)]
+
+
+@kernel
 def leaf(n, r0, cells, trees, places, rules, jacobian, sums, q):
     """log F of a node without children; its ES, VS and moments go to the layer of its depth."""
     o = trees.node[n, DEPTH]
     first = trees.node[n, FIRST]
     last = trees.node[n, LAST]
     K = rules.count[trees.node[n, RULE]]
-    P = cells.D.shape[1]
+    P = len(sums.u)
     T = cells.lin.shape[1] - 1
-    leaf_points(n, trees, places, rules, sums.du, sums.points)
+    leaf_points(n, cells, trees, places, rules, sums.u, sums.du, sums.points)
     leaf_cells(n, cells, trees, rules, sums.u, sums.points, sums.leaf, SECOND_DERIVATIVES)
     u, p = sums.points[0], sums.points[1]
     logF = to_probabilities(p, K)
@@ -182,6 +253,11 @@ def leaf(n, r0, cells, trees, places, rules, jacobian, sums, q):
             sums.at[k, a] = 0.0
     for i in range(first, last):
         terms = sums.leaf[i - first]
+        if BENDS and cells.data[i, BENT] != 0.0:
+            for k in range(K):
+                sums.u[o] = u[k]
+                add_bent_score(i, cells.data[i, WEIGHT], P, terms[:, k], jacobian, sums, sums.at[k], q)
+            continue
         for e in range(jacobian.ptr[i], jacobian.ptr[i + 1]):
             x = jacobian.feature[e]
             a = sums.place[jacobian.par[e]]
@@ -196,7 +272,7 @@ def leaf(n, r0, cells, trees, places, rules, jacobian, sums, q):
                     sums.at[k, a] += scale * terms[S, k]
             else:
                 for k in range(K):
-                    sums.at[k, a] += scale * terms[G + x - P - 1, k]
+                    sums.at[k, a] += scale * terms[G + x - _behind(cells, P), k]
         leaf_moments(sums.H[o, i - r0], P, T, o + 1, p, u, K, terms, count_own(cells.own[cells.code[i]], T))
     ES = sums.ES[o]
     VS = sums.VS[o]
@@ -214,6 +290,13 @@ def leaf(n, r0, cells, trees, places, rules, jacobian, sums, q):
             x = p[k] * sums.at[k, a]
             for b in range(a + 1):
                 VS[a, b] += x * sums.at[k, b]
+    for i in range(first, last if BENDS else first):
+        if BENDS and cells.data[i, BENT] != 0.0:
+            for k in range(K):
+                sums.u[o] = u[k]
+                x = p[k] * cells.data[i, WEIGHT]
+                bent_slopes(i, P, jacobian, sums, q)
+                take_bent_information(i, x, P, T, sums.leaf[i - first, :, k], jacobian, sums, VS, q)
     for i in range(first, last if cells.choice[INFORMATION] != 0 else first):
         if cells.code[i] == MULTINOMIAL and cells.data[i, TRIALS] > 0.0:
             for k in range(K):
@@ -243,7 +326,7 @@ def own_cells(n, cells, trees, jacobian, sums, q):
     """log density of the cells of an inner node at one point; their derivatives are kept, their score added to t."""
     o = trees.node[n, DEPTH]
     first = trees.node[n, FIRST]
-    P = cells.D.shape[1]
+    P = len(sums.u)
     T = cells.lin.shape[1] - 1
     t = sums.t[o]
     total = 0.0
@@ -252,6 +335,9 @@ def own_cells(n, cells, trees, jacobian, sums, q):
         nu = cells.lin[i, 0]
         for b in range(o + 1):
             nu += cells.D[i, b] * sums.u[b]
+        bent = BENDS and cells.data[i, BENT] != 0.0
+        if bent:
+            nu += bend(i, o, P, cells.D, sums.u)
         w = cells.data[i, WEIGHT]
         terms = sums.own[o, i - first]
         if T > 2 and cells.own[cells.code[i]] == MANY:
@@ -272,9 +358,13 @@ def own_cells(n, cells, trees, jacobian, sums, q):
             terms[1 + T], terms[2 + T], terms[3 + T] = c[2], c[6], c[7]
             b = 2 + 2 * T
             terms[b], terms[b + 1], terms[b + 2] = c[10], c[11], c[12]
+        if bent:
+            add_bent_score(i, w, P, terms, jacobian, sums, t, q)
+            take_bent_information(i, w, P, T, terms, jacobian, sums, sums.W[o], q)
+            continue
         for e in range(jacobian.ptr[i], jacobian.ptr[i + 1]):
             x = jacobian.feature[e]
-            r = terms[S] if x <= P else terms[G + x - P - 1]
+            r = terms[S] if x <= P else terms[G + x - _behind(cells, P)]
             if 0 < x <= P:
                 r *= sums.u[x - 1]
             t[sums.place[jacobian.par[e]]] += w * jacobian.value[e] * r
@@ -294,7 +384,7 @@ def add_point(n, r0, w, cells, trees, sums, q):
     """Add a point of an inner node, times w, to the sums of its subtree, whose moments gain its coordinate."""
     o = trees.node[n, DEPTH]
     first = trees.node[n, FIRST]
-    P = cells.D.shape[1]
+    P = len(sums.u)
     T = cells.lin.shape[1] - 1
     u = sums.u[o]
     for a in range(q):
@@ -383,15 +473,17 @@ def count_parameters(first, last, jacobian, sums):
 
 
 @kernel
-def add_complete_data(i, share, H, cells, jacobian, information):
+def add_complete_data(i, P, share, H, cells, jacobian, information):
     """information += share w_i J_i' E[H_i] J_i."""
     share *= cells.data[i, WEIGHT]
-    P = cells.D.shape[1]
     T = cells.lin.shape[1] - 1
     for e in range(jacobian.ptr[i], jacobian.ptr[i + 1]):
         for d in range(jacobian.ptr[i], e + 1):
             x = jacobian.feature[e]
             y = jacobian.feature[d]
+            if BENDS:
+                x -= cells.D.shape[1] - P if x > P else 0
+                y -= cells.D.shape[1] - P if y > P else 0
             v = share * jacobian.value[e] * jacobian.value[d] * moment(H, P, T, max(x, y), min(x, y))
             information[jacobian.par[e], jacobian.par[d]] += v
             if d < e:
@@ -427,4 +519,6 @@ def louis_units(lo, hi, roots, cells, trees, places, rules, jacobian, sums, plac
                     information[j, i] -= v
         for n in range(n0, n1):
             for i in range(trees.node[n, FIRST], trees.node[n, LAST]):
-                add_complete_data(i, trees.share[n], sums.H[0, i - r0], cells, jacobian, information)
+                if not BENDS or cells.data[i, BENT] == 0.0:
+                    H = sums.H[0, i - r0]
+                    add_complete_data(i, len(sums.u), trees.share[n], H, cells, jacobian, information)

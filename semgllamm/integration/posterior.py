@@ -12,8 +12,9 @@ from typing import NamedTuple
 import numba
 import numpy as np
 
-from semgllamm.integration.arrays import DEPTH, END, FIRST, LAST, RULE, TRIALS, WEIGHT, Y, examples
+from semgllamm.integration.arrays import BENT, DEPTH, END, FIRST, LAST, RULE, TRIALS, WEIGHT, Y, examples
 from semgllamm.integration.choices import LOG_SUM, log_sum
+from semgllamm.integration.products import bend, engine, is_bent_copy
 from semgllamm.responses import dispatch
 from semgllamm.responses.adjacent import value_of_any
 from semgllamm.responses.contract import MANY
@@ -21,6 +22,10 @@ from semgllamm.responses.jit import kernel
 from semgllamm.responses.registry import MULTINOMIAL
 
 __all__ = ["posterior_units"]
+
+BENDS = is_bent_copy(__name__)
+_recursion = engine("recursion", BENDS)
+exact_place, is_exact = _recursion.exact_place, _recursion.is_exact
 
 
 class Moments(NamedTuple):
@@ -57,18 +62,23 @@ def node(n, n0, cells, trees, places, rules, moments):
     top = -math.inf
     mass = 0.0
     L = 0.0
+    drift, T = 0.0, places.T[n]
+    for b in range(o):
+        drift += places.G[n, b] * moments.du[b]
+    if is_exact(n, len(moments.u), cells, trees, rules):
+        centre, T = exact_place(n, len(moments.u), cells, trees, moments.u)
+        drift = centre - places.m[n]
     for k in range(rules.count[rule]):
-        step = places.T[n] * rules.z[rule, k]
-        for b in range(o):
-            step += places.G[n, b] * moments.du[b]
-        moments.du[o] = step
-        u = places.m[n] + step
+        moments.du[o] = drift + T * rules.z[rule, k]
+        u = places.m[n] + moments.du[o]
         moments.u[o] = u
-        total = rules.logw[rule, k] + math.log(places.T[n]) - 0.5 * u * u
+        total = rules.logw[rule, k] + math.log(T) - 0.5 * u * u
         for i in range(trees.node[n, FIRST], trees.node[n, LAST]):
             nu = cells.lin[i, 0]
             for b in range(o + 1):
                 nu += cells.D[i, b] * moments.u[b]
+            if BENDS and cells.data[i, BENT] != 0.0:
+                nu += bend(i, o, len(moments.u), cells.D, moments.u)
             if cells.lin.shape[1] > 3 and cells.own[cells.code[i]] == MANY:
                 value, _ = value_of_any(cells.data[i, Y], cells.data[i, TRIALS], nu, cells.lin[i])
             else:

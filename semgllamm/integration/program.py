@@ -20,6 +20,7 @@ import numpy as np
 
 from semgllamm.integration import choices
 from semgllamm.integration.arrays import (
+    BENT,
     DEPTH,
     END,
     FIRST,
@@ -35,6 +36,7 @@ from semgllamm.integration.arrays import (
 )
 from semgllamm.integration.collapse import collapse, depths
 from semgllamm.integration.gauss_hermite import rules
+from semgllamm.integration.products import engine
 from semgllamm.responses import registry
 
 __all__ = ["Evaluation", "Program", "Workspace", "build", "threads_of"]
@@ -54,8 +56,8 @@ class Evaluation:
         −∞ where a unit has no joint mode or a value is not finite.
     roots_loglik : (roots,) float
         log F of each kept root, without its weight and without the constants.
-    R : (cells, P + 1 + T) float or None
-        Derivatives of `loglik` in f, d_0, ..., d_{P−1}, τ1, ..., τT of each cell; None if they were not asked for, or
+    R : (cells, 1 + width + T) float or None
+        Derivatives of `loglik` in f, the columns of D, τ1, ..., τT of each cell; None if they were not asked for, or
         the value is −∞.
     """
 
@@ -103,7 +105,8 @@ class Program:
     code : (Nc,) int64
         Family code of each kept cell.
     cell : (Nc, 3) float
-        Its response, number of trials and weight.
+        Its response, number of trials and weight; and, in a fourth column that is there if products of latent
+        variables bend some predictor, whether they bend its own.
     tree : (N, 6) int64
         Of each kept node, in preorder: depth, parent, first own cell, end of own cells, end of its subtree, rule.
     weight, share : (N,) float
@@ -135,6 +138,16 @@ class Program:
     n_rules: int
     largest: tuple[int, int, int]
 
+    @property
+    def bends(self) -> bool:
+        """Whether products of latent variables enter some predictor."""
+        return self.cell.shape[1] > BENT
+
+    @property
+    def width(self) -> int:
+        """Columns of D: P, and as many more as there are pairs of coordinates where some predictor is bent."""
+        return self.depth + (self.depth * (self.depth + 1) // 2 if self.bends else 0)
+
     def workspace(self, threads: int | None = None) -> Workspace:
         """Arrays for evaluations one after the other; threads that evaluate side by side need one each."""
         return Workspace(self, threads)
@@ -155,10 +168,11 @@ class Program:
         ----------
         lin : (cells, 1 + T) float
             f and τ1, ..., τT of each kept cell; T is 2 unless a response has more thresholds in its density.
-        D : (cells, P) float
-            Its coefficients of the coordinates on its path.
+        D : (cells, width) float
+            Its coefficients of the coordinates on its path, and of their products where there are some.
         points : tuple of int
-            Number of points for each class of rules.
+            Number of points for each class of rules. Where there are products, leaves of the last class are placed
+            anew for each path: their cells are Gaussian and linear in the leaf's coordinate.
         ordinary : bool
             Leave the points where the prior has them.
         moments : {0, 1, 2}
@@ -166,8 +180,7 @@ class Program:
         workspace : Workspace, optional
             Where the search for the modes starts, and where they are left.
         """
-        from semgllamm.integration.recursion import integrate_units, layers
-        from semgllamm.integration.score import follow_units
+        recursion, score = engine("recursion", self.bends), engine("score", self.bends)
 
         trees, cells = self._trees(), self._cells(lin, D)
         places, place = self._placement(cells, workspace := workspace or self.workspace(), ordinary)
@@ -175,17 +188,17 @@ class Program:
         chosen = Rules(*rules(points))
         F = np.empty(len(self.roots))
         T = lin.shape[1] - 1
-        R = np.zeros((len(self.cells) if moments > 0 else 1, self.depth + lin.shape[1]))
+        R = np.zeros((len(self.cells) if moments > 0 else 1, self.width + lin.shape[1]))
         N = np.zeros((len(self.tree) if moments > 1 else 1, self.depth + 2))
 
         def sweep(lo, hi, part):
             placed = place(lo, hi)
-            sums = layers(self.depth, *self.largest, max(points), T)
-            integrate_units(lo, hi, self.roots, cells, trees, places, chosen, sums, moments, placed, F, R, N)
+            sums = recursion.layers(self.depth, *self.largest, max(points), T, self.width)
+            recursion.integrate_units(lo, hi, self.roots, cells, trees, places, chosen, sums, moments, placed, F, R, N)
             if moments > 1:
                 path, vpath, centre = np.zeros((3, self.depth))
                 at_mode = np.zeros((self.largest[1], 2 + 3 * T))
-                follow_units(lo, hi, self.roots, cells, trees, places, path, vpath, centre, at_mode, N, F, R)
+                score.follow_units(lo, hi, self.roots, cells, trees, places, path, vpath, centre, at_mode, N, F, R)
 
         self._run(sweep, points, workspace)
         loglik = float((self.weight[self.roots] * F).sum() + self.constant)
@@ -212,7 +225,7 @@ class Program:
             As in `evaluate`.
         J : tuple of four arrays
             Derivatives of the cells' features in the parameters, by rows: ptr (cells + 1,), par (nnz,),
-            feature (nnz,), value (nnz,). Feature 0 is f, 1 + a is d_a, P + 1, P + 2, ... are τ1, τ2, ...
+            feature (nnz,), value (nnz,). Feature 0 is f, 1 + a is column a of D, the rest are τ1, τ2, ...
         p : int
             Number of parameters.
 
@@ -222,7 +235,7 @@ class Program:
         information : (p, p) array
             NaN where `evaluate` gives −∞.
         """
-        from semgllamm.integration.information import layers, louis_units
+        information = engine("information", self.bends)
 
         trees, cells = self._trees(), self._cells(lin, D)
         places, place = self._placement(cells, workspace := workspace or self.workspace(), ordinary)
@@ -233,18 +246,19 @@ class Program:
             np.ascontiguousarray(value, dtype=np.float64),
         )
         F = np.empty(len(self.roots))
-        score, information = np.zeros((PARTS, p)), np.zeros((PARTS, p, p))
+        score, observed = np.zeros((PARTS, p)), np.zeros((PARTS, p, p))
 
         def sweep(lo, hi, part):
             placed = place(lo, hi)
-            sums = layers(self.depth, *self.largest[1:], max(points), p, lin.shape[1] - 1)
-            louis_units(lo, hi, self.roots, cells, trees, places, chosen, jacobian, sums, placed, F, score[part],
-                        information[part])
+            sums = information.layers(self.depth, *self.largest[1:], max(points), p, lin.shape[1] - 1)
+            information.louis_units(
+                lo, hi, self.roots, cells, trees, places, chosen, jacobian, sums, placed, F, score[part], observed[part]
+            )
 
         self._run(sweep, points, workspace)
         if not np.isfinite(F).all():
             return np.full(p, np.nan), np.full((p, p), np.nan)
-        return score.sum(axis=0), information.sum(axis=0)
+        return score.sum(axis=0), observed.sum(axis=0)
 
     def posterior(
         self,
@@ -256,7 +270,7 @@ class Program:
         ordinary: bool = False,
     ) -> tuple[np.ndarray, np.ndarray]:
         """Posterior mean of each kept node's coordinate, (N,), and covariance of those on its path, (N, P, P)."""
-        from semgllamm.integration.posterior import layers, posterior_units
+        posterior = engine("posterior", self.bends)
 
         trees, cells = self._trees(), self._cells(lin, D)
         places, place = self._placement(cells, workspace := workspace or self.workspace(), ordinary)
@@ -266,8 +280,8 @@ class Program:
 
         def sweep(lo, hi, part):
             placed = place(lo, hi)
-            sums = layers(self.depth, self.largest[0])
-            posterior_units(lo, hi, self.roots, cells, trees, places, chosen, sums, placed, mean, covariance)
+            sums = posterior.layers(self.depth, self.largest[0])
+            posterior.posterior_units(lo, hi, self.roots, cells, trees, places, chosen, sums, placed, mean, covariance)
 
         self._run(sweep, points, workspace)
         return mean, covariance
@@ -303,8 +317,7 @@ class Program:
 
     def _placement(self, cells, workspace, ordinary):
         """The arrays that place the points, and a function that places those of the roots lo..hi."""
-        from semgllamm.integration.adaptive import place_units
-
+        place_units = engine("adaptive", self.bends).place_units
         placed = np.ones(len(self.roots), dtype=np.bool_)
         places = workspace.places
         if ordinary:
@@ -331,8 +344,8 @@ class Program:
     def _checked(self, lin, D):
         lin = np.ascontiguousarray(lin, dtype=np.float64)
         D = np.ascontiguousarray(D, dtype=np.float64)
-        if lin.ndim != 2 or lin.shape[1] < 3 or len(lin) != len(self.cells) or D.shape != (len(self.cells), self.depth):
-            raise ValueError(f"{len(self.cells)} cells at depth {self.depth}, but lin is {lin.shape}, D {D.shape}")
+        if lin.ndim != 2 or lin.shape[1] < 3 or len(lin) != len(self.cells) or D.shape != (len(self.cells), self.width):
+            raise ValueError(f"{len(self.cells)} cells of width {self.width}, but lin is {lin.shape}, D {D.shape}")
         return lin, D
 
     def _run(self, sweep, points, workspace) -> None:
@@ -376,7 +389,7 @@ def _pool(threads: int, process: int) -> ThreadPoolExecutor:
     return ThreadPoolExecutor(threads, thread_name_prefix="semgllamm")
 
 
-def build(parent, rule, kind, cell_node, code, y, trials, constant, signature, choice=None) -> Program:
+def build(parent, rule, kind, cell_node, code, y, trials, constant, signature, choice=None, bent=None) -> Program:
     """Put units in the engine's order and keep identical ones once.
 
     Parameters
@@ -398,6 +411,8 @@ def build(parent, rule, kind, cell_node, code, y, trials, constant, signature, c
     choice : (Nc,) int, optional
         For cells that are alternatives of one answer, the number of that answer; −1 for all others. Its cells hang on
         one node, and those of answers that are identical stand in the same order.
+    bent : (Nc,) bool, optional
+        Whether products of latent variables enter its predictor.
     """
     parent, rule, kind, cell_node, code = (np.asarray(x, dtype=np.int64) for x in (parent, rule, kind, cell_node, code))
     depth = depths(parent)
@@ -427,6 +442,8 @@ def build(parent, rule, kind, cell_node, code, y, trials, constant, signature, c
         level = np.flatnonzero(tree[:, DEPTH] == o)
         share[level] *= share[tree[level, PARENT]]
     cell = np.column_stack([np.asarray(x, dtype=np.float64)[cells] for x in (y, trials)] + [kept.cell_weight[cells]])
+    if bent is not None:
+        cell = np.column_stack([cell, bent[cells]])
     if choice is not None:
         cell[:, TRIALS] = np.where(choice[cells] < 0, cell[:, TRIALS], _sizes_at_first(choice[cells]))
     roots = np.flatnonzero(tree[:, DEPTH] == 0)

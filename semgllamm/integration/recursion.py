@@ -11,9 +11,14 @@ joint curvature does, and lets a response stop at the deepest variable that it d
 
 The posterior means over the points are accumulated on the way up:
     B_i  = E[s_i], E[s_i u_a] for a on the path, E[∂log f/∂τ_1], E[∂log f/∂τ_2], ...     (Fisher's identity)
+           and E[s_i u_a u_b] before the latter where there are products of latent variables (products.py)
     N_n  = a = E[∂ log g/∂u_n],  T̄ = E[δ z],  Ḡ = E[δ (u_anc − m_anc)]
 with g the integrand and δ = ∂ log g/∂u_n along the moves of the descendants' nodes; N feeds the total derivative
 (score.py).
+
+A leaf of the last rule, in a program with products, has Gaussian cells whose ν is linear in its coordinate given its
+ancestors. Its points are placed there anew for each path, exactly where its integrand is: three give all the moments
+that are asked for without error, and they leave nothing to the total derivative.
 """
 
 from __future__ import annotations
@@ -24,8 +29,9 @@ from typing import NamedTuple
 import numba
 import numpy as np
 
-from semgllamm.integration.arrays import DEPTH, END, FIRST, LAST, RULE, TRIALS, WEIGHT, G, S, Y, examples
+from semgllamm.integration.arrays import BENT, DEPTH, END, FIRST, LAST, RULE, TRIALS, WEIGHT, G, S, Y, examples
 from semgllamm.integration.choices import LOG_SUM, log_sum
+from semgllamm.integration.products import along_leaf, bend, is_bent_copy, pair, slopes
 from semgllamm.responses import dispatch
 from semgllamm.responses.adjacent import terms_of_any, value_of_any
 from semgllamm.responses.contract import MANY
@@ -37,10 +43,13 @@ __all__ = ["bernoulli_logit", "integrate_units"]
 FACTORS = 500  # factors 1 + e ≤ 2 multiplied before a logarithm is taken
 SLACK = 50.0  # by how much the log of a point may exceed that of the one its node's sums are scaled by
 
+BENDS = is_bent_copy(__name__)
+
 # what the points of a node are asked for
 VALUE, FIXED_POINTS, MOVING_POINTS, SECOND_DERIVATIVES = range(4)
 # rows of Sums.A, for a on the path: ∂ log F/∂u_a with the points of the node fixed, and moving; and at one point
-FIXED, MOVING, FIXED_HERE, MOVING_HERE = range(4)
+# (then room for the slopes of a bent cell)
+FIXED, MOVING, FIXED_HERE, MOVING_HERE, SLOPES = range(5)
 
 
 class Sums(NamedTuple):
@@ -48,19 +57,22 @@ class Sums(NamedTuple):
 
     u: np.ndarray  # (P,) the path
     du: np.ndarray  # (P,) u − m
-    B: np.ndarray  # (P, cells, P + 1 + T)
+    B: np.ndarray  # (P, cells, width of D + 1 + T)
     N: np.ndarray  # (P, nodes, P + 2)
-    A: np.ndarray  # (P, 4, P)
+    A: np.ndarray  # (P, 5, P)
     own: np.ndarray  # (P, own cells, 1 + T) s, g1, ..., gT of the cells of a node at one point
     leaf: np.ndarray  # (own cells, 1 + T, points) the same at all points of a leaf
     points: np.ndarray  # (4, points) u, log integrand, factors under its logarithm, L of a choice
 
 
-def layers(P: int, nodes: int, cells: int, own: int, points: int, T: int = 2) -> Sums:
-    """Room for trees of at most so many nodes and cells, cells of a node, points of a rule, and own parameters."""
+def layers(P: int, nodes: int, cells: int, own: int, points: int, T: int = 2, W: int = 0) -> Sums:
+    """Room for trees of at most so many nodes and cells, cells of a node, points of a rule, and own parameters.
+
+    W is the number of columns of D, where it is not P.
+    """
     return Sums(
-        np.zeros(P), np.zeros(P), np.zeros((P, cells, P + 1 + T)), np.zeros((P, nodes, P + 2)), np.zeros((P, 4, P)),
-        np.zeros((P, own, 1 + T)), np.zeros((own, 1 + T, points)), np.zeros((4, points)),
+        np.zeros(P), np.zeros(P), np.zeros((P, cells, max(P, W) + 1 + T)), np.zeros((P, nodes, P + 2)),
+        np.zeros((P, 5, P)), np.zeros((P, own, 1 + T)), np.zeros((own, 1 + T, points)), np.zeros((4, points)),
     )  # fmt: skip
 
 
@@ -83,20 +95,57 @@ def bernoulli_logit(y, nu):
 
 
 @kernel
-def leaf_points(n, trees, places, rules, du, points):
-    """Points of a leaf, and the log integrand there without its cells; returns where they are centred."""
+def is_exact(n, P, cells, trees, rules):
+    """Whether a leaf is placed anew for each path."""
+    return BENDS and cells.D.shape[1] > P and trees.node[n, RULE] == len(rules.count) - 1
+
+
+@kernel
+def exact_place(n, P, cells, trees, up):
+    """Centre and scale of a leaf's integrand given the path, where its logarithm is a parabola."""
+    o = trees.node[n, DEPTH]
+    gradient, H = 0.0, 1.0
+    for i in range(trees.node[n, FIRST], trees.node[n, LAST]):
+        nu = cells.lin[i, 0]
+        for b in range(o):
+            nu += cells.D[i, b] * up[b]
+        d = cells.D[i, o]
+        if BENDS and cells.data[i, BENT] != 0.0:
+            more, slope, _ = along_leaf(i, o, P, cells.D, up)
+            nu += more
+            d += slope
+        t = dispatch.terms(
+            cells.terms[cells.code[i]], cells.data[i, Y], cells.data[i, TRIALS], nu, cells.lin[i, 1], cells.lin[i, 2]
+        )
+        w = cells.data[i, WEIGHT]
+        gradient += w * t[1] * d
+        H += w * t[2] * d * d
+    return gradient / H, 1.0 / math.sqrt(H)
+
+
+@kernel
+def leaf_points(n, cells, trees, places, rules, up, du, points):
+    """Points of a leaf, and the log integrand there without its cells; returns their centre and scale."""
     rule = trees.node[n, RULE]
     T = places.T[n]
     centre = places.m[n]
     for b in range(trees.node[n, DEPTH]):
         centre += places.G[n, b] * du[b]
+    if is_exact(n, len(du), cells, trees, rules):
+        centre, T = exact_place(n, len(du), cells, trees, up)
     scale = math.log(T)
     for k in range(rules.count[rule]):
         u = centre + T * rules.z[rule, k]
         points[0, k] = u
         points[1, k] = rules.logw[rule, k] + scale - 0.5 * u * u
         points[2, k] = 1.0
-    return centre
+    return centre, T
+
+
+@kernel
+def along(nu, d, c, u):
+    """ν at a point of a leaf."""
+    return nu + (d + c * u) * u if BENDS else nu + d * u
 
 
 @kernel
@@ -114,12 +163,17 @@ def leaf_cells(n, cells, trees, rules, up, points, kept, moments):
         for b in range(o):
             nu += cells.D[i, b] * up[b]
         d = cells.D[i, o]
+        c = 0.0
+        if BENDS and cells.data[i, BENT] != 0.0:
+            more, slope, c = along_leaf(i, o, len(up), cells.D, up)
+            nu += more
+            d += slope
         w = cells.data[i, WEIGHT]
         y = cells.data[i, Y]
         terms = kept[i - first]
         if cells.code[i] == BINOMIAL_LOGIT and cells.data[i, TRIALS] == 1.0:
             for k in range(K):
-                x, e, terms[S, k], curvature, _ = bernoulli_logit(y, nu + d * u[k])
+                x, e, terms[S, k], curvature, _ = bernoulli_logit(y, along(nu, d, c, u[k]))
                 if w == 1.0:
                     log[k] -= x
                     factor[k] *= 1.0 + e
@@ -136,12 +190,12 @@ def leaf_cells(n, cells, trees, rules, up, points, kept, moments):
         elif T > 2 and cells.own[cells.code[i]] == MANY:
             for k in range(K):
                 if moments == VALUE:
-                    v, _ = value_of_any(y, cells.data[i, TRIALS], nu + d * u[k], cells.lin[i])
+                    v, _ = value_of_any(y, cells.data[i, TRIALS], along(nu, d, c, u[k]), cells.lin[i])
                 else:
                     wanted = 2 if moments == SECOND_DERIVATIVES else 0
                     at = terms[:, k]
                     v, _, _ = terms_of_any(
-                        y, cells.data[i, TRIALS], nu + d * u[k], cells.lin[i], at, at, at, wanted
+                        y, cells.data[i, TRIALS], along(nu, d, c, u[k]), cells.lin[i], at, at, at, wanted
                     )
                 log[k] += w * v
         elif cells.code[i] == MULTINOMIAL:
@@ -151,7 +205,7 @@ def leaf_cells(n, cells, trees, rules, up, points, kept, moments):
                     points[3, k] = log_sum(cells.choice[LOG_SUM], (i, o, cells, up))
             for k in range(K):
                 v, terms[S, k] = dispatch.value(
-                    cells.value[cells.code[i]], y, cells.data[i, TRIALS], nu + d * u[k], points[3, k], 0.0
+                    cells.value[cells.code[i]], y, cells.data[i, TRIALS], along(nu, d, c, u[k]), points[3, k], 0.0
                 )
                 log[k] += w * v
                 if moments == SECOND_DERIVATIVES:
@@ -159,7 +213,7 @@ def leaf_cells(n, cells, trees, rules, up, points, kept, moments):
         elif moments == SECOND_DERIVATIVES or (moments > VALUE and cells.own[cells.code[i]] > 0):
             for k in range(K):
                 t = dispatch.terms(
-                    cells.terms[cells.code[i]], y, cells.data[i, TRIALS], nu + d * u[k],
+                    cells.terms[cells.code[i]], y, cells.data[i, TRIALS], along(nu, d, c, u[k]),
                     cells.lin[i, 1], cells.lin[i, 2]
                 )
                 log[k] += w * t[0]
@@ -171,7 +225,7 @@ def leaf_cells(n, cells, trees, rules, up, points, kept, moments):
         else:
             for k in range(K):
                 v, terms[S, k] = dispatch.value(
-                    cells.value[cells.code[i]], y, cells.data[i, TRIALS], nu + d * u[k],
+                    cells.value[cells.code[i]], y, cells.data[i, TRIALS], along(nu, d, c, u[k]),
                     cells.lin[i, 1], cells.lin[i, 2]
                 )
                 log[k] += w * v
@@ -203,11 +257,11 @@ def leaf(n, r0, n0, cells, trees, places, rules, sums, moments):
     first = trees.node[n, FIRST]
     rule = trees.node[n, RULE]
     K = rules.count[rule]
-    T = places.T[n]
+    P = len(sums.u)
     room = cells.lin.shape[1] - 1
     z = rules.z[rule]
     u, p = sums.points[0], sums.points[1]
-    centre = leaf_points(n, trees, places, rules, sums.du, sums.points)
+    centre, T = leaf_points(n, cells, trees, places, rules, sums.u, sums.du, sums.points)
     leaf_cells(n, cells, trees, rules, sums.u, sums.points, sums.leaf, moments)
     logF = to_probabilities(p, K)
     if moments == VALUE or not logF > -math.inf:
@@ -236,7 +290,27 @@ def leaf(n, r0, n0, cells, trees, places, rules, sums, moments):
         for b in range(o + 1):
             A[FIXED, b] += w * e0 * cells.D[i, b]
         pull += w * ez * cells.D[i, o]
-    if moments == MOVING_POINTS:
+        if BENDS and cells.data[i, BENT] != 0.0:
+            ezz = 0.0
+            for k in range(K):
+                ezz += p[k] * s[k] * z[k] * z[k]
+            e1 = B[1 + o]
+            last = pair(P, o, o)
+            B[1 + last] = centre * centre * e0 + 2.0 * centre * T * ez + T * T * ezz
+            # the slopes are linear in u_o: their mean times s is that at u_o = 0, and the rest
+            sums.u[o] = 0.0
+            slopes(i, o, P, cells.D, sums.u, sums.A[o, SLOPES])
+            for b in range(o):
+                A[FIXED, b] += w * (e0 * (sums.A[o, SLOPES, b] - cells.D[i, b]) + e1 * cells.D[i, pair(P, o, b)])
+            A[FIXED, o] += w * (e0 * (sums.A[o, SLOPES, o] - cells.D[i, o]) + 2.0 * e1 * cells.D[i, last])
+            pull += w * (ez * (sums.A[o, SLOPES, o] - cells.D[i, o]) + 2.0 * (centre * ez + T * ezz) * cells.D[i, last])
+    if moments == MOVING_POINTS and is_exact(n, P, cells, trees, rules):
+        N = sums.N[o, n - n0]
+        for b in range(o):
+            N[2 + b] = 0.0
+            A[MOVING, b] = A[FIXED, b]
+        N[0], N[1] = 0.0, -1.0 / places.T[n]
+    elif moments == MOVING_POINTS:
         mean = 0.0
         spread = 0.0
         for k in range(K):
@@ -284,6 +358,9 @@ def own_cells(n, cells, trees, sums):
         nu = cells.lin[i, 0]
         for b in range(o + 1):
             nu += cells.D[i, b] * sums.u[b]
+        bent = BENDS and cells.data[i, BENT] != 0.0
+        if bent:
+            nu += bend(i, o, len(sums.u), cells.D, sums.u)
         w = cells.data[i, WEIGHT]
         kept = sums.own[o, i - first]
         if len(kept) > 3 and cells.own[cells.code[i]] == MANY:
@@ -301,8 +378,13 @@ def own_cells(n, cells, trees, sums):
             kept[S], kept[G], kept[G + 1] = t[1], t[4], t[5]
             for a in range(3, len(kept)):
                 kept[a] = 0.0
-        for b in range(o + 1):
-            A[b] += w * kept[S] * cells.D[i, b]
+        if bent:
+            slopes(i, o, len(sums.u), cells.D, sums.u, sums.A[o, SLOPES])
+            for b in range(o + 1):
+                A[b] += w * kept[S] * sums.A[o, SLOPES, b]
+        else:
+            for b in range(o + 1):
+                A[b] += w * kept[S] * cells.D[i, b]
     return total
 
 
@@ -314,6 +396,7 @@ def add_point(n, r0, n0, w, z, trees, sums, moments):
     last = trees.node[n, LAST]
     end = trees.node[n, END]
     P = len(sums.u)
+    W = sums.B.shape[2] - sums.own.shape[2]
     u = sums.u[o]
     for i in range(first, last):
         kept = sums.own[o, i - first]
@@ -321,7 +404,9 @@ def add_point(n, r0, n0, w, z, trees, sums, moments):
         B[0] += w * kept[S]
         B[1 + o] += w * kept[S] * u
         for a in range(1, len(kept)):
-            B[P + a] += w * kept[a]
+            B[W + a] += w * kept[a]
+        if BENDS and W > P:
+            B[1 + pair(P, o, o)] += w * kept[S] * u * u
     for i in range(last - r0, trees.node[end - 1, LAST] - r0):
         B = sums.B[o, i]
         below = sums.B[o + 1, i]
@@ -329,6 +414,10 @@ def add_point(n, r0, n0, w, z, trees, sums, moments):
         B[1 + o] += w * below[0] * u
         for b in range(o + 2, len(B)):
             B[b] += w * below[b]
+        if BENDS and W > P:
+            B[1 + pair(P, o, o)] += w * below[0] * u * u
+            for a in range(o + 1, P):
+                B[1 + pair(P, a, o)] += w * below[1 + a] * u
     if moments == MOVING_POINTS:
         A = sums.A[o]
         for j in range(n + 1 - n0, end - n0):
@@ -409,8 +498,8 @@ def integrate_units(lo, hi, roots, cells, trees, places, rules, sums, moments, p
 
     F is −∞ where a unit's points could not be placed, or its integrand is not finite.
     """
-    P = cells.D.shape[1]
-    width = P + cells.lin.shape[1]
+    P = places.G.shape[1]
+    width = cells.D.shape[1] + cells.lin.shape[1]
     for r in range(lo, hi):
         n0 = roots[r]
         end = trees.node[n0, END]

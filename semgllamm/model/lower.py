@@ -69,6 +69,7 @@ class _Lowering:
         self.hidden: list[str] = []
         self.parted = self._parted_causes()
         self.shared: list[tuple[Parameter, str]] = []
+        self.products: list[Parameter] = []
         self.n_patterns = len(patterns(diagram))
         self.logits = {
             class_name(variable_name(declared), klass)
@@ -82,6 +83,7 @@ class _Lowering:
     def run(self) -> Model:
         rows = [self._row(row) for row in self.diagram.parameters]
         self._check_shared()
+        self._check_products()
         groups = tuple(Matrices(**{name: tuple(cells) for name, cells in group.items()}) for group in self.cells)
         eta = tuple(self.level)
         return Model(
@@ -209,9 +211,10 @@ class _Lowering:
         effect, cause = self._node(row.lhs, row), self._node(row.rhs, row)
         factors = [cause] if cause in self.level else cause.split(":")
         latent = [name for name in factors if name in self.level]
-        if len(latent) > 1:
-            self._refuse(row, f"the product of latent variables {row.rhs} cannot be fitted yet")
         to_latent = effect in self.level
+        if len(latent) > 1:
+            self.products.append(row)
+            return "products", effect, *latent
         if not latent:
             return ("Gamma" if to_latent else "beta"), effect, cause, None
         times = ":".join(name for name in factors if name not in self.level) or None
@@ -249,6 +252,40 @@ class _Lowering:
             if not any(c.row == latent == c.column and (c.is_free or c.value != 0.0) for c in Psi):
                 remedy = f"Free its variance: {latent} ~~ {latent}."
                 self._refuse(row, f"{latent} has no disturbance to covary with", remedy)
+
+    def _check_products(self):
+        """Products are of variables that are linear in the disturbances and vary where what they enter does."""
+        for row in self.products:
+            cells = self.cells[row.group - 1]
+            effect = self._node(row.lhs, row)
+            at = self._own_level(effect)
+            for factor in row.rhs.split(":"):
+                if self.level[factor] < at:
+                    self._refuse(row, f"{factor} varies within units of '{self.levels[at]}', and {effect} does not")
+            entered = {c.row for c in cells["products"]}
+            if effect in self._behind(cells, {effect}):
+                self._refuse(row, f"{effect} depends on itself: a feedback loop cannot take in a product")
+            bent = next((f for f in row.rhs.split(":") if entered & {f, *self._behind(cells, {f})}), None)
+            if bent is not None:
+                remedy = "A product has two latent variables that are linear in the disturbances of the model."
+                self._refuse(row, f"{bent} depends on a product, so that {row.rhs} is of a higher degree", remedy)
+        if self.products and self.n_patterns > 1:
+            self._refuse(self.products[0], "products of latent variables beside classes cannot be fitted yet")
+        if self.products and any(response.family.is_joint for response in self.responses):
+            self._refuse(self.products[0], "products of latent variables beside choices cannot be fitted yet")
+
+    @staticmethod
+    def _behind(cells, names: set[str]) -> set[str]:
+        """What these depend on, themselves only where they are in a loop."""
+        found: set[str] = set()
+        todo = set(names)
+        while todo:
+            name = todo.pop()
+            causes = {c.column for c in cells["B"] if c.row == name}
+            causes |= {factor for c in cells["products"] if c.row == name for factor in (c.column, c.times)}
+            todo |= causes - found
+            found |= causes
+        return found
 
     def _between(self, name: str, level: int) -> str:
         """A variable's part of a level, at a higher one its random intercept; made when first named."""

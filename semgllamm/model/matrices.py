@@ -51,7 +51,8 @@ class Matrices:
     and ``Theta`` hold their lower triangles; ``Omega`` has the covariance of a response's residual (row) with the
     disturbance of a latent variable (column); ``alpha`` holds the linear predictors of dispersions, ``rho`` those
     of inflations, ``guessing`` and ``ceiling`` those of asymptotes, by response and covariate; ``membership`` those
-    of the logits of classes c[1], …, in the first pattern of classes alone."""
+    of the logits of classes c[1], …, in the first pattern of classes alone; ``products`` has the coefficient of a
+    product of two latent variables, `column` and `times`, in a response or a latent variable."""
 
     beta: tuple[Cell, ...] = ()
     Lambda: tuple[Cell, ...] = ()
@@ -66,6 +67,7 @@ class Matrices:
     guessing: tuple[Cell, ...] = ()
     ceiling: tuple[Cell, ...] = ()
     membership: tuple[Cell, ...] = ()
+    products: tuple[Cell, ...] = ()
 
     def own(self, kind: str) -> tuple[Cell, ...]:
         """The linear predictors of one kind: "dispersion", "inflation", "guessing" or "ceiling"."""

@@ -82,7 +82,11 @@ def kernel(function=None, /, *, signature=None):
         return lambda function: kernel(function, signature=signature)
     # numba chooses the folder when it decorates; other packages' kernels keep theirs
     of_the_user = numba.config.CACHE_DIR
-    numba.config.CACHE_DIR = str(_FOLDER)
+    folder, name = _FOLDER, function.__module__.rpartition(".")[2]
+    if name != Path(function.__code__.co_filename).stem:
+        # a file that is compiled again as another module: numba would take one's kernels for the other's
+        folder = folder / name
+    numba.config.CACHE_DIR = str(folder)
     try:
         return numba.njit(signature, **OPTIONS)(function)
     finally:

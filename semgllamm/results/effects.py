@@ -36,6 +36,10 @@ class Effects:
         if not 1 <= group <= len(fit.model.groups):
             raise ModelError(f"there is no group {group}", remedy=f"Groups count from 1 to {len(fit.model.groups)}.")
         matrices = fit.model.groups[group - 1]
+        if matrices.products:
+            raise ModelError(
+                "with products of latent variables an effect has no single value", remedy="Use fit.simple_slopes()."
+            )
         cells = [c for c in (*matrices.beta, *matrices.Lambda, *matrices.B, *matrices.Gamma) if c.column != "1"]
         self.cells = [c for c in cells if c.is_free or c.value != 0.0]
         known = dict.fromkeys((*(r.name for r in fit.model.responses), *fit.model.eta))

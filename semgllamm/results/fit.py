@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
@@ -888,6 +888,40 @@ class Fit:
         from semgllamm.results.effects import effects
 
         return effects(self, from_, to, group, level)
+
+    def simple_slopes(
+        self, outcome: str, focal: str, at: Mapping[str, Sequence[float]] | None = None, group: int = 1,
+        level: float = 0.95,
+    ) -> pd.DataFrame:  # fmt: skip
+        """The effect of a latent variable at values of those it is multiplied with, with delta-method standard errors.
+
+        Parameters
+        ----------
+        outcome : str
+            A variable that depends on a product of latent variables.
+        focal : str
+            The latent variable whose effect is wanted.
+        at : mapping of name to numbers, optional
+            Distances from the mean, in standard deviations of the model, of the variables it is multiplied with; −1, 0
+            and 1 by default, and 0 for those that are not named.
+        group : int
+            Counts from 1.
+        level : float
+            Of the confidence intervals.
+
+        Returns
+        -------
+        DataFrame
+            The distances, est, se, z, pvalue, ci_lower, ci_upper, a row for each combination.
+
+        Raises
+        ------
+        ModelError
+            Where there is no such product.
+        """
+        from semgllamm.results.simple_slopes import simple_slopes
+
+        return simple_slopes(self, outcome, focal, at, group, level)
 
     # ---- printing ------------------------------------------------------------------------------------------------
 

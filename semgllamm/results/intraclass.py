@@ -28,7 +28,8 @@ def intraclass_correlations(fit: Fit) -> list[tuple[str, str, float, float]]:
         names = [c.column for c in loads]
         simple = all(not c.is_free and c.value == 1.0 and c.times is None for c in loads)
         causes = [c for c in group.B if c.row in names]
-        if not loads or not simple or causes or len(model.groups) > 1 or len(set(names)) < len(names):
+        bent = any(c.row in (response.name, *names) for c in group.products)
+        if not loads or not simple or causes or bent or len(model.groups) > 1 or len(set(names)) < len(names):
             continue
         levels = [model.eta_level[model.eta.index(name)] for name in names]
         if min(levels) <= response.level or len(set(levels)) < len(levels):

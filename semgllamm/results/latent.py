@@ -21,6 +21,7 @@ from semgllamm.estimation.gaussian import GaussianLikelihood
 from semgllamm.estimation.grid import GridLikelihood
 from semgllamm.estimation.mixture import MixtureLikelihood
 from semgllamm.estimation.nested import NestedLikelihood
+from semgllamm.estimation.products import depends_on_products
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -265,6 +266,14 @@ def _over_classes(fit: Fit, names: list[str], level: int):
 
 def _by_quadrature(fit: Fit, names: list[str], level: int):
     """The same from the nodes of the last evaluation."""
+    from semgllamm.errors import ModelError
+
+    bent = [name for name in names if depends_on_products(fit.model, name)]
+    if bent:
+        raise ModelError(
+            f"{', '.join(bent)} depends on products of latent variables: scores of it are not computed",
+            remedy="Name another level, or write the products in the equations of the measures.",
+        )
     predictor = fit.likelihood.predictor
     inner = predictor.working.inner(fit.free)
     state = predictor.at(inner)
@@ -272,7 +281,8 @@ def _by_quadrature(fit: Fit, names: list[str], level: int):
     least = 3 if fit.likelihood.exact else 7
     points = tuple(max(k, least) for k in fit.points)
     mean, covariance = predictor.program.posterior(
-        state.lin, state.D, (*points, 1), workspace=fit.likelihood.workspace, ordinary=fit.likelihood.ordinary
+        state.lin, state.D, predictor.rules(points), workspace=fit.likelihood.workspace,
+        ordinary=fit.likelihood.ordinary,
     )
     tree = predictor.program.tree
     for name in names:

@@ -147,8 +147,6 @@ def test_names_that_are_columns_too():
     ("text", "part"),
     [
         ("@latent(c, classes(1))\nc =~ y1 + y2", "'c' with one class"),
-        ("f =~ y1 + y2\ny3 ~ f:f", "product of latent variables f:f"),
-        ("f =~ y1 + y2\ng =~ y3 + y4\ny5 ~ f:g", "product of latent variables f:g"),
         ('efa("b")*f =~ y1 + y2 + y3', "rotated factor 'f'"),
         ('y ~ prior("normal(0,1)")*x', "prior of y ~ x"),
         ("u ~ x @family(poisson)\n@dispersion(u ~ z)", "@dispersion of 'u', which is poisson"),
