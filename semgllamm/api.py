@@ -594,6 +594,7 @@ def lowered(model, data=None, *, family=None, cluster=None, group=None, ordered=
         return diagram, model, design
     from semgllamm.data.binding import ROW
     from semgllamm.diagram.checks import check, check_estimable, check_residuals
+    from semgllamm.diagram.composite import composite_of
     from semgllamm.diagram.defaults import complete
     from semgllamm.diagram.families import family_in, settle_families
     from semgllamm.diagram.nominal import families_of_choices, in_long_form, in_wide_form
@@ -622,7 +623,9 @@ def lowered(model, data=None, *, family=None, cluster=None, group=None, ordered=
         ]
         named += [0 for term in diagram.random_terms if term.lhs == name]
         thresholds = sum(row.op == "|" and row.lhs == name for row in completed.parameters)
-        answer = name if name in in_long_form(completed) else ""
+        summed = composite_of(completed, name)
+        found = found if summed is None else registry.composite_of(found)
+        answer = name if summed is not None or name in in_long_form(completed) else ""
         count = thresholds + 1 if found.thresholds else 0
         responses.append(Response(name, found, min(named, default=0), count, answer))
     return completed, lower(completed, levels, responses), None

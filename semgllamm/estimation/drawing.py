@@ -87,6 +87,7 @@ def _picked(block: CellBlock, cells: np.ndarray, rows: np.ndarray) -> CellBlock:
         block, rows=rows, y=block.y[cells], trials=block.trials[cells], offset=block.offset[cells],
         choice=None if block.choice is None else block.choice[cells],
         case=None if block.case is None else block.case[cells],
+        weight=None if block.weight is None else block.weight[cells],
     )  # fmt: skip
 
 
@@ -122,7 +123,7 @@ def _no_choices(design: Design) -> None:
     for block in design.blocks:
         if block.choice is not None:
             raise EstimationError(
-                f"'{block.response.answer}' is a choice, of which no bootstrap samples are drawn yet",
+                f"'{block.response.answer}' is an answer of several rows, of which no bootstrap samples are drawn yet",
                 remedy="Use se='robust' for standard errors that rest on the sample.",
             )
 

@@ -15,8 +15,8 @@ Given its ancestors each node returns ES and VS of its subtree, by the law of to
 
 and the moments E[H_i] of its cells, which gain a coordinate on each step up: E[ω u_n ·] = E_k[u_k E[ω · | u_k]].
 The second derivatives of the map from parameters to (f, d, τ) are the caller's. The information of a choice
-(choices.py) is taken from VS at each point instead: VS then stands for Var(S) − E[complete-data information] of the
-choices below.
+(choices.py), and what joins the cells of a composite link (composites.py), is taken from VS at each point instead: VS
+then stands for Var(S) − E[complete-data information] of the answers of several cells below.
 """
 
 from __future__ import annotations
@@ -27,8 +27,24 @@ from typing import NamedTuple
 import numba
 import numpy as np
 
-from semgllamm.integration.arrays import DEPTH, END, FIRST, LAST, RULE, TRIALS, WEIGHT, G, S, Y, examples
+from semgllamm.integration.arrays import (
+    COUNT,
+    DEPTH,
+    END,
+    FIRST,
+    LAST,
+    RULE,
+    SUM_INFORMATION,
+    SUM_TERMS,
+    TRIALS,
+    WEIGHT,
+    G,
+    S,
+    Y,
+    examples,
+)
 from semgllamm.integration.choices import INFORMATION, LOG_SUM, choice_information, log_sum
+from semgllamm.integration.composites import composite_information, composite_terms
 from semgllamm.integration.recursion import (
     SECOND_DERIVATIVES,
     SLACK,
@@ -41,7 +57,7 @@ from semgllamm.responses import dispatch
 from semgllamm.responses.adjacent import terms_of_any
 from semgllamm.responses.contract import MANY
 from semgllamm.responses.jit import kernel
-from semgllamm.responses.registry import MULTINOMIAL
+from semgllamm.responses.registry import COMPOSITE, MULTINOMIAL
 
 __all__ = ["louis_units"]
 
@@ -62,7 +78,7 @@ class Sums(NamedTuple):
     points: np.ndarray  # (4, points) u, log integrand, factors under its logarithm, L of a choice
     place: np.ndarray  # (p,) number of a parameter among those of the tree, −1 if it is not
     number: np.ndarray  # (p,) the other way round
-    mean: np.ndarray  # (p,) room for a choice
+    mean: np.ndarray  # (2, p) room for an answer of several cells
 
 
 def layers(P: int, cells: int, own: int, points: int, p: int, T: int = 2) -> Sums:
@@ -73,7 +89,7 @@ def layers(P: int, cells: int, own: int, points: int, p: int, T: int = 2) -> Sum
         np.zeros(P), np.zeros(P), np.zeros((P, cells, width)), np.zeros((P, p)), np.zeros((P, p, p)), np.zeros((P, p)),
         np.zeros((P, p, p)), np.zeros((points, p)), np.zeros((P, own, kept)),
         np.zeros((own, kept, points)), np.zeros((4, points)), np.full(p, -1), np.zeros(p, dtype=np.int64),
-        np.zeros(p),
+        np.zeros((2, p)),
     )  # fmt: skip
 
 
@@ -220,8 +236,15 @@ def leaf(n, r0, cells, trees, places, rules, jacobian, sums, q):
                 sums.u[o] = u[k]
                 s = sums.leaf[i - first :, S, k]
                 w = p[k] * cells.data[i, WEIGHT]
-                arguments = (i, w, s, sums.u, cells, jacobian, sums.place, sums.mean, q, VS)
+                arguments = (i, w, s, sums.u, cells, jacobian, sums.place, sums.mean[0], q, VS)
                 choice_information(cells.choice[INFORMATION], arguments)
+    for i in range(first, last if cells.choice[SUM_INFORMATION] != 0 else first):
+        if cells.code[i] >= COMPOSITE and cells.data[i, COUNT] > 0.0:
+            for k in range(K):
+                sums.u[o] = u[k]
+                w, x = p[k] * cells.data[i, WEIGHT], sums.mean
+                arguments = (i, o, w, sums.u, cells, jacobian, sums.place, x[0], x[1], q, VS)
+                composite_information(cells.choice[SUM_INFORMATION], arguments)
     return logF
 
 
@@ -259,6 +282,10 @@ def own_cells(n, cells, trees, jacobian, sums, q):
                 cells.data[i, Y], cells.data[i, TRIALS], nu, cells.lin[i], terms, terms, terms, 2
             )
             total += w * logf
+        elif cells.code[i] >= COMPOSITE:
+            if cells.data[i, COUNT] > 0.0:
+                arguments = (i, o, cells, sums.u, sums.own[o, i - first :, ::1], True)
+                total += w * composite_terms(cells.choice[SUM_TERMS], arguments)
         else:
             choice = cells.code[i] == MULTINOMIAL
             if choice and cells.data[i, TRIALS] > 0.0:
@@ -284,8 +311,13 @@ def own_cells(n, cells, trees, jacobian, sums, q):
         if cells.code[i] == MULTINOMIAL and cells.data[i, TRIALS] > 0.0:
             s = sums.own[o, i - first :, S]
             w = cells.data[i, WEIGHT]
-            arguments = (i, w, s, sums.u, cells, jacobian, sums.place, sums.mean, q, sums.W[o])
+            arguments = (i, w, s, sums.u, cells, jacobian, sums.place, sums.mean[0], q, sums.W[o])
             choice_information(cells.choice[INFORMATION], arguments)
+    for i in range(first, trees.node[n, LAST] if cells.choice[SUM_INFORMATION] != 0 else first):
+        if cells.code[i] >= COMPOSITE and cells.data[i, COUNT] > 0.0:
+            w, x = cells.data[i, WEIGHT], sums.mean
+            arguments = (i, o, w, sums.u, cells, jacobian, sums.place, x[0], x[1], q, sums.W[o])
+            composite_information(cells.choice[SUM_INFORMATION], arguments)
     return total
 
 

@@ -18,7 +18,7 @@ from itertools import pairwise
 
 import numpy as np
 
-from semgllamm.integration import choices
+from semgllamm.integration import choices, composites
 from semgllamm.integration.arrays import (
     DEPTH,
     END,
@@ -26,6 +26,7 @@ from semgllamm.integration.arrays import (
     LAST,
     PARENT,
     RULE,
+    SUM_VALUE,
     TRIALS,
     Cells,
     Jacobian,
@@ -103,7 +104,7 @@ class Program:
     code : (Nc,) int64
         Family code of each kept cell.
     cell : (Nc, 3) float
-        Its response, number of trials and weight.
+        Its response, number of trials and weight; six columns where there are composite links (`arrays`).
     tree : (N, 6) int64
         Of each kept node, in preorder: depth, parent, first own cell, end of own cells, end of its subtree, rule.
     weight, share : (N,) float
@@ -169,7 +170,7 @@ class Program:
         from semgllamm.integration.recursion import integrate_units, layers
         from semgllamm.integration.score import follow_units
 
-        trees, cells = self._trees(), self._cells(lin, D)
+        trees, cells = self._trees(), self.engine_cells(lin, D)
         places, place = self._placement(cells, workspace := workspace or self.workspace(), ordinary)
         moments = min(moments, 1) if ordinary else moments
         chosen = Rules(*rules(points))
@@ -224,7 +225,7 @@ class Program:
         """
         from semgllamm.integration.information import layers, louis_units
 
-        trees, cells = self._trees(), self._cells(lin, D)
+        trees, cells = self._trees(), self.engine_cells(lin, D)
         places, place = self._placement(cells, workspace := workspace or self.workspace(), ordinary)
         chosen = Rules(*rules(points))
         ptr, par, feature, value = J
@@ -258,7 +259,7 @@ class Program:
         """Posterior mean of each kept node's coordinate, (N,), and covariance of those on its path, (N, P, P)."""
         from semgllamm.integration.posterior import layers, posterior_units
 
-        trees, cells = self._trees(), self._cells(lin, D)
+        trees, cells = self._trees(), self.engine_cells(lin, D)
         places, place = self._placement(cells, workspace := workspace or self.workspace(), ordinary)
         chosen = Rules(*rules(points))
         mean = np.zeros(len(self.tree))
@@ -321,11 +322,16 @@ class Program:
     def _trees(self) -> Trees:
         return Trees(self.tree, self.weight, self.share)
 
-    def _cells(self, lin, D) -> Cells:
+    def engine_cells(self, lin: np.ndarray, D: np.ndarray) -> Cells:
+        """The cells as the kernels take them."""
         lin, D = self._checked(lin, D)
         codes = np.unique(self.code)
         value, terms = registry.addresses(codes)
-        choice = choices.addresses() if registry.MULTINOMIAL in codes else np.zeros(5, dtype=np.int64)
+        choice = np.zeros(11, dtype=np.int64)
+        if registry.MULTINOMIAL in codes:
+            choice[:SUM_VALUE] = choices.addresses()
+        if (codes >= registry.COMPOSITE).any():
+            choice[SUM_VALUE:] = composites.addresses()
         return Cells(self.code, registry.own_parameters(), value, terms, choice, self.cell, lin, D)
 
     def _checked(self, lin, D):
@@ -376,7 +382,9 @@ def _pool(threads: int, process: int) -> ThreadPoolExecutor:
     return ThreadPoolExecutor(threads, thread_name_prefix="semgllamm")
 
 
-def build(parent, rule, kind, cell_node, code, y, trials, constant, signature, choice=None) -> Program:
+def build(
+    parent, rule, kind, cell_node, code, y, trials, constant, signature, choice=None, times=None, link=None
+) -> Program:  # fmt: skip
     """Put units in the engine's order and keep identical ones once.
 
     Parameters
@@ -396,8 +404,10 @@ def build(parent, rule, kind, cell_node, code, y, trials, constant, signature, c
     signature : (Nc, 2) uint64
         Hashes of all the data that determine the cell's likelihood.
     choice : (Nc,) int, optional
-        For cells that are alternatives of one answer, the number of that answer; −1 for all others. Its cells hang on
-        one node, and those of answers that are identical stand in the same order.
+        For cells that are alternatives of one answer, or rows of one composite link, the number of that answer; −1 for
+        all others. Its cells hang on one node, and those of answers that are identical stand in the same order.
+    times, link : (Nc,), optional
+        For rows of composite links, their weight in the mean and the number of their link.
     """
     parent, rule, kind, cell_node, code = (np.asarray(x, dtype=np.int64) for x in (parent, rule, kind, cell_node, code))
     depth = depths(parent)
@@ -428,7 +438,10 @@ def build(parent, rule, kind, cell_node, code, y, trials, constant, signature, c
         share[level] *= share[tree[level, PARENT]]
     cell = np.column_stack([np.asarray(x, dtype=np.float64)[cells] for x in (y, trials)] + [kept.cell_weight[cells]])
     if choice is not None:
-        cell[:, TRIALS] = np.where(choice[cells] < 0, cell[:, TRIALS], _sizes_at_first(choice[cells]))
+        sizes, summed = _sizes_at_first(choice[cells]), code[cells] >= registry.COMPOSITE
+        cell[:, TRIALS] = np.where((choice[cells] < 0) | summed, cell[:, TRIALS], sizes)
+        if summed.any():
+            cell = np.column_stack([cell, np.where(summed, sizes, 0.0), times[cells], link[cells]])
     roots = np.flatnonzero(tree[:, DEPTH] == 0)
     ends = tree[roots, END]
     largest = (ends - roots, tree[ends - 1, LAST] - tree[roots, FIRST], tree[:, LAST] - tree[:, FIRST])

@@ -36,11 +36,13 @@ USAGE = {
     "weight": "@weight(school, w)",
     "frequency": "@frequency(row, n)",
     "alternatives": "@alternatives(choice, case=id, alternative=alt)",
+    "composite": "@composite(y, case=id, weight=w)",
 }
 BLOCKS = ("level", "group", "class")
 PREDICTORS = ("dispersion", "thresholds", "inflation", "guessing", "ceiling")
 COLUMNS = ("offset", "exposure", "trials", "event", "interval")
-OF_A_RESPONSE = ("family", *PREDICTORS, *COLUMNS, "alternatives")
+CASES = ("alternatives", "composite")
+OF_A_RESPONSE = ("family", *PREDICTORS, *COLUMNS, *CASES)
 
 LINKS = ("identity", "reciprocal", "inverse_square", "log", "logit", "probit", "cloglog", "loglog")
 # what other programs call these families
@@ -133,8 +135,8 @@ def speak(draft, directive: tree.Directive, responses: list[tree.Word] | None, b
         predictor(draft, directive, responses, block)
     elif name in COLUMNS:
         column(draft, directive, responses, block)
-    elif name == "alternatives":
-        alternatives(draft, directive, responses, block)
+    elif name in CASES:
+        cases(draft, directive, responses, block)
     else:
         weight(draft, directive, block)
 
@@ -403,14 +405,17 @@ def weight(draft, directive: tree.Directive, block: Block) -> None:
     put(draft, ColumnRole(directive.name, level, name, block=block, span=directive.span), directive)
 
 
-def alternatives(draft, directive: tree.Directive, responses, block: Block) -> None:
-    positional, named = sorted_arguments(directive, ("case", "alternative"))
+def cases(draft, directive: tree.Directive, responses, block: Block) -> None:
+    """Responses of several rows: ``@alternatives`` and ``@composite``, whose weights may be left out."""
+    second = "alternative" if directive.name == "alternatives" else "weight"
+    positional, named = sorted_arguments(directive, ("case", second))
     responses, _ = spoken_of(directive, positional, responses, 0)
-    if set(named) != {"case", "alternative"}:
-        raise misused(directive, "@alternatives needs case= and alternative=")
-    options = tuple((key, word(directive, named[key], key)) for key in ("case", "alternative"))
+    if "case" not in named or (second == "alternative" and second not in named):
+        needed = "case= and alternative=" if second == "alternative" else "case="
+        raise misused(directive, f"@{directive.name} needs {needed}")
+    options = tuple((key, word(directive, named[key], key)) for key in ("case", second) if key in named)
     for response in responses:
-        role = ColumnRole("alternatives", response.name, options=options, block=block, span=directive.span)
+        role = ColumnRole(directive.name, response.name, options=options, block=block, span=directive.span)
         put(draft, role, directive)
 
 
