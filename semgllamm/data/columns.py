@@ -35,9 +35,9 @@ __all__ = [
     "response",
     "response_level",
     "sampling_weights",
-    "weights_of_components",
     "trials",
     "unit_value",
+    "weights_of_components",
 ]
 
 # families whose answers are the numbers of categories
@@ -192,7 +192,7 @@ def sampling_weights(frame: pd.DataFrame, name: str) -> np.ndarray:
 def weights_of_components(frame: pd.DataFrame, name: str) -> np.ndarray:
     """A column of weights with which rows enter the mean of their case."""
     values = _numeric(frame, column(frame, name, "weights"), name, "weights")
-    _refuse(~((values >= 0) & np.isfinite(values)), frame, frame[name], f"weight '{name}'", "is no weight in a mean",
+    _refuse(~(values >= 0), frame, frame[name], f"weight '{name}'", "is no weight in a mean",
             "The mean of a case is a sum of its rows, with weights of 0 or more.")
     return values
 

@@ -1,7 +1,7 @@
 """Composite links in long form: the rows of a case are summed to the mean of one response.
 
-The value of a case stands in one of its rows, or in several or all of them, where it is the same; each row has a weight,
-1 if no column holds them.
+The value of a case stands in one of its rows, or in several or all of them, where it is the same; each row has a
+weight, 1 if no column holds them.
 """
 
 from __future__ import annotations

@@ -15,18 +15,15 @@ def composite_of(diagram: PathDiagram, response: str) -> ColumnRole | None:
 
 
 def check_composites(diagram: PathDiagram) -> None:
-    """Refuse @composite of what is no response, or is a choice.
+    """Refuse @composite of a choice.
 
     Raises
     ------
     ModelError
     """
     for role in diagram.columns:
-        if role.kind != "composite":
-            continue
-        if role.target not in diagram.responses:
-            raise ModelError(f"@composite speaks of '{role.target}', which is no response of the model",
-                             text=diagram.text, span=role.span)  # fmt: skip
-        if any((other.kind, other.target) == ("alternatives", role.target) for other in diagram.columns):
+        if role.kind == "composite" and any(
+            (other.kind, other.target) == ("alternatives", role.target) for other in diagram.columns
+        ):
             raise ModelError(f"'{role.target}' has @composite and @alternatives", text=diagram.text, span=role.span,
                              remedy="A case is a choice, or a sum over its rows.")  # fmt: skip

@@ -122,8 +122,9 @@ def _no_choices(design: Design) -> None:
     """The alternatives of an answer would have to be drawn together."""
     for block in design.blocks:
         if block.choice is not None:
+            what = "is a choice" if block.weight is None else "has @composite"
             raise EstimationError(
-                f"'{block.response.answer}' is an answer of several rows, of which no bootstrap samples are drawn yet",
+                f"'{block.response.answer}' {what}, of which no bootstrap samples are drawn yet",
                 remedy="Use se='robust' for standard errors that rest on the sample.",
             )
 

@@ -1,7 +1,8 @@
 """Composite links: the rows of one answer, whose mean is a weighted sum of their inverse links.
 
-A case is n consecutive cells of one node, with μ = Σ_a c_a h(ν_a) and the answer's density a function ℓ of its mean. With
-s = ∂ℓ/∂μ, W = −∂²ℓ/∂μ², W' = ∂W/∂μ, and by row e_a = c_a h'(ν_a), e'_a = c_a h'', e''_a = c_a h'''  (Thompson & Baker 1981),
+A case is n consecutive cells of one node, with μ = Σ_a c_a h(ν_a) (Thompson & Baker 1981) and the logarithm ℓ of the
+answer's density a function of μ. With s = ∂ℓ/∂μ, W = −∂²ℓ/∂μ², W' = ∂W/∂μ, and by row e_a = c_a h'(ν_a), its derivative
+e'_a, and that of e'_a, e''_a,
 
     ∂ log f/∂ν_a = s e_a,      −∂² log f/∂ν_a ∂ν_b = W e_a e_b + ω_a δ_ab,   ω_a = −s e'_a.
 

@@ -89,8 +89,8 @@ class Matrices:
 class Response:
     """A response with its family, its level (index into the model's levels) and its number of categories.
 
-    `answer` is what the linear predictors of an answer have in common: the response u for u[bus], the response itself in
-    long form (choices, composite links); "" for all others.
+    `answer` is what the linear predictors of an answer have in common: the response u for u[bus], the response itself
+    in long form (choices, composite links); "" for all others.
     """
 
     name: str

@@ -1,8 +1,8 @@
 """Composite links: a mean that is a sum over linear predictors, μ = Σ_a c_a h(ν_a)  (Thompson & Baker 1981).
 
-The rows of a case have a linear predictor each, and h is the inverse of the family's link. As a function of its mean the
-density is that of the same family under the identity link, so its kernels are those: of a binomial response with 1 − μ
-in the place of τ1, which keeps the digits where μ is near 1. What joins the rows is the engine's
+The rows of a case have a linear predictor each, and h is the inverse of the family's link. As a function of its mean
+the density is that of the same family under the identity link, so its kernels are those: of a binomial response with
+1 − μ in the place of τ1, which keeps the digits where μ is near 1. What joins the rows is the engine's
 (integration/composites.py); this is h and its derivatives.
 """
 
@@ -45,7 +45,7 @@ def inverse_terms(link, nu):
         density = math.exp(-0.5 * nu * nu - LOG_SQRT_2PI)
         p, q = 0.5 * math.erfc(-nu * math.sqrt(0.5)), 0.5 * math.erfc(nu * math.sqrt(0.5))
         return p, q, density, -nu * density, (nu * nu - 1.0) * density
-    if link == CLOGLOG or link == LOGLOG:
+    if link in (CLOGLOG, LOGLOG):
         m = capped_exp(nu if link == CLOGLOG else -nu)
         e = math.exp(-m)
         d1, d3 = m * e, m * e * (1.0 - 3.0 * m + m * m)
