@@ -189,6 +189,10 @@ def bind(
         warnings += columns.covariate_warnings(frame, name)
         if labels:
             dummies[name] = tuple(labels)
+    notes += [
+        f"the likelihood is that of units of '{role.target}' given that some answer of theirs is not 0 (@unseen)"
+        for role in diagram.columns if role.kind == "unseen"
+    ]  # fmt: skip
     labels_of_groups, group_codes = ("",), None
     if group is not None:
         labels_of_groups, group_codes = _groups(frame, group, group_labels)

@@ -233,7 +233,7 @@ def _fixed_part(predictor: Predictor, inner: np.ndarray, begin) -> np.ndarray:
         cell[:, 0] = y
         gaussian = program.code == 0
         _, terms = registry.addresses(np.unique(program.code))
-        out, joint = np.zeros((len(program.code), 3)), np.zeros(len(program.code))
+        out = np.zeros((len(program.code), 3))
         if moving:
             ptr, par, feature, value = predictor.jacobian(state)
             row = np.repeat(np.arange(len(program.code)), np.diff(ptr))
@@ -250,7 +250,7 @@ def _fixed_part(predictor: Predictor, inner: np.ndarray, begin) -> np.ndarray:
                 state = predictor.at(inner)
                 state.lin[:, 1] += predictor.log_sums(state.lin[:, 0])
                 working_quantities(program.code, registry.own_parameters(), terms, cell, state.lin, out)
-                _composite_quantities(predictor, state, out, joint)
+                joint = program.sums_at_zero(state.lin, state.D, out)
                 for _ in range(HALVINGS):
                     if np.isfinite(out).all():
                         break
@@ -260,7 +260,7 @@ def _fixed_part(predictor: Predictor, inner: np.ndarray, begin) -> np.ndarray:
                     state = predictor.at(inner)
                     state.lin[:, 1] += predictor.log_sums(state.lin[:, 0])
                     working_quantities(program.code, registry.own_parameters(), terms, cell, state.lin, out)
-                    _composite_quantities(predictor, state, out, joint)
+                    joint = program.sums_at_zero(state.lin, state.D, out)
                 if not np.isfinite(out).all():
                     break
                 w = share * np.maximum(out[:, 2], 1e-6)
@@ -286,15 +286,6 @@ def _fixed_part(predictor: Predictor, inner: np.ndarray, begin) -> np.ndarray:
     finally:
         predictor.whitening = whitening
     return inner
-
-
-def _composite_quantities(predictor, state, out: np.ndarray, joint: np.ndarray) -> None:
-    """The working quantities of rows of composite links, and what joins them: e_a √W."""
-    program = predictor.program
-    if (program.code >= COMPOSITE).any():
-        from semgllamm.integration import composites
-
-        composites.working_quantities(program.engine_cells(state.lin, state.D), np.zeros(0), out, joint)
 
 
 def _plus_the_sums(predictor, X, share, joint: np.ndarray, H: np.ndarray) -> None:

@@ -170,7 +170,7 @@ class Program:
         from semgllamm.integration.recursion import integrate_units, layers
         from semgllamm.integration.score import follow_units
 
-        trees, cells = self._trees(), self.engine_cells(lin, D)
+        trees, cells = self._trees(), self._cells(lin, D)
         places, place = self._placement(cells, workspace := workspace or self.workspace(), ordinary)
         moments = min(moments, 1) if ordinary else moments
         chosen = Rules(*rules(points))
@@ -225,7 +225,7 @@ class Program:
         """
         from semgllamm.integration.information import layers, louis_units
 
-        trees, cells = self._trees(), self.engine_cells(lin, D)
+        trees, cells = self._trees(), self._cells(lin, D)
         places, place = self._placement(cells, workspace := workspace or self.workspace(), ordinary)
         chosen = Rules(*rules(points))
         ptr, par, feature, value = J
@@ -259,7 +259,7 @@ class Program:
         """Posterior mean of each kept node's coordinate, (N,), and covariance of those on its path, (N, P, P)."""
         from semgllamm.integration.posterior import layers, posterior_units
 
-        trees, cells = self._trees(), self.engine_cells(lin, D)
+        trees, cells = self._trees(), self._cells(lin, D)
         places, place = self._placement(cells, workspace := workspace or self.workspace(), ordinary)
         chosen = Rules(*rules(points))
         mean = np.zeros(len(self.tree))
@@ -302,6 +302,26 @@ class Program:
         logw[np.repeat(lost, size)] = np.nan
         return PosteriorPoints(self.tree, size, start, logw, value)
 
+    def sums_at_zero(self, lin: np.ndarray, D: np.ndarray, out: np.ndarray) -> np.ndarray:
+        """Working quantities of the cells of composite links at u = 0, a GLM's.
+
+        Parameters
+        ----------
+        lin, D
+            As in `evaluate`.
+        out : (cells, 3) array
+            Its rows of composite cells become log f, s and ω, as far as they lie with the cell.
+
+        Returns
+        -------
+        joint : (cells,) array
+            x of each composite cell, where xx' is what joins the cells of one answer; 0 for all others.
+        """
+        joint = np.zeros(len(self.cells))
+        if (self.code >= registry.COMPOSITE).any():
+            composites.working_quantities(self._cells(lin, D), np.zeros(0), out, joint)
+        return joint
+
     def _placement(self, cells, workspace, ordinary):
         """The arrays that place the points, and a function that places those of the roots lo..hi."""
         from semgllamm.integration.adaptive import place_units
@@ -322,8 +342,7 @@ class Program:
     def _trees(self) -> Trees:
         return Trees(self.tree, self.weight, self.share)
 
-    def engine_cells(self, lin: np.ndarray, D: np.ndarray) -> Cells:
-        """The cells as the kernels take them."""
+    def _cells(self, lin, D) -> Cells:
         lin, D = self._checked(lin, D)
         codes = np.unique(self.code)
         value, terms = registry.addresses(codes)

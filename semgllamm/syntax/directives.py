@@ -37,6 +37,7 @@ USAGE = {
     "frequency": "@frequency(row, n)",
     "alternatives": "@alternatives(choice, case=id, alternative=alt)",
     "composite": "@composite(y, case=id, weight=w)",
+    "unseen": "@unseen(animal)",
 }
 BLOCKS = ("level", "group", "class")
 PREDICTORS = ("dispersion", "thresholds", "inflation", "guessing", "ceiling")
@@ -137,6 +138,8 @@ def speak(draft, directive: tree.Directive, responses: list[tree.Word] | None, b
         column(draft, directive, responses, block)
     elif name in CASES:
         cases(draft, directive, responses, block)
+    elif name == "unseen":
+        unseen(draft, directive, block)
     else:
         weight(draft, directive, block)
 
@@ -417,6 +420,17 @@ def cases(draft, directive: tree.Directive, responses, block: Block) -> None:
     for response in responses:
         role = ColumnRole(directive.name, response.name, options=options, block=block, span=directive.span)
         put(draft, role, directive)
+
+
+def unseen(draft, directive: tree.Directive, block: Block) -> None:
+    positional, _ = sorted_arguments(directive)
+    if len(positional) != 1:
+        raise misused(directive, "@unseen takes one level")
+    level = word(directive, positional[0], "its argument")
+    if any(role.kind == "unseen" and role.target != level for role in draft.columns):
+        earlier = next(role for role in draft.columns if role.kind == "unseen")
+        raise twice(draft, "Two different @unseen", earlier.span, directive)
+    put(draft, ColumnRole("unseen", level, block=block, span=directive.span), directive)
 
 
 def put(draft, role: ColumnRole, directive: tree.Directive) -> None:
