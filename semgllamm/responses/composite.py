@@ -82,7 +82,8 @@ def terms_of_shares(y, n, mu, rest, tau2):
 
 def mean(nu, own, link):
     """h(ν) of each row; the mean of a case is their weighted sum."""
-    return np.vectorize(lambda x: inverse_terms(LINKS[link], float(x))[0], otypes=[float])(nu)
+    nu = np.asarray(nu, dtype=float)
+    return np.array([inverse_terms(LINKS[link], x)[0] for x in nu.ravel()]).reshape(nu.shape)
 
 
 def composites(families: Iterable[Family], first: int) -> tuple[Family, ...]:

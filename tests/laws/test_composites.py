@@ -226,6 +226,19 @@ def test_a_mean_that_is_no_probability_is_an_impossible_point():
     assert np.isfinite(found.value(found.free({"y~1": -2.0, "y~x": 0.0}), ()))
 
 
+@pytest.mark.parametrize("name", ["counts", "shares", "slopes of rows", "dispersion"])
+def test_the_mode_is_found_from_far_away(name):
+    text, data = MODELS[name]
+    found = walk(text, data())
+    free, points = found.start, found.points(9)
+    expected = found.value(free, points)
+    assert np.isfinite(expected)
+    rng = np.random.default_rng(3)
+    for size in (1.0, 3.0, 6.0):
+        found.likelihood.workspace.m[:] = size * rng.choice([-1.0, 1.0], size=len(found.likelihood.workspace.m))
+        assert found.likelihood.value(free, points) == pytest.approx(expected, abs=1e-9)
+
+
 # ---------------------------------------------------------------------------------------------- recovery
 
 
