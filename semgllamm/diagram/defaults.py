@@ -24,7 +24,6 @@ from semgllamm.diagram.classes import (
     variable_name,
     with_classes,
 )
-from semgllamm.diagram.blocks import call_levels_by_cluster, labels_of_groups, told_apart
 from semgllamm.diagram.composite import composite_of
 from semgllamm.diagram.diagram import PathDiagram
 from semgllamm.diagram.equalities import effect_constraints, one_parameter_per_label

@@ -42,6 +42,9 @@ def check_unseen(model: Model, role, text: str) -> None:
     def refused(message, remedy):
         return ModelError(message, text=text, span=role.span, remedy=remedy)
 
+    if model.classes:
+        raise refused(f"@unseen cannot be fitted with the classes of '{model.classes[0].name}' yet",
+                      "Where counts by pattern will do, @composite sums over kinds of units.")  # fmt: skip
     for response in model.responses:
         if response.family.name not in WITH_ZEROS or response.family.is_joint:
             raise refused(f"@unseen, but the response '{response.name}' is {response.family.name}",

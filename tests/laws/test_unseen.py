@@ -165,6 +165,8 @@ REFUSED = {
     "another level": (COUNTS.replace("unseen(animal)", "unseen(row)"), counts(), ModelError,
                       ("units of 'row'", "'animal'", "line 2")),
     "nothing latent": ("c1 ~ x  @family(bernoulli)\n@unseen(row)", items(), ModelError, ("nothing latent", "line 2")),
+    "classes": ("@latent(k, classes(2))\nk =~ c1 + c2 + c3\n@family(c1 + c2 + c3, bernoulli)\n@unseen(row)", items(),
+                ModelError, ("classes of 'k'", "line 4", "@composite")),
     "two levels": (COUNTS + "\n@unseen(row)", counts(), ModelError, ("Two different @unseen",)),
     "no level": (COUNTS + "\n@unseen(animal, x)", counts(), ModelSyntaxError, ("@unseen takes one level",)),
 }  # fmt: skip
