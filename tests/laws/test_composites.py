@@ -129,6 +129,27 @@ def test_weights_that_sum_to_one_keep_the_tails():
     np.testing.assert_allclose(summed.score(free, ()), plain.score(free, ()), rtol=1e-9)
 
 
+def test_classes_of_persons():
+    """Sums of two counts, two of them a person, in two classes: the likelihood from its definition at the estimates."""
+    rng = np.random.default_rng(3)
+    case = np.repeat(np.arange(400), 2)
+    high, x = rng.random(200) < 0.4, rng.normal(size=800)
+    counts = rng.poisson(np.exp(np.where(high[case // 2], 1.5, 0.0) + 0.4 * x))
+    y = counts.reshape(-1, 2).sum(axis=1)
+    data = pd.DataFrame({"id": case, "person": case // 2, "x": x, "y": y[case]})
+    text = "@level(person)\n@latent(c, classes(2))\n@level(row)\ny ~ x + c  @family(poisson)\n@composite(y, case=id)"
+    fit = sg.fit(text, data, se="none")
+    slope, *places, logit = fit.parameters["est"]
+    by_class = [
+        stats.poisson.logpmf(y, np.exp(at + slope * x).reshape(-1, 2).sum(axis=1)).reshape(-1, 2).sum(axis=1)
+        for at in places
+    ]
+    share = 1 / (1 + np.exp(-logit))
+    expected = np.logaddexp(np.log(share) + by_class[0], np.log(1 - share) + by_class[1]).sum()
+    assert fit.converged
+    assert fit.loglik == pytest.approx(expected, abs=1e-8)
+
+
 # ---------------------------------------------------------------------------------------------- invariances
 
 NESTED = "y ~ x + (1 | school/child)  @family(poisson)" + SUM
