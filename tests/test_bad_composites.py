@@ -96,3 +96,11 @@ def test_final_dependents_do_not_covary_by_themselves():
     fit = sg.fit("y ~ x\nz ~ x\n@composite(y, case=id)", DATA, progress=False)
     rows = fit.parameters
     assert not ((rows.op == "~~") & (rows.lhs != rows.rhs) & (rows.free > 0)).any()
+
+
+def test_means_and_residuals_of_sums_are_not_predicted():
+    fit = sg.fit(SUM + "\ny ~ (1 | person)", DATA, progress=False)
+    with pytest.raises(ModelError, match="'y' has @composite"):
+        fit.predict()
+    with pytest.raises(ModelError, match="'y'.* has no pearson residuals"):
+        fit.case_residuals(kind="pearson")

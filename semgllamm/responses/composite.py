@@ -107,6 +107,7 @@ def composites(families: Iterable[Family], first: int) -> tuple[Family, ...]:
             replace(
                 family, code=code, is_joint=True, is_composite=True, log_concave=False, residual_variance=None,
                 value=kernels[0], terms=kernels[1], mean=partial(mean, link=link),
+                probabilities=None, distribution=None, exponential=None,
             )
         )  # fmt: skip
     return tuple(out)

@@ -201,6 +201,9 @@ def _function(fit: Fit, kind: str, answer: Answer) -> tuple[list[str], Callable]
     names = [r.name for r in answer.responses]
     if kind == "linear":
         return names, lambda nu, own, at: np.where(np.isfinite(nu), nu, 0.0)
+    if family.is_composite:
+        raise ModelError(f"'{response.name}' has @composite: its rows are parts of a mean, which are not predicted yet",
+                         remedy="Use kind='linear', or name other responses.")  # fmt: skip
     if kind == "mean":
         return names, lambda nu, own, at: family.mean(nu, own)
     if family.probabilities is None:
