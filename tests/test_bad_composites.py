@@ -100,7 +100,9 @@ def test_final_dependents_do_not_covary_by_themselves():
 
 def test_means_and_residuals_of_sums_are_not_predicted():
     fit = sg.fit(SUM + "\ny ~ (1 | person)", DATA, progress=False)
-    with pytest.raises(ModelError, match="'y' has @composite"):
-        fit.predict()
-    with pytest.raises(ModelError, match="'y'.* has no pearson residuals"):
-        fit.case_residuals(kind="pearson")
+    for kind in ("linear", "mean", "marginal"):
+        with pytest.raises(ModelError, match="'y' has @composite"):
+            fit.predict(kind=kind)
+    for kind in ("pearson", "quantile"):
+        with pytest.raises(ModelError, match="'y' has @composite"):
+            fit.residuals(kind=kind)

@@ -119,6 +119,10 @@ def asked(fit: Fit, kind: str, latent, over, responses, n_rows: int) -> Question
     DataError
         For values of a latent variable that are no numbers, or not one for each row.
     """
+    for response in fit.model.responses:
+        if response.family.is_composite:
+            message = f"'{response.name}' has @composite: of models with such responses nothing is predicted yet"
+            raise ModelError(message)
     if kind not in KINDS:
         raise ModelError(f"predictions cannot be of kind {kind!r}", remedy=f"Kinds: {', '.join(map(repr, KINDS))}.")
     wanted = None if responses is None else (responses,) if isinstance(responses, str) else tuple(responses)
@@ -201,9 +205,6 @@ def _function(fit: Fit, kind: str, answer: Answer) -> tuple[list[str], Callable]
     names = [r.name for r in answer.responses]
     if kind == "linear":
         return names, lambda nu, own, at: np.where(np.isfinite(nu), nu, 0.0)
-    if family.is_composite:
-        raise ModelError(f"'{response.name}' has @composite: its rows are parts of a mean, which are not predicted yet",
-                         remedy="Use kind='linear', or name other responses.")  # fmt: skip
     if kind == "mean":
         return names, lambda nu, own, at: family.mean(nu, own)
     if family.probabilities is None:
