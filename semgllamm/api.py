@@ -360,6 +360,11 @@ def _check_nested(request, weight) -> None:
 
 def _likelihood(diagram, model, design, constraint, quadrature, settings, request, weight=None):
     """(likelihood, integration tree, quadrature rule): the closed form where there is one and no rule is asked for."""
+    unseen = next((role for role in diagram.columns if role.kind == "unseen"), None)
+    if unseen is not None:
+        from semgllamm.estimation.unseen import check_unseen
+
+        check_unseen(model, unseen, diagram.text)
     from semgllamm.estimation.gaussian import GaussianLikelihood, has_closed_form
     from semgllamm.estimation.nested import NestedLikelihood, has_nested_form
 
@@ -394,7 +399,9 @@ def _likelihood(diagram, model, design, constraint, quadrature, settings, reques
 
     tree = plan_tree(model, design)
     working = working_parameters(model, tuple(model.eta[k] for k in tree.order), constraint)
-    rule = Grid() if _is_auto(quadrature) else quadrature
+    rule = Grid() if _is_auto(quadrature) and unseen is None else quadrature
+    if isinstance(rule, Grid) and unseen is not None:
+        raise ModelError("with @unseen a model has no shared grid", remedy="Use quadrature='auto'.")
     if isinstance(rule, Grid):
         from semgllamm.estimation.grid import shared_grid
 
@@ -413,7 +420,10 @@ def _likelihood(diagram, model, design, constraint, quadrature, settings, reques
     _announce_compilation()
     predictor = Predictor(model, working, tree, design)
     rule = parse_quadrature(quadrature, predictor.rule_levels)
-    return Likelihood(predictor, ordinary=isinstance(rule, Ordinary), threads=settings.threads), tree, rule
+    kind = Likelihood
+    if unseen is not None:
+        from semgllamm.estimation.unseen import SeenLikelihood as kind
+    return kind(predictor, ordinary=isinstance(rule, Ordinary), threads=settings.threads), tree, rule
 
 
 def _check_starts(n_starts, model) -> None:
@@ -594,6 +604,7 @@ def lowered(model, data=None, *, family=None, cluster=None, group=None, ordered=
         return diagram, model, design
     from semgllamm.data.binding import ROW
     from semgllamm.diagram.checks import check, check_estimable, check_residuals
+    from semgllamm.diagram.composite import composite_of
     from semgllamm.diagram.defaults import complete
     from semgllamm.diagram.families import family_in, settle_families
     from semgllamm.diagram.nominal import families_of_choices, in_long_form, in_wide_form
@@ -622,7 +633,9 @@ def lowered(model, data=None, *, family=None, cluster=None, group=None, ordered=
         ]
         named += [0 for term in diagram.random_terms if term.lhs == name]
         thresholds = sum(row.op == "|" and row.lhs == name for row in completed.parameters)
-        answer = name if name in in_long_form(completed) else ""
+        summed = composite_of(completed, name)
+        found = found if summed is None else registry.composite_of(found)
+        answer = name if summed is not None or name in in_long_form(completed) else ""
         count = thresholds + 1 if found.thresholds else 0
         responses.append(Response(name, found, min(named, default=0), count, answer))
     return completed, lower(completed, levels, responses), None

@@ -10,14 +10,18 @@ import numpy as np
 
 from semgllamm.data import columns
 from semgllamm.data.choices import Choices, answers_of_cases, read_cases, with_categorical_alternatives
+from semgllamm.data.composites import answers_of_sums, differing_case, weights_of_rows
 from semgllamm.data.units import Units, nest, order_levels
+from semgllamm.diagram.composite import check_composites, composite_of
 from semgllamm.diagram.diagram import PathDiagram
 from semgllamm.diagram.families import family_in, own_predictors
 from semgllamm.diagram.nominal import alternatives_of, answer_of, category_name, in_wide_form
+from semgllamm.diagram.parts import ColumnRole
 from semgllamm.errors import DataError, ModelError
 from semgllamm.model.lower import level_index
 from semgllamm.model.matrices import Response
 from semgllamm.responses import registry
+from semgllamm.responses.contract import Family
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -50,6 +54,8 @@ class Binding:
         The rows are made up: only their moments are data.
     choices : Choices or None
         The cases of responses in long form.
+    weights : dict of str to (n_rows,) array
+        The weights of rows in the mean of their case, of responses with composite links.
     nominal : dict of str to tuple of str
         The categories of nominal responses in wide form, the reference first.
     """
@@ -70,6 +76,7 @@ class Binding:
     from_moments: bool = False
     beside: Mapping[str, np.ndarray] = field(default_factory=dict)
     choices: Choices | None = None
+    weights: Mapping[str, np.ndarray] = field(default_factory=dict)
     nominal: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     labels: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
 
@@ -112,7 +119,7 @@ def bind(
     notes, warnings = list(units.notes), []
     named_at = _levels_of_names(diagram, levels)
     frame, choices = _choices(diagram, frame, units)
-    wide, nominal = in_wide_form(diagram), {}
+    wide, nominal, weights = in_wide_form(diagram), {}, {}
     responses, values, beside, categories, called, chosen = [], {}, {}, {}, {}, {}
     for name in (*diagram.responses, *also):
         if answer_of(name, wide) is not None:
@@ -124,9 +131,15 @@ def bind(
             responses.append(Response(name, found, 0, answer=name))
             chosen[name] = f"{found.name}({found.link})"
             continue
+        summed = composite_of(diagram, name)
+        if summed is not None:
+            found = _summed(diagram, found, summed)
+            weights[name] = weights_of_rows(frame, name, choices, dict(summed.options).get("weight"))
         declared = diagram.family_of(name) is not None
         array, messages, labels = columns.response(frame, name, spec.name, declared=declared)
         warnings += messages
+        if summed is not None:
+            array = answers_of_sums(name, choices, array)
         role = next((role for role in diagram.columns if role.kind == found.beside and role.target == name), None)
         if found.beside == "interval":
             limits = {key: float(value) for key, value in spec.options if key in ("lower", "upper")}
@@ -134,6 +147,10 @@ def bind(
             found.check(array, beside[name], name)
         elif role is not None:
             beside[name] = columns.SECOND[found.beside](frame, role.column or role.number)
+            odd = -1 if summed is None else differing_case(choices.case, beside[name])
+            if odd >= 0:
+                raise DataError(f"@{role.kind} of '{name}' differs between the rows of case {choices.ids[odd]}",
+                                remedy="A case is one response.")
             found.check(array, beside[name], name)
         else:
             found.check(array, None, name)
@@ -145,6 +162,10 @@ def bind(
             count = len(labels) if labels is not None else int(np.nanmax(array)) + 1
             categories[name] = count
             called[name] = tuple(labels) if labels is not None else tuple(map(str, range(count)))
+        if summed is not None:
+            responses.append(Response(name, found, 0, answer=name))
+            values[name], chosen[name] = array, f"{found.name}({found.link})"
+            continue
         level = _level_of_response(diagram, name, array, units, levels, named_at)
         if level == 0 and 0 in named_at.get(name, ()):
             warnings += _repeated(name, array, units, diagram.style)
@@ -168,27 +189,49 @@ def bind(
         warnings += columns.covariate_warnings(frame, name)
         if labels:
             dummies[name] = tuple(labels)
+    notes += [
+        f"the likelihood is that of units of '{role.target}' given that some answer of theirs is not 0 (@unseen)"
+        for role in diagram.columns if role.kind == "unseen"
+    ]  # fmt: skip
     labels_of_groups, group_codes = ("",), None
     if group is not None:
         labels_of_groups, group_codes = _groups(frame, group, group_labels)
     return Binding(
         frame, levels, units, tuple(responses), values, categories, dummies, group, labels_of_groups, group_codes,
-        chosen, tuple(notes), tuple(warnings), beside=beside, choices=choices, nominal=nominal, labels=called,
+        chosen, tuple(notes), tuple(warnings), beside=beside, choices=choices, weights=weights, nominal=nominal,
+        labels=called,
     )  # fmt: skip
 
 
 def _choices(diagram: PathDiagram, frame: pd.DataFrame, units: Units) -> tuple[pd.DataFrame, Choices | None]:
     """The frame with its alternatives as categories, and the cases of the responses in long form."""
-    roles = [role for role in diagram.columns if role.kind == "alternatives"]
+    check_composites(diagram)
+    roles = [role for role in diagram.columns if role.kind in ("alternatives", "composite")]
     if not roles:
         return frame, None
+    # those with alternatives first: their cases have more to be checked
+    roles.sort(key=lambda role: role.kind)
     named = [dict(role.options) for role in roles]
-    if any(options != named[0] for options in named):
-        raise ModelError("all responses with @alternatives have the same case= and alternative=",
-                         text=diagram.text, span=roles[-1].span, remedy="Fit them one by one.")
-    frame = with_categorical_alternatives(frame, named[0]["alternative"])
+    case, alternative = named[0]["case"], named[0].get("alternative")
+    for role, options in zip(roles, named):
+        if role.kind == "alternatives" and options != named[0]:
+            raise ModelError("all responses with @alternatives have the same case= and alternative=",
+                             text=diagram.text, span=role.span, remedy="Fit them one by one.")
+        if options["case"] != case:
+            raise ModelError(f"the cases of '{role.target}' are {options['case']}, those of '{roles[0].target}' {case}",
+                             text=diagram.text, span=role.span, remedy="Fit them one by one.")
+    if alternative is not None:
+        frame = with_categorical_alternatives(frame, alternative)
     lowest = (units.levels[0], units.codes[units.levels[0]]) if units.levels else None
-    return frame, read_cases(frame, roles[0].target, named[0]["case"], named[0]["alternative"], lowest)
+    return frame, read_cases(frame, roles[0].target, case, alternative, lowest)
+
+
+def _summed(diagram: PathDiagram, family: Family, role: ColumnRole) -> Family:
+    """The family of a response whose mean is a sum over rows."""
+    try:
+        return registry.composite_of(family)
+    except ModelError as error:
+        raise ModelError(error.message, text=diagram.text, span=role.span, remedy=error.remedy) from None
 
 
 def _reference_first(diagram: PathDiagram, spec, name: str, labels: tuple[str, ...]) -> tuple[str, ...]:

@@ -27,7 +27,7 @@ UNRANKED = np.inf
 
 @dataclass(frozen=True)
 class Choices:
-    """Which rows are one answer.
+    """Which rows are one answer: a choice, a ranking, or a composite link.
 
     Attributes
     ----------
@@ -37,13 +37,13 @@ class Choices:
     ids : array
         What the column calls each case.
     alternative : str
-        The column of alternatives.
+        The column of alternatives, "" if there are none.
     """
 
     column: str
     case: np.ndarray
     ids: np.ndarray
-    alternative: str
+    alternative: str = ""
 
 
 def with_categorical_alternatives(frame: pd.DataFrame, column: str) -> pd.DataFrame:
@@ -57,12 +57,14 @@ def with_categorical_alternatives(frame: pd.DataFrame, column: str) -> pd.DataFr
 
 
 def read_cases(
-    frame: pd.DataFrame, name: str, case: str, alternative: str, lowest: tuple[str, np.ndarray] | None
+    frame: pd.DataFrame, name: str, case: str, alternative: str | None, lowest: tuple[str, np.ndarray] | None
 ) -> Choices:
     """The cases of a response.
 
     Parameters
     ----------
+    alternative : str or None
+        The column of alternatives, if the rows are such.
     lowest : (str, (n,) array) or None
         The lowest cluster column and the unit of each row: a case lies in one unit.
 
@@ -74,15 +76,18 @@ def read_cases(
     import pandas as pd
 
     ids = columns.column(frame, case, "column of cases")
-    listed = columns.column(frame, alternative, "column of alternatives")
-    for what, values in ((case, ids), (alternative, listed)):
+    needed = {case: ids}
+    if alternative is not None:
+        needed[alternative] = columns.column(frame, alternative, "column of alternatives")
+    for what, values in needed.items():
         if values.isna().any():
             row = frame.index[int(np.argmax(values.isna().to_numpy()))]
-            raise DataError(f"column '{what}' is missing in row {row}, which is an alternative of '{name}'",
+            of = "an alternative" if alternative is not None else "a part"
+            raise DataError(f"column '{what}' is missing in row {row}, which is {of} of '{name}'",
                             remedy="Leave that row out, or fill the column.")
     codes, known = pd.factorize(ids, sort=True)
-    twice = pd.DataFrame({"case": codes, "alternative": listed.to_numpy()}).duplicated().to_numpy()
-    if twice.any():
+    listed = needed.get(alternative)
+    if listed is not None and (twice := _listed_twice(codes, listed)).any():
         row = int(np.argmax(twice))
         raise DataError(f"case {ids.iloc[row]} of '{name}' lists the alternative {listed.iloc[row]} twice",
                         remedy=f"Each row of a case, '{case}', is an alternative of its own, '{alternative}'.")
@@ -94,7 +99,13 @@ def read_cases(
             row = int(np.argmax(first[codes] != unit))
             raise DataError(f"case {ids.iloc[row]} of '{name}' lies in more than one '{cluster}'",
                             remedy=f"Number the cases so that each value of '{case}' is one answer.")
-    return Choices(case, codes.astype(np.int64), np.asarray(known), alternative)
+    return Choices(case, codes.astype(np.int64), np.asarray(known), alternative or "")
+
+
+def _listed_twice(codes: np.ndarray, listed: pd.Series) -> np.ndarray:
+    import pandas as pd
+
+    return pd.DataFrame({"case": codes, "alternative": listed.to_numpy()}).duplicated().to_numpy()
 
 
 def answers_of_cases(frame: pd.DataFrame, name: str, choices: Choices, ranking: bool) -> np.ndarray:

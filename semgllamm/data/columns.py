@@ -37,6 +37,7 @@ __all__ = [
     "sampling_weights",
     "trials",
     "unit_value",
+    "weights_of_components",
 ]
 
 # families whose answers are the numbers of categories
@@ -185,6 +186,14 @@ def sampling_weights(frame: pd.DataFrame, name: str) -> np.ndarray:
     values = _numeric(frame, column(frame, name, "sampling weights"), name, "sampling weights")
     _refuse(~(values > 0), frame, frame[name], f"sampling weight '{name}'", "is not positive",
             "A row without weight is best left out.")
+    return values
+
+
+def weights_of_components(frame: pd.DataFrame, name: str) -> np.ndarray:
+    """A column of weights with which rows enter the mean of their case."""
+    values = _numeric(frame, column(frame, name, "weights"), name, "weights")
+    _refuse(~(values >= 0), frame, frame[name], f"weight '{name}'", "is no weight in a mean",
+            "The mean of a case is a sum of its rows, with weights of 0 or more.")
     return values
 
 

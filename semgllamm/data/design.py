@@ -11,6 +11,7 @@ from semgllamm.data import columns
 from semgllamm.data.binding import Binding
 from semgllamm.data.choices import explode
 from semgllamm.data.classes import known_classes
+from semgllamm.data.composites import differing_case
 from semgllamm.diagram.diagram import PathDiagram
 from semgllamm.errors import DataError, ModelError
 from semgllamm.model.matrices import Model, Response
@@ -40,11 +41,17 @@ class CellBlock:
     # of alternatives: which choice each belongs to, unique within the answer, and a row of the case that made it
     choice: np.ndarray | None = None
     case: np.ndarray | None = None
+    # of composite links: the weight of each row in the mean of its case
+    weight: np.ndarray | None = None
 
     @property
     def constant(self) -> np.ndarray:
         """What the logarithm of each density has beside the parameters."""
-        return np.asarray(self.response.family.log_constant(self.y, self.trials), dtype=float)
+        constant = np.asarray(self.response.family.log_constant(self.y, self.trials), dtype=float)
+        if self.weight is not None:
+            # once a case
+            constant[np.setdiff1d(np.arange(len(constant)), np.unique(self.choice, return_index=True)[1])] = 0.0
+        return constant
 
 
 @dataclass(frozen=True)
@@ -227,6 +234,7 @@ def design(
     one, gapless = np.ones(kept.size), not unanswered[keep].any()
     if case is not None:
         _alternatives_differ(model, binding, values, case[keep], group_of)
+        _answers_are_one(model, binding, values, case[keep])
     for group in range(len(binding.group_labels) * len(model.holes)):
         here = group_of == group
         members = np.flatnonzero(here)
@@ -236,8 +244,12 @@ def design(
             if response.name in beside:
                 trials = beside[response.name][keep]
                 rows = rows[~np.isnan(trials[rows])]
-            if response.answer == response.name:
+            if response.answer == response.name and not response.family.is_composite:
                 blocks.append(_alternatives(response, group, rows, y, case[keep], offset))
+                continue
+            if response.answer == response.name:
+                weight = binding.weights[response.name][order][keep]
+                blocks.append(_summed(response, group, rows, y, trials, case[keep], offset, weight))
                 continue
             if response.family.thresholds == "all":
                 trials = np.full(kept.size, response.categories - 1.0)
@@ -353,7 +365,8 @@ def _alternatives_differ(model: Model, binding: Binding, values, case: np.ndarra
 
     for group in model.groups:
         for cell in (*group.beta, *group.Lambda):
-            if model.response(cell.row).answer != cell.row:
+            response = model.response(cell.row)
+            if response.answer != cell.row:
                 continue
             latent = cell.column in level
             if latent and level[cell.column] == 0:
@@ -361,7 +374,7 @@ def _alternatives_differ(model: Model, binding: Binding, values, case: np.ndarra
                     f"'{cell.column}' varies over rows, but an answer '{cell.row}' is a case, which has several",
                     remedy=f"Define it in a block @level({choices.column}), or at a level above.",
                 )
-            if not differs(cell.times if latent else cell.column):
+            if not response.family.is_composite and not differs(cell.times if latent else cell.column):
                 what = cell.column if cell.times is None else f"{cell.column}:{cell.times}"
                 what = "the intercept" if what == "1" else f"'{what}'"
                 remedy = f"What differs between alternatives is its product with them, {choices.alternative}:..."
@@ -369,6 +382,42 @@ def _alternatives_differ(model: Model, binding: Binding, values, case: np.ndarra
                     remedy = f"Constants of the alternatives are {cell.row} ~ {choices.alternative}."
                 raise ModelError(f"{what} is the same for all alternatives of each case, and has no effect on "
                                  f"'{cell.row}'", remedy=remedy)
+
+
+def _answers_are_one(model: Model, binding: Binding, values, case: np.ndarray) -> None:
+    """Refuse own parameters of a composite link that differ between the rows of a case, and residual covariances.
+
+    Raises
+    ------
+    ModelError, DataError
+    """
+    for group in model.groups:
+        for cell in group.Theta:
+            if cell.row != cell.column and (cell.is_free or cell.value != 0.0):
+                for name in (cell.row, cell.column):
+                    if model.response(name).family.is_composite:
+                        raise ModelError(f"the residual of '{name}', which has @composite, covaries with no other",
+                                         remedy="Let both load on a factor instead.")  # fmt: skip
+        for cell in group.auxiliary():
+            family = model.response(cell.row).family
+            if cell.column == "1" or not family.is_composite or "dispersion" not in family.predictors:
+                continue
+            odd = differing_case(case, np.prod([values[part] for part in _parts(cell.column)], axis=0))
+            if odd >= 0:
+                raise DataError(
+                    f"'{cell.column}' in @dispersion of '{cell.row}' differs between the rows of case "
+                    f"{binding.choices.ids[odd]}", remedy="A case is one response, with one dispersion.",
+                )  # fmt: skip
+
+
+def _summed(response: Response, group: int, rows, y, trials, case, offset, weight) -> CellBlock:
+    """The cells of a composite link: rows that add up to the mean of their case."""
+    first = np.full(case.max(initial=-1) + 1, -1, dtype=np.int64)
+    first[case[rows][::-1]] = rows[::-1]
+    return CellBlock(
+        response, group, 0, (-1, -1), rows, y[rows], trials[rows], offset[rows], False, case[rows], first[case[rows]],
+        weight[rows],
+    )  # fmt: skip
 
 
 def _alternatives(response: Response, group: int, rows, y, case, offset) -> CellBlock:

@@ -171,7 +171,7 @@ def _missing_columns(diagram: PathDiagram, columns: Mapping[str, None]) -> Itera
         blocks = [path.span for path in diagram.paths if path.block.level == cluster]
         yield cluster, next(iter((*terms, *blocks)), None), False
     for role in diagram.columns:
-        named = (value for option, value in role.options if option in ("case", "alternative"))
+        named = (value for option, value in role.options if option in ("case", "alternative", "weight"))
         for column in filter(None, (role.column, *named)):
             if column not in columns:
                 yield column, role.span, False

@@ -24,6 +24,7 @@ from semgllamm.diagram.classes import (
     variable_name,
     with_classes,
 )
+from semgllamm.diagram.composite import composite_of
 from semgllamm.diagram.diagram import PathDiagram
 from semgllamm.diagram.equalities import effect_constraints, one_parameter_per_label
 from semgllamm.diagram.families import (
@@ -274,6 +275,8 @@ def _varies(name: str, part: Part) -> bool:
 
 
 def _may_covary(name: str, part: Part) -> bool:
+    if composite_of(part.diagram, name) is not None:
+        return False
     return name in part.roles.latents or name in part.scaled or may_covary(part.family(name))
 
 

@@ -155,8 +155,9 @@ class AuxiliaryPredictor:
 class ColumnRole:
     """A column with a job: ``@offset(y, log_t)``, ``@exposure``, ``@trials``, ``@weight``, ``@frequency``, choices.
 
-    `target` is the response (or the level of a weight); `column` the data column; a number of trials may be given
-    as `number`. For ``@alternatives`` the options hold case= and alternative=.
+    `target` is the response (or the level of a weight, or of units that are seen or not); `column` the data column; a
+    number of trials may be given as `number`. For ``@alternatives`` the options hold case= and alternative=, for
+    ``@composite`` case= and weight=.
     """
 
     kind: str

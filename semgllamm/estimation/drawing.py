@@ -95,6 +95,7 @@ def _picked(block: CellBlock, cells: np.ndarray, rows: np.ndarray) -> CellBlock:
         block, rows=rows, y=block.y[cells], trials=block.trials[cells], offset=block.offset[cells],
         choice=None if block.choice is None else block.choice[cells],
         case=None if block.case is None else block.case[cells],
+        weight=None if block.weight is None else block.weight[cells],
     )  # fmt: skip
 
 
@@ -222,8 +223,9 @@ def _no_choices(design: Design) -> None:
     """The alternatives of an answer would have to be drawn together."""
     for block in design.blocks:
         if block.choice is not None:
+            what = "is a choice" if block.weight is None else "has @composite"
             raise EstimationError(
-                f"'{block.response.answer}' is a choice, of which no bootstrap samples are drawn yet",
+                f"'{block.response.answer}' {what}, of which no bootstrap samples are drawn yet",
                 remedy="Use se='robust' for standard errors that rest on the sample.",
             )
 

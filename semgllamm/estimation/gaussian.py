@@ -90,7 +90,7 @@ def is_gaussian(model: Model) -> bool:
     """Whether the responses have a joint normal density with the same coefficients in every row."""
     varying = (cell.times is not None for group in model.groups for cell in (*group.Lambda, *group.B))
     dispersed = any(group.alpha or group.products for group in model.groups)
-    gaussian = all(r.family.name == "gaussian" for r in model.responses)
+    gaussian = all(r.family.name == "gaussian" and not r.answer for r in model.responses)
     return gaussian and bool(model.responses) and not any(varying) and not dispersed
 
 

@@ -30,6 +30,7 @@ from semgllamm.integration.program import Program, build
 from semgllamm.integration.tree import Tree, plan
 from semgllamm.model.matrices import Cell, Model
 from semgllamm.model.transforms import CELL, LOG_VARIANCE, SPHERE, Working
+from semgllamm.responses.composite import LINKS
 from semgllamm.responses.registry import MULTINOMIAL
 
 __all__ = ["Predictor", "State", "plan_tree", "response_paths"]
@@ -486,8 +487,8 @@ class Predictor:
         self.program: Program = build(
             join(parent) if parent else np.zeros(0, np.int64), join(rule) if rule else np.zeros(0, np.int64),
             join(kind) if kind else np.zeros(0, np.int64), join(cell_node), join(code), join(y), join(trials),
-            join(constant), signature, self._choices(design),
-            join([np.full(len(b.rows), bent) for b, bent in zip(design.blocks, bends)]) if any(bends) else None,
+            join(constant), signature, self._choices(design), *self._summed(design),
+            bent=join([np.full(len(b.rows), bent) for b, bent in zip(design.blocks, bends)]) if any(bends) else None,
         )  # fmt: skip
         self.P, self.W = self.program.depth, self.program.width
         tree_of = self.program.tree
@@ -585,6 +586,17 @@ class Predictor:
                 total += int(block.choice.max(initial=-1)) + 1
             out.append(start[key] + block.choice)
         return np.concatenate(out)
+
+    @staticmethod
+    def _summed(design: Design) -> tuple[np.ndarray, np.ndarray] | tuple[()]:
+        """The weight of each cell in the mean of its composite link, and its link, if there are such."""
+        if all(block.weight is None for block in design.blocks):
+            return ()
+        weights = [np.zeros(len(b.rows)) if b.weight is None else b.weight for b in design.blocks]
+        links = [
+            np.full(len(b.rows), 0.0 if b.weight is None else LINKS[b.response.family.link]) for b in design.blocks
+        ]  # fmt: skip
+        return np.concatenate(weights), np.concatenate(links)
 
     def log_sums(self, f: np.ndarray) -> np.ndarray:
         """log Σ exp(f) of the choice that each cell belongs to, (cells,); 0 for cells that belong to none."""
@@ -1283,6 +1295,8 @@ class Predictor:
             names |= {c.times for c in group.B if c.row in reach and c.times}
             names |= {c.column for c in group.Gamma if c.row in reach and c.column != "1"}
             columns = [np.full(len(block.rows), float(k)), block.y, block.trials, block.offset]
+            if block.weight is not None:
+                columns.append(block.weight)
             columns += [design.column(c)[block.rows] for c in sorted(names)]
             out.append(hash_columns(np.stack(columns, axis=1)))
         for g, names in _by_group(coupled):

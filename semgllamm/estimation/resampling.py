@@ -37,6 +37,7 @@ from semgllamm.estimation.likelihood import Likelihood
 from semgllamm.estimation.nested import NestedLikelihood
 from semgllamm.estimation.predictor import Predictor
 from semgllamm.estimation.settings import Settings
+from semgllamm.estimation.unseen import SeenLikelihood
 from semgllamm.integration.tree import Tree
 from semgllamm.model.constraints import Constraints
 from semgllamm.model.matrices import Model
@@ -137,6 +138,9 @@ class Refit:
 
     @classmethod
     def of(cls, likelihood, free, points, constraints, level: int, kind: str) -> Refit:
+        if isinstance(likelihood, SeenLikelihood):
+            raise EstimationError("no bootstrap samples are drawn of units that were seen (@unseen)",
+                                  remedy="Use se='robust' for standard errors that rest on the sample.")  # fmt: skip
         closed = isinstance(likelihood, GaussianLikelihood)
         owner = likelihood if closed else likelihood.predictor
         return cls(

@@ -13,11 +13,11 @@ import numpy as np
 from semgllamm.diagram.diagram import PathDiagram
 from semgllamm.estimation.measurement import VARIANCE
 from semgllamm.estimation.predictor import Predictor
-from semgllamm.integration.arrays import TRIALS
+from semgllamm.integration.arrays import COUNT, TRIALS
 from semgllamm.integration.independence import working_quantities
 from semgllamm.model.transforms import CELL, CHOLESKY, LOG_VARIANCE
 from semgllamm.responses import registry
-from semgllamm.responses.registry import MULTINOMIAL
+from semgllamm.responses.registry import COMPOSITE, MULTINOMIAL
 
 __all__ = ["start_values"]
 
@@ -86,7 +86,9 @@ def _beginnings(predictor) -> dict[str, tuple[float, tuple[float, ...]]]:
     answers: dict[str, list] = {}
     for block in predictor.design.blocks:
         if block.response.family.start is not None:
-            answers.setdefault(block.response.name, []).append((block.response.family, block.y, block.trials))
+            # a row of a composite link has its share of the mean
+            parts = 1.0 if block.weight is None else np.bincount(block.choice, weights=block.weight)[block.choice]
+            answers.setdefault(block.response.name, []).append((block.response.family, block.y / parts, block.trials))
     return {
         name: found[0][0].start(np.concatenate([y for _, y, _ in found]), np.concatenate([n for *_, n in found]))
         for name, found in answers.items()
@@ -248,6 +250,7 @@ def _fixed_part(predictor: Predictor, inner: np.ndarray, begin) -> np.ndarray:
                 state = predictor.at(inner)
                 state.lin[:, 1] += predictor.log_sums(state.lin[:, 0])
                 working_quantities(program.code, registry.own_parameters(), terms, cell, state.lin, out)
+                joint = program.sums_at_zero(state.lin, state.D, out)
                 for _ in range(HALVINGS):
                     if np.isfinite(out).all():
                         break
@@ -257,12 +260,14 @@ def _fixed_part(predictor: Predictor, inner: np.ndarray, begin) -> np.ndarray:
                     state = predictor.at(inner)
                     state.lin[:, 1] += predictor.log_sums(state.lin[:, 0])
                     working_quantities(program.code, registry.own_parameters(), terms, cell, state.lin, out)
+                    joint = program.sums_at_zero(state.lin, state.D, out)
                 if not np.isfinite(out).all():
                     break
                 w = share * np.maximum(out[:, 2], 1e-6)
                 weighted = csr_matrix((X.data * np.repeat(w, entries), X.indices, X.indptr), shape=X.shape)
                 H = (transposed @ weighted).toarray()
                 _less_the_means(predictor, weighted, share, H)
+                _plus_the_sums(predictor, X, share, joint, H)
                 score = transposed @ (share * out[:, 1])
                 H[np.diag_indices_from(H)] += 1e-8 * (1.0 + np.diag(H))
                 step = np.linalg.solve(H, score)
@@ -281,6 +286,20 @@ def _fixed_part(predictor: Predictor, inner: np.ndarray, begin) -> np.ndarray:
     finally:
         predictor.whitening = whitening
     return inner
+
+
+def _plus_the_sums(predictor, X, share, joint: np.ndarray, H: np.ndarray) -> None:
+    """H += Σ w x̄x̄' over the composite links, with x̄ = Σ_a e_a √W x_a."""
+    from scipy.sparse import csr_matrix
+
+    program = predictor.program
+    cells = np.flatnonzero(program.code >= COMPOSITE)
+    if cells.size:
+        first = program.cell[cells, COUNT] > 0
+        case = np.cumsum(first) - 1
+        scale = joint[cells] * np.sqrt(share[cells])
+        sums = csr_matrix((scale, (case, cells)), shape=(case[-1] + 1, len(program.code))) @ X
+        H += (sums.T @ sums).toarray()
 
 
 def _less_the_means(predictor, weighted, share, H: np.ndarray) -> None:

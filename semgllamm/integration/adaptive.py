@@ -20,14 +20,15 @@ from __future__ import annotations
 
 import math
 
-from semgllamm.integration.arrays import BENT, DEPTH, END, FIRST, LAST, PARENT, TRIALS, WEIGHT, Y
+from semgllamm.integration.arrays import BENT, COUNT, DEPTH, END, FIRST, LAST, PARENT, SUM_FRONT, TRIALS, WEIGHT, Y
 from semgllamm.integration.choices import FRONT, choice_front
+from semgllamm.integration.composites import composite_front
 from semgllamm.integration.products import bend, engine, is_bent_copy, pair, slopes
 from semgllamm.responses import dispatch
 from semgllamm.responses.adjacent import curvature_of_any
 from semgllamm.responses.contract import MANY
 from semgllamm.responses.jit import kernel
-from semgllamm.responses.registry import BINOMIAL_LOGIT, MULTINOMIAL
+from semgllamm.responses.registry import BINOMIAL_LOGIT, COMPOSITE, MULTINOMIAL
 
 __all__ = ["place_units"]
 
@@ -91,6 +92,11 @@ def fronts(n0, n1, cells, trees, places, path, centre, purpose):
                         factors = 0
                 else:
                     own -= w * (x + math.log1p(e))
+            elif cells.code[i] >= COMPOSITE:
+                if cells.data[i, COUNT] > 0.0:
+                    arguments = (i, n, o, cells, path, M, g, centre, purpose == UPHILL)
+                    own += w * composite_front(cells.choice[SUM_FRONT], arguments)
+                continue
             else:
                 if cells.lin.shape[1] > 3 and cells.own[cells.code[i]] == MANY:
                     logf, s, curvature, _ = curvature_of_any(cells.data[i, Y], cells.data[i, TRIALS], nu, cells.lin[i])

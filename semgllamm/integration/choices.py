@@ -26,7 +26,7 @@ from functools import cache
 import numba
 import numpy as np
 
-from semgllamm.integration.arrays import TRIALS, WEIGHT, Y, examples
+from semgllamm.integration.arrays import FOLLOW, FRONT, INFORMATION, LOG_SUM, MEAN, TRIALS, WEIGHT, Y, examples
 from semgllamm.responses import dispatch
 from semgllamm.responses.jit import kernel
 
@@ -165,9 +165,6 @@ def _choice_information(first, w, s, u, cells, jacobian, place, mean, q, V):
 
 
 # ---------------------------------------------------------------------------------------------- their addresses
-
-LOG_SUM, FRONT, FOLLOW, MEAN, INFORMATION = range(5)
-
 
 def _types() -> tuple[tuple, ...]:
     """The types of the arguments of each kernel."""

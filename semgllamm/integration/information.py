@@ -18,8 +18,8 @@ and the moments E[H_i] of its cells, which gain a coordinate on each step up: E[
 Of cells that products of latent variables bend, whose r_i and H_i have the u_a u_b too, J_i'H_i J_i is taken from VS at
 each point instead.
 The second derivatives of the map from parameters to (f, d, τ) are the caller's. The information of a choice
-(choices.py) is taken from VS at each point instead: VS then stands for Var(S) − E[complete-data information] of the
-choices below.
+(choices.py), and what joins the cells of a composite link (composites.py), is taken from VS at each point instead: VS
+then stands for Var(S) − E[complete-data information] of the answers of several cells below.
 """
 
 from __future__ import annotations
@@ -30,14 +30,31 @@ from typing import NamedTuple
 import numba
 import numpy as np
 
-from semgllamm.integration.arrays import BENT, DEPTH, END, FIRST, LAST, RULE, TRIALS, WEIGHT, G, S, Y, examples
+from semgllamm.integration.arrays import (
+    BENT,
+    COUNT,
+    DEPTH,
+    END,
+    FIRST,
+    LAST,
+    RULE,
+    SUM_INFORMATION,
+    SUM_TERMS,
+    TRIALS,
+    WEIGHT,
+    G,
+    S,
+    Y,
+    examples,
+)
 from semgllamm.integration.choices import INFORMATION, LOG_SUM, choice_information, log_sum
+from semgllamm.integration.composites import composite_information, composite_terms
 from semgllamm.integration.products import bend, engine, is_bent_copy
 from semgllamm.responses import dispatch
 from semgllamm.responses.adjacent import terms_of_any
 from semgllamm.responses.contract import MANY
 from semgllamm.responses.jit import kernel
-from semgllamm.responses.registry import MULTINOMIAL
+from semgllamm.responses.registry import COMPOSITE, MULTINOMIAL
 
 __all__ = ["louis_units"]
 
@@ -64,7 +81,7 @@ class Sums(NamedTuple):
     points: np.ndarray  # (4, points) u, log integrand, factors under its logarithm, L of a choice
     place: np.ndarray  # (p,) number of a parameter among those of the tree, −1 if it is not
     number: np.ndarray  # (p,) the other way round
-    mean: np.ndarray  # (p,) room for a choice, or for the slopes of a bent cell
+    mean: np.ndarray  # (2, p) room for an answer of several cells, or for the slopes of a bent cell
 
 
 def layers(P: int, cells: int, own: int, points: int, p: int, T: int = 2) -> Sums:
@@ -75,7 +92,7 @@ def layers(P: int, cells: int, own: int, points: int, p: int, T: int = 2) -> Sum
         np.zeros(P), np.zeros(P), np.zeros((P, cells, width)), np.zeros((P, p)), np.zeros((P, p, p)), np.zeros((P, p)),
         np.zeros((P, p, p)), np.zeros((points, p)), np.zeros((P, own, kept)),
         np.zeros((own, kept, points)), np.zeros((4, points)), np.full(p, -1), np.zeros(p, dtype=np.int64),
-        np.zeros(p),
+        np.zeros((2, p)),
     )  # fmt: skip
 
 
@@ -186,8 +203,8 @@ def feature(x, P, u):
 
 @kernel
 def bent_slopes(i, P, jacobian, sums, q):
-    """Fill sums.mean with ∂ν_i/∂ϑ of a bent cell at the path: J_i'(1, u, uu), by the parameters of the tree."""
-    g = sums.mean
+    """Fill sums.mean[0] with ∂ν_i/∂ϑ of a bent cell at the path: J_i'(1, u, uu), by the parameters of the tree."""
+    g = sums.mean[0]
     for a in range(q):
         g[a] = 0.0
     for e in range(jacobian.ptr[i], jacobian.ptr[i + 1]):
@@ -201,7 +218,7 @@ def add_bent_score(i, w, P, terms, jacobian, sums, t, q):
     """t += w J_i'r_i of a bent cell at a point."""
     bent_slopes(i, P, jacobian, sums, q)
     for a in range(q):
-        t[a] += w * terms[S] * sums.mean[a]
+        t[a] += w * terms[S] * sums.mean[0, a]
     for e in range(jacobian.ptr[i], jacobian.ptr[i + 1]):
         x = jacobian.feature[e] - P - row(P) - 1
         if x >= 0:
@@ -210,8 +227,8 @@ def add_bent_score(i, w, P, terms, jacobian, sums, t, q):
 
 @kernel
 def take_bent_information(i, w, P, T, terms, jacobian, sums, V, q):
-    """V −= w J_i'H_i J_i of a bent cell at a point, by its lower triangle; `sums.mean` holds its slopes."""
-    g = sums.mean
+    """V −= w J_i'H_i J_i of a bent cell at a point, by its lower triangle; `sums.mean[0]` holds its slopes."""
+    g = sums.mean[0]
     for a in range(q):
         if g[a] != 0.0:
             x = w * terms[1 + T] * g[a]
@@ -303,8 +320,15 @@ def leaf(n, r0, cells, trees, places, rules, jacobian, sums, q):
                 sums.u[o] = u[k]
                 s = sums.leaf[i - first :, S, k]
                 w = p[k] * cells.data[i, WEIGHT]
-                arguments = (i, w, s, sums.u, cells, jacobian, sums.place, sums.mean, q, VS)
+                arguments = (i, w, s, sums.u, cells, jacobian, sums.place, sums.mean[0], q, VS)
                 choice_information(cells.choice[INFORMATION], arguments)
+    for i in range(first, last if cells.choice[SUM_INFORMATION] != 0 else first):
+        if cells.code[i] >= COMPOSITE and cells.data[i, COUNT] > 0.0:
+            for k in range(K):
+                sums.u[o] = u[k]
+                w, x = p[k] * cells.data[i, WEIGHT], sums.mean
+                arguments = (i, o, w, sums.u, cells, jacobian, sums.place, x[0], x[1], q, VS)
+                composite_information(cells.choice[SUM_INFORMATION], arguments)
     return logF
 
 
@@ -345,6 +369,10 @@ def own_cells(n, cells, trees, jacobian, sums, q):
                 cells.data[i, Y], cells.data[i, TRIALS], nu, cells.lin[i], terms, terms, terms, 2
             )
             total += w * logf
+        elif cells.code[i] >= COMPOSITE:
+            if cells.data[i, COUNT] > 0.0:
+                arguments = (i, o, cells, sums.u, sums.own[o, i - first :, ::1], True)
+                total += w * composite_terms(cells.choice[SUM_TERMS], arguments)
         else:
             choice = cells.code[i] == MULTINOMIAL
             if choice and cells.data[i, TRIALS] > 0.0:
@@ -374,8 +402,13 @@ def own_cells(n, cells, trees, jacobian, sums, q):
         if cells.code[i] == MULTINOMIAL and cells.data[i, TRIALS] > 0.0:
             s = sums.own[o, i - first :, S]
             w = cells.data[i, WEIGHT]
-            arguments = (i, w, s, sums.u, cells, jacobian, sums.place, sums.mean, q, sums.W[o])
+            arguments = (i, w, s, sums.u, cells, jacobian, sums.place, sums.mean[0], q, sums.W[o])
             choice_information(cells.choice[INFORMATION], arguments)
+    for i in range(first, trees.node[n, LAST] if cells.choice[SUM_INFORMATION] != 0 else first):
+        if cells.code[i] >= COMPOSITE and cells.data[i, COUNT] > 0.0:
+            w, x = cells.data[i, WEIGHT], sums.mean
+            arguments = (i, o, w, sums.u, cells, jacobian, sums.place, x[0], x[1], q, sums.W[o])
+            composite_information(cells.choice[SUM_INFORMATION], arguments)
     return total
 
 

@@ -16,13 +16,27 @@ from typing import NamedTuple
 import numba
 import numpy as np
 
-from semgllamm.integration.arrays import DEPTH, END, FIRST, LAST, PARENT, RULE, TRIALS, WEIGHT, Y, examples
+from semgllamm.integration.arrays import (
+    COUNT,
+    DEPTH,
+    END,
+    FIRST,
+    LAST,
+    PARENT,
+    RULE,
+    SUM_VALUE,
+    TRIALS,
+    WEIGHT,
+    Y,
+    examples,
+)
 from semgllamm.integration.choices import LOG_SUM, log_sum
+from semgllamm.integration.composites import composite_value
 from semgllamm.responses import dispatch
 from semgllamm.responses.adjacent import value_of_any
 from semgllamm.responses.contract import MANY
 from semgllamm.responses.jit import kernel
-from semgllamm.responses.registry import MULTINOMIAL
+from semgllamm.responses.registry import COMPOSITE, MULTINOMIAL
 
 __all__ = ["Points", "PosteriorPoints", "room", "spread_units"]
 
@@ -67,6 +81,10 @@ def node(n, at, cells, trees, places, rules, points):
                 nu += cells.D[i, b] * points.u[b]
             if cells.lin.shape[1] > 3 and cells.own[cells.code[i]] == MANY:
                 value, _ = value_of_any(cells.data[i, Y], cells.data[i, TRIALS], nu, cells.lin[i])
+            elif cells.code[i] >= COMPOSITE:
+                value = 0.0
+                if cells.data[i, COUNT] > 0.0:
+                    value = composite_value(cells.choice[SUM_VALUE], (i, o, cells, points.u))
             else:
                 choice = cells.code[i] == MULTINOMIAL
                 if choice and cells.data[i, TRIALS] > 0.0:

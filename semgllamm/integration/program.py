@@ -18,7 +18,7 @@ from itertools import pairwise
 
 import numpy as np
 
-from semgllamm.integration import choices
+from semgllamm.integration import choices, composites
 from semgllamm.integration.arrays import (
     BENT,
     DEPTH,
@@ -27,6 +27,7 @@ from semgllamm.integration.arrays import (
     LAST,
     PARENT,
     RULE,
+    SUM_VALUE,
     TRIALS,
     Cells,
     Jacobian,
@@ -105,8 +106,8 @@ class Program:
     code : (Nc,) int64
         Family code of each kept cell.
     cell : (Nc, 3) float
-        Its response, number of trials and weight; and, in a fourth column that is there if products of latent
-        variables bend some predictor, whether they bend its own.
+        Its response, number of trials and weight; a fourth column where products of latent variables bend some
+        predictor, six columns where there are composite links (`arrays`).
     tree : (N, 6) int64
         Of each kept node, in preorder: depth, parent, first own cell, end of own cells, end of its subtree, rule.
     weight, share : (N,) float
@@ -315,6 +316,26 @@ class Program:
         logw[np.repeat(lost, size)] = np.nan
         return PosteriorPoints(self.tree, size, start, logw, value)
 
+    def sums_at_zero(self, lin: np.ndarray, D: np.ndarray, out: np.ndarray) -> np.ndarray:
+        """Working quantities of the cells of composite links at u = 0, a GLM's.
+
+        Parameters
+        ----------
+        lin, D
+            As in `evaluate`.
+        out : (cells, 3) array
+            Its rows of composite cells become log f, s and ω, as far as they lie with the cell.
+
+        Returns
+        -------
+        joint : (cells,) array
+            x of each composite cell, where xx' is what joins the cells of one answer; 0 for all others.
+        """
+        joint = np.zeros(len(self.cells))
+        if (self.code >= registry.COMPOSITE).any():
+            composites.working_quantities(self._cells(lin, D), np.zeros(0), out, joint)
+        return joint
+
     def _placement(self, cells, workspace, ordinary):
         """The arrays that place the points, and a function that places those of the roots lo..hi."""
         place_units = engine("adaptive", self.bends).place_units
@@ -338,7 +359,11 @@ class Program:
         lin, D = self._checked(lin, D)
         codes = np.unique(self.code)
         value, terms = registry.addresses(codes)
-        choice = choices.addresses() if registry.MULTINOMIAL in codes else np.zeros(5, dtype=np.int64)
+        choice = np.zeros(11, dtype=np.int64)
+        if registry.MULTINOMIAL in codes:
+            choice[:SUM_VALUE] = choices.addresses()
+        if (codes >= registry.COMPOSITE).any():
+            choice[SUM_VALUE:] = composites.addresses()
         return Cells(self.code, registry.own_parameters(), value, terms, choice, self.cell, lin, D)
 
     def _checked(self, lin, D):
@@ -389,7 +414,9 @@ def _pool(threads: int, process: int) -> ThreadPoolExecutor:
     return ThreadPoolExecutor(threads, thread_name_prefix="semgllamm")
 
 
-def build(parent, rule, kind, cell_node, code, y, trials, constant, signature, choice=None, bent=None) -> Program:
+def build(
+    parent, rule, kind, cell_node, code, y, trials, constant, signature, choice=None, times=None, link=None, bent=None
+) -> Program:  # fmt: skip
     """Put units in the engine's order and keep identical ones once.
 
     Parameters
@@ -409,8 +436,10 @@ def build(parent, rule, kind, cell_node, code, y, trials, constant, signature, c
     signature : (Nc, 2) uint64
         Hashes of all the data that determine the cell's likelihood.
     choice : (Nc,) int, optional
-        For cells that are alternatives of one answer, the number of that answer; −1 for all others. Its cells hang on
-        one node, and those of answers that are identical stand in the same order.
+        For cells that are alternatives of one answer, or rows of one composite link, the number of that answer; −1 for
+        all others. Its cells hang on one node, and those of answers that are identical stand in the same order.
+    times, link : (Nc,), optional
+        For rows of composite links, their weight in the mean and the number of their link.
     bent : (Nc,) bool, optional
         Whether products of latent variables enter its predictor.
     """
@@ -445,7 +474,10 @@ def build(parent, rule, kind, cell_node, code, y, trials, constant, signature, c
     if bent is not None:
         cell = np.column_stack([cell, bent[cells]])
     if choice is not None:
-        cell[:, TRIALS] = np.where(choice[cells] < 0, cell[:, TRIALS], _sizes_at_first(choice[cells]))
+        sizes, summed = _sizes_at_first(choice[cells]), code[cells] >= registry.COMPOSITE
+        cell[:, TRIALS] = np.where((choice[cells] < 0) | summed, cell[:, TRIALS], sizes)
+        if summed.any():
+            cell = np.column_stack([cell, np.where(summed, sizes, 0.0), times[cells], link[cells]])
     roots = np.flatnonzero(tree[:, DEPTH] == 0)
     ends = tree[roots, END]
     largest = (ends - roots, tree[ends - 1, LAST] - tree[roots, FIRST], tree[:, LAST] - tree[:, FIRST])

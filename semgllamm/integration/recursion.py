@@ -29,14 +29,31 @@ from typing import NamedTuple
 import numba
 import numpy as np
 
-from semgllamm.integration.arrays import BENT, DEPTH, END, FIRST, LAST, RULE, TRIALS, WEIGHT, G, S, Y, examples
+from semgllamm.integration.arrays import (
+    BENT,
+    COUNT,
+    DEPTH,
+    END,
+    FIRST,
+    LAST,
+    RULE,
+    SUM_TERMS,
+    SUM_VALUE,
+    TRIALS,
+    WEIGHT,
+    G,
+    S,
+    Y,
+    examples,
+)
 from semgllamm.integration.choices import LOG_SUM, log_sum
+from semgllamm.integration.composites import composite_terms, composite_value
 from semgllamm.integration.products import along_leaf, bend, is_bent_copy, pair, slopes
 from semgllamm.responses import dispatch
 from semgllamm.responses.adjacent import terms_of_any, value_of_any
 from semgllamm.responses.contract import MANY
 from semgllamm.responses.jit import kernel
-from semgllamm.responses.registry import BINOMIAL_LOGIT, MULTINOMIAL
+from semgllamm.responses.registry import BINOMIAL_LOGIT, COMPOSITE, MULTINOMIAL
 
 __all__ = ["bernoulli_logit", "integrate_units"]
 
@@ -210,6 +227,15 @@ def leaf_cells(n, cells, trees, rules, up, points, kept, moments):
                 log[k] += w * v
                 if moments == SECOND_DERIVATIVES:
                     terms[after, k] = 0.0  # the information of a choice is that of its cells together
+        elif cells.code[i] >= COMPOSITE:
+            if cells.data[i, COUNT] > 0.0:
+                for k in range(K):
+                    up[o] = u[k]
+                    if moments == VALUE:
+                        log[k] += w * composite_value(cells.choice[SUM_VALUE], (i, o, cells, up))
+                        continue
+                    arguments = (i, o, cells, up, kept[i - first :, :, k], moments == SECOND_DERIVATIVES)
+                    log[k] += w * composite_terms(cells.choice[SUM_TERMS], arguments)
         elif moments == SECOND_DERIVATIVES or (moments > VALUE and cells.own[cells.code[i]] > 0):
             for k in range(K):
                 t = dispatch.terms(
@@ -366,6 +392,10 @@ def own_cells(n, cells, trees, sums):
         if len(kept) > 3 and cells.own[cells.code[i]] == MANY:
             logf, _, _ = terms_of_any(cells.data[i, Y], cells.data[i, TRIALS], nu, cells.lin[i], kept, kept, kept, 0)
             total += w * logf
+        elif cells.code[i] >= COMPOSITE:
+            if cells.data[i, COUNT] > 0.0:
+                arguments = (i, o, cells, sums.u, sums.own[o, i - first :, ::1], False)
+                total += w * composite_terms(cells.choice[SUM_TERMS], arguments)
         else:
             choice = cells.code[i] == MULTINOMIAL
             if choice and cells.data[i, TRIALS] > 0.0:

@@ -18,14 +18,28 @@ from __future__ import annotations
 
 import math
 
-from semgllamm.integration.arrays import BENT, DEPTH, END, FIRST, LAST, PARENT, TRIALS, WEIGHT, Y
+from semgllamm.integration.arrays import (
+    BENT,
+    COUNT,
+    DEPTH,
+    END,
+    FIRST,
+    LAST,
+    PARENT,
+    SUM_FOLLOW,
+    SUM_MODE,
+    TRIALS,
+    WEIGHT,
+    Y,
+)
 from semgllamm.integration.choices import FOLLOW, MEAN, follow_choice, follow_mean
+from semgllamm.integration.composites import follow_composite, follow_composite_mode
 from semgllamm.integration.products import bend, engine, is_bent_copy, pair, slopes
 from semgllamm.responses import dispatch
 from semgllamm.responses.adjacent import terms_of_any
 from semgllamm.responses.contract import MANY
 from semgllamm.responses.jit import kernel
-from semgllamm.responses.registry import BINOMIAL_LOGIT, MULTINOMIAL
+from semgllamm.responses.registry import BINOMIAL_LOGIT, COMPOSITE, MULTINOMIAL
 
 __all__ = ["follow_units"]
 
@@ -95,6 +109,11 @@ def follow_curvature(n0, n1, cells, trees, places, N, R, path, centre, at_mode):
                 if cells.data[i, TRIALS] > 0.0:
                     arguments = (i, n, r0, o, cells, path, M, g, R, at_mode, centre)
                     follow_choice(cells.choice[FOLLOW], arguments)
+                continue
+            elif cells.code[i] >= COMPOSITE:
+                if cells.data[i, COUNT] > 0.0:
+                    arguments = (i, n, r0, o, cells, path, M, g, R, at_mode, centre)
+                    follow_composite(cells.choice[SUM_FOLLOW], arguments)
                 continue
             elif T > 2 and cells.own[cells.code[i]] == MANY:
                 _, kept[W], dw = terms_of_any(
@@ -246,6 +265,10 @@ def follow_mode(n0, n1, cells, trees, places, R, v, path, vpath, j, at_mode):
         for i in range(trees.node[n, FIRST], trees.node[n, LAST] if cells.choice[MEAN] != 0 else 0):
             if cells.code[i] == MULTINOMIAL and cells.data[i, TRIALS] > 0.0:
                 follow_mean(cells.choice[MEAN], (i, r0, o, trees.share[n], cells, path, vpath, R, at_mode))
+        for i in range(trees.node[n, FIRST], trees.node[n, LAST] if cells.choice[SUM_MODE] != 0 else 0):
+            if cells.code[i] >= COMPOSITE and cells.data[i, COUNT] > 0.0:
+                arguments = (i, r0, o, trees.share[n], cells, path, vpath, R, at_mode)
+                follow_composite_mode(cells.choice[SUM_MODE], arguments)
 
 
 @kernel

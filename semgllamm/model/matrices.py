@@ -91,8 +91,8 @@ class Matrices:
 class Response:
     """A response with its family, its level (index into the model's levels) and its number of categories.
 
-    `answer` is what the linear predictors of a choice have in common: the response u for u[bus], the response itself in
-    long form; "" for all others.
+    `answer` is what the linear predictors of an answer have in common: the response u for u[bus], the response itself
+    in long form (choices, composite links); "" for all others.
     """
 
     name: str

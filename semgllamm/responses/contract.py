@@ -75,6 +75,8 @@ class Family:
         Whether an answer has several linear predictors, a cell for each alternative, that share one probability. Its
         kernels see the rest of the answer through τ1, and NumPy's functions below have the alternatives along the last
         axis (`multinomial`).
+    is_composite : bool
+        Whether the mean of an answer is a sum over its rows: its kernels then are functions of that mean (`composite`).
     value, terms : kernels
         As above.
     check : callable (values, trials, column) -> None
@@ -113,6 +115,7 @@ class Family:
     residual_variance: float | None = None
     log_concave: bool = True
     is_joint: bool = False
+    is_composite: bool = False
     value: Callable
     terms: Callable
     check: Callable[[np.ndarray, np.ndarray | None, str], None]

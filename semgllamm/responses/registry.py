@@ -17,6 +17,7 @@ from semgllamm.responses import (
     beta,
     binomial,
     censored,
+    composite,
     gamma,
     gaussian,
     inversegaussian,
@@ -31,8 +32,8 @@ from semgllamm.responses import (
 from semgllamm.responses.contract import Family
 from semgllamm.responses.dispatch import address
 
-__all__ = ["BINOMIAL_LOGIT", "FAMILIES", "MULTINOMIAL", "addresses", "links_of", "lookup", "names", "own_parameters",
-           "terms", "value"]  # fmt: skip
+__all__ = ["BINOMIAL_LOGIT", "COMPOSITE", "FAMILIES", "MULTINOMIAL", "addresses", "composite_of", "links_of", "lookup",
+           "names", "own_parameters", "terms", "value"]  # fmt: skip
 
 LISTED: tuple[Family, ...] = (
     *gaussian.FAMILIES,
@@ -88,6 +89,27 @@ def lookup(name: str, link: str | None = None) -> Family:
 BINOMIAL_LOGIT = lookup("binomial", "logit").code
 # alternatives of one answer, which the engine takes together
 MULTINOMIAL = lookup("multinomial").code
+# from this code on, rows of one answer whose mean is a sum over them
+COMPOSITE = len(_KERNELS)
+_COMPOSITES = composite.composites(FAMILIES, COMPOSITE)
+_ALL_KERNELS = (*_KERNELS, *dict.fromkeys((family.value, family.terms) for family in _COMPOSITES))
+
+
+def composite_of(family: Family) -> Family:
+    """The family of responses whose mean is a sum over rows with a linear predictor each.
+
+    Raises
+    ------
+    ModelError
+        If its link has no mean that could be summed.
+    """
+    for found in _COMPOSITES:
+        if (found.name, found.link) == (family.name, family.link):
+            return found
+    raise ModelError(
+        f"the mean of the family {family.name} is no sum over rows",
+        remedy=f"Families with @composite: {', '.join(dict.fromkeys(f.name for f in _COMPOSITES))}.",
+    )
 
 
 def _suggestion(word: str, known: tuple[str, ...], what: str) -> str:
@@ -100,17 +122,17 @@ def _suggestion(word: str, known: tuple[str, ...], what: str) -> str:
 
 def value(code: int, y: float, n: float, nu: float, tau1: float, tau2: float):
     """log f and its derivative in ν, of the family with this code."""
-    return _KERNELS[code][0](y, n, nu, tau1, tau2)
+    return _ALL_KERNELS[code][0](y, n, nu, tau1, tau2)
 
 
 def terms(code: int, y: float, n: float, nu: float, tau1: float, tau2: float):
     """log f and all derivatives of the contract, of the family with this code."""
-    return _KERNELS[code][1](y, n, nu, tau1, tau2)
+    return _ALL_KERNELS[code][1](y, n, nu, tau1, tau2)
 
 
 def addresses(codes: Iterable[int]) -> tuple[np.ndarray, np.ndarray]:
     """Addresses of `value` and `terms` by code, (codes,) int64 each; 0 for the codes that are not asked for."""
-    table = np.zeros((2, len(_KERNELS)), dtype=np.int64)
+    table = np.zeros((2, len(_ALL_KERNELS)), dtype=np.int64)
     for code in codes:
         table[:, code] = _addresses(int(code))
     return table[0], table[1]
@@ -118,12 +140,12 @@ def addresses(codes: Iterable[int]) -> tuple[np.ndarray, np.ndarray]:
 
 @cache
 def _addresses(code: int) -> tuple[int, ...]:
-    return tuple(address(kernel) for kernel in _KERNELS[code])
+    return tuple(address(kernel) for kernel in _ALL_KERNELS[code])
 
 
 def own_parameters() -> np.ndarray:
     """How many own parameters the family with each code has, (codes,) int64."""
-    own = np.zeros(len(_KERNELS), dtype=np.int64)
-    for family in FAMILIES:
+    own = np.zeros(len(_ALL_KERNELS), dtype=np.int64)
+    for family in (*FAMILIES, *_COMPOSITES):
         own[family.code] = family.own
     return own

@@ -700,6 +700,29 @@ class Fit:
 
         return pd.DataFrame(intraclass_correlations(self), columns=["response", "level", "icc", "se"])
 
+    def population(self, level: float = 0.95) -> pd.DataFrame:
+        """The number of units, seen or not, of a model with ``@unseen``.
+
+        Parameters
+        ----------
+        level : float
+            Of the interval, which is symmetric in the logarithm of the number of unseen units (Chao 1987).
+
+        Returns
+        -------
+        DataFrame
+            One row: seen, unseen, total, se, ci.lower, ci.upper. Horvitz and Thompson's estimate, its variance by
+            Huggins (1989).
+
+        Raises
+        ------
+        ModelError
+            If the model has no @unseen.
+        """
+        from semgllamm.results.population import population
+
+        return population(self, level)
+
     # ---- what follows from the estimates --------------------------------------------------------------------------
 
     def standardized(self, kind: str = "std.all", level: float = 0.95) -> pd.DataFrame:

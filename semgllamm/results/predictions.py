@@ -119,6 +119,10 @@ def asked(fit: Fit, kind: str, latent, over, responses, n_rows: int) -> Question
     DataError
         For values of a latent variable that are no numbers, or not one for each row.
     """
+    for response in fit.model.responses:
+        if response.family.is_composite:
+            message = f"'{response.name}' has @composite: of models with such responses nothing is predicted yet"
+            raise ModelError(message)
     if kind not in KINDS:
         raise ModelError(f"predictions cannot be of kind {kind!r}", remedy=f"Kinds: {', '.join(map(repr, KINDS))}.")
     wanted = None if responses is None else (responses,) if isinstance(responses, str) else tuple(responses)

@@ -36,11 +36,14 @@ USAGE = {
     "weight": "@weight(school, w)",
     "frequency": "@frequency(row, n)",
     "alternatives": "@alternatives(choice, case=id, alternative=alt)",
+    "composite": "@composite(y, case=id, weight=w)",
+    "unseen": "@unseen(animal)",
 }
 BLOCKS = ("level", "group", "class")
 PREDICTORS = ("dispersion", "thresholds", "inflation", "guessing", "ceiling")
 COLUMNS = ("offset", "exposure", "trials", "event", "interval")
-OF_A_RESPONSE = ("family", *PREDICTORS, *COLUMNS, "alternatives")
+CASES = ("alternatives", "composite")
+OF_A_RESPONSE = ("family", *PREDICTORS, *COLUMNS, *CASES)
 
 LINKS = ("identity", "reciprocal", "inverse_square", "log", "logit", "probit", "cloglog", "loglog")
 # what other programs call these families
@@ -133,8 +136,10 @@ def speak(draft, directive: tree.Directive, responses: list[tree.Word] | None, b
         predictor(draft, directive, responses, block)
     elif name in COLUMNS:
         column(draft, directive, responses, block)
-    elif name == "alternatives":
-        alternatives(draft, directive, responses, block)
+    elif name in CASES:
+        cases(draft, directive, responses, block)
+    elif name == "unseen":
+        unseen(draft, directive, block)
     else:
         weight(draft, directive, block)
 
@@ -403,15 +408,29 @@ def weight(draft, directive: tree.Directive, block: Block) -> None:
     put(draft, ColumnRole(directive.name, level, name, block=block, span=directive.span), directive)
 
 
-def alternatives(draft, directive: tree.Directive, responses, block: Block) -> None:
-    positional, named = sorted_arguments(directive, ("case", "alternative"))
+def cases(draft, directive: tree.Directive, responses, block: Block) -> None:
+    """Responses of several rows: ``@alternatives`` and ``@composite``, whose weights may be left out."""
+    second = "alternative" if directive.name == "alternatives" else "weight"
+    positional, named = sorted_arguments(directive, ("case", second))
     responses, _ = spoken_of(directive, positional, responses, 0)
-    if set(named) != {"case", "alternative"}:
-        raise misused(directive, "@alternatives needs case= and alternative=")
-    options = tuple((key, word(directive, named[key], key)) for key in ("case", "alternative"))
+    if "case" not in named or (second == "alternative" and second not in named):
+        needed = "case= and alternative=" if second == "alternative" else "case="
+        raise misused(directive, f"@{directive.name} needs {needed}")
+    options = tuple((key, word(directive, named[key], key)) for key in ("case", second) if key in named)
     for response in responses:
-        role = ColumnRole("alternatives", response.name, options=options, block=block, span=directive.span)
+        role = ColumnRole(directive.name, response.name, options=options, block=block, span=directive.span)
         put(draft, role, directive)
+
+
+def unseen(draft, directive: tree.Directive, block: Block) -> None:
+    positional, _ = sorted_arguments(directive)
+    if len(positional) != 1:
+        raise misused(directive, "@unseen takes one level")
+    level = word(directive, positional[0], "its argument")
+    if any(role.kind == "unseen" and role.target != level for role in draft.columns):
+        earlier = next(role for role in draft.columns if role.kind == "unseen")
+        raise twice(draft, "Two different @unseen", earlier.span, directive)
+    put(draft, ColumnRole("unseen", level, block=block, span=directive.span), directive)
 
 
 def put(draft, role: ColumnRole, directive: tree.Directive) -> None:

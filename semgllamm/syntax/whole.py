@@ -87,7 +87,7 @@ def responses_exist(draft) -> None:
             raise unmentioned(claim.response.name, claim.response, mentioned)
     for part in [*draft.predictors, *draft.columns]:
         name = getattr(part, "response", None) or part.target
-        if part.kind not in ("weight", "frequency") and name not in mentioned:
+        if part.kind not in ("weight", "frequency", "unseen") and name not in mentioned:
             raise unmentioned(name, part, mentioned)
 
 
