@@ -47,7 +47,7 @@ class Likelihood:
         self.n_free, self.names = working.n_free, working.names
         self.levels = predictor.rule_levels
         self.signed = working.signed()
-        self.exact = not ordinary and all(r.family.name == "gaussian" for r in predictor.model.responses)
+        self.exact = not ordinary and all(r.family.is_linear for r in predictor.model.responses)
         self.has_louis = not predictor.whitening and not predictor.feedback
         self.depth = predictor.P
         self.blocks = self._cholesky_blocks()

@@ -42,7 +42,7 @@ PREDICTORS = ("dispersion", "thresholds", "inflation", "guessing", "ceiling")
 COLUMNS = ("offset", "exposure", "trials", "event", "interval")
 OF_A_RESPONSE = ("family", *PREDICTORS, *COLUMNS, "alternatives")
 
-LINKS = ("identity", "reciprocal", "inverse_square", "log", "logit", "probit", "cloglog", "loglog")
+LINKS = ("identity", "reciprocal", "inverse_square", "sqrt", "log", "logit", "probit", "cloglog", "loglog")
 # what other programs call these families
 ELSEWHERE = {
     "normal": "gaussian",

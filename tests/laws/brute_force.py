@@ -19,6 +19,7 @@ INVERSE_LINK = {
     "logit": expit, "probit": ndtr, "cloglog": lambda nu: -np.expm1(-np.exp(nu)),
     "loglog": lambda nu: np.exp(-np.exp(-nu)),
     "log": np.exp, "identity": lambda nu: nu, "reciprocal": lambda nu: 1 / nu, "inverse_square": lambda nu: nu**-0.5,
+    "sqrt": np.square,
 }  # fmt: skip
 
 
@@ -83,7 +84,7 @@ def log_density(
     a logarithm, the inflation and the asymptotes logits; `trials` also tells whether an event was seen."""
     name, _, link = family.rstrip(")").partition("(")
     if name == "gaussian":
-        return stats.norm.logpdf(y, nu, np.sqrt(theta))
+        return stats.norm.logpdf(y, INVERSE_LINK[link or "identity"](nu), np.sqrt(theta))
     F = INVERSE_LINK[link.partition(",")[0] or "log"]
     if name in DENSITY:
         with np.errstate(all="ignore"):

@@ -18,11 +18,12 @@ MEANS = {
     "identity": lambda x: x,
     "reciprocal": lambda x: 1 / x,
     "inverse_square": lambda x: 1 / mp.sqrt(x),
+    "sqrt": lambda x: x**2,
 }
 
 
 def gaussian(link, y, n, nu, tau1, tau2):
-    return mp.exp(-((y - nu) ** 2) / (2 * mp.exp(tau1))) / mp.sqrt(2 * mp.pi * mp.exp(tau1))
+    return mp.exp(-((y - MEANS[link](nu)) ** 2) / (2 * mp.exp(tau1))) / mp.sqrt(2 * mp.pi * mp.exp(tau1))
 
 
 def binomial(link, y, n, nu, tau1, tau2):
@@ -102,7 +103,7 @@ def weibull(link, y, n, nu, tau1, tau2):
 
 def censored(link, y, n, nu, tau1, tau2):
     if n == y:
-        return gaussian(link, y, 1, nu, tau1, tau2)
+        return gaussian("identity", y, 1, nu, tau1, tau2)
     sd = mp.exp(tau1 / 2)
     return ordinal("probit", 0, 1, nu / sd, mp.mpf(min(y, n)) / sd, mp.mpf(max(y, n)) / sd)
 

@@ -166,7 +166,7 @@ def test_density_is_one_in_all_with_the_stated_mean(family, nu, trials):
 
 D, PI = math.exp(0.4), 1 / (1 + math.exp(0.3))  # what τ = 0.4 and logit −0.3 stand for
 SCIPY = {
-    "gaussian": lambda y, n, nu, mean: stats.norm.logpdf(y, nu, math.exp(0.2)),
+    "gaussian": lambda y, n, nu, mean: stats.norm.logpdf(y, mean, math.exp(0.2)),
     "bernoulli": lambda y, n, nu, mean: stats.bernoulli.logpmf(y, mean),
     "binomial": lambda y, n, nu, mean: stats.binom.logpmf(y, n, mean),
     "bernoulli3pl": lambda y, n, nu, mean: stats.bernoulli.logpmf(y, mean),
