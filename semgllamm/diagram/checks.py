@@ -10,7 +10,7 @@ from difflib import get_close_matches
 from semgllamm.diagram.diagram import PathDiagram
 from semgllamm.diagram.equalities import automatic_name
 from semgllamm.diagram.expressions import Binary, Call, Expression, Name, Negative
-from semgllamm.diagram.families import EXTENDED, FAMILIES, family_in, has_residual, is_linear, with_link
+from semgllamm.diagram.families import EXTENDED, FAMILIES, family_in, has_residual, has_thresholds, is_linear, with_link
 from semgllamm.diagram.nominal import answer_of, in_wide_form
 from semgllamm.diagram.parts import AuxiliaryPredictor, FamilySpec, Parameter, Path
 from semgllamm.errors import DataError, ModelError, Span, quote
@@ -548,11 +548,21 @@ def _misfits(diagram: PathDiagram) -> Iterator[Refusal]:
             remedy = f"Families: {', '.join(FAMILIES)}."
             yield f"'{choice.response}' is {family.name}, and there is no such family", place, remedy
         elif family.link not in known.links:
-            fitting = [name for name, other in FAMILIES.items() if family.link in other.links]
+            made = EXTENDED.values()
+            fitting = [name for name, other in FAMILIES.items() if family.link in other.links and name not in made]
             remedy = f"Links of {family.name}: {', '.join(known.links)}."
-            remedy += f" The link {family.link} fits {', '.join(fitting)}." if fitting else ""
-            message = f"The link {family.link} does not fit '{choice.response}', which is {family.name}"
-            yield message, place, remedy
+            if family.name not in made and fitting:
+                remedy += f" The link {family.link} fits {', '.join(fitting)}."
+            yield f"The link {family.link} does not fit '{choice.response}', which is {_made(family)}", place, remedy
+
+
+def _made(family: FamilySpec) -> str:
+    """The name of a family, and what made it one where its author may not have written it so."""
+    name, kinds = family.name, []
+    while name in EXTENDED.values():
+        name, kind = next(pair for pair, extended in EXTENDED.items() if extended == name)
+        kinds.append(f"@{kind}")
+    return f"{family.name} ({name} with {' and '.join(reversed(kinds))})" if kinds else family.name
 
 
 def _predictor_misfit(diagram: PathDiagram, predictor: AuxiliaryPredictor) -> Iterator[Refusal]:
@@ -586,7 +596,7 @@ def _thresholds_moved_twice(diagram: PathDiagram) -> Iterator[Refusal]:
 
     effects = {(path.lhs, path.rhs): path for path in diagram.paths if path.op == "~" and is_free(path)}
     for predictor in diagram.predictors:
-        if predictor.kind != "thresholds":
+        if predictor.kind != "thresholds" or not has_thresholds(family_in(diagram, predictor.response)):
             continue
         for term in predictor.paths:
             effect = effects.get((predictor.response, term.rhs))

@@ -65,6 +65,9 @@ FAMILIES: dict[str, Known] = {
     "bernoulli3plu": Known(SHARES, ("ceiling",)),
     "bernoulli4pl": Known(SHARES, ("guessing", "ceiling")),
     "binomial": Known((*SHARES, "log", "identity"), written=("dispersion",), beside="trials"),
+    "binomial3pl": Known(SHARES, ("guessing",), beside="trials"),
+    "binomial3plu": Known(SHARES, ("ceiling",), beside="trials"),
+    "binomial4pl": Known(SHARES, ("guessing", "ceiling"), beside="trials"),
     "poisson": Known(("log", "identity", "sqrt")),
     "ordinal": Known(SHARES, written=("dispersion", "thresholds")),
     "sequential": Known(SHARES, written=("dispersion", "thresholds")),
@@ -93,7 +96,9 @@ EXTENDED = {
     ("poisson", "inflation"): "zipoisson", ("nbinom1", "inflation"): "zinbinom1",
     ("nbinom2", "inflation"): "zinbinom2", ("bernoulli", "guessing"): "bernoulli3pl",
     ("bernoulli", "ceiling"): "bernoulli3plu", ("bernoulli3pl", "ceiling"): "bernoulli4pl",
-    ("bernoulli3plu", "guessing"): "bernoulli4pl",
+    ("bernoulli3plu", "guessing"): "bernoulli4pl", ("binomial", "guessing"): "binomial3pl",
+    ("binomial", "ceiling"): "binomial3plu", ("binomial3pl", "ceiling"): "binomial4pl",
+    ("binomial3plu", "guessing"): "binomial4pl",
 }  # fmt: skip
 
 GAUSSIAN = FamilySpec("gaussian", "identity")

@@ -97,7 +97,9 @@ def _size(family, spread: float, begin: tuple | None, gaussian: float, other: fl
     """An effect of moderate size on ν: of the spread of the response, of ν itself, or a number on a log or logit."""
     if family.has_residual and family.link == "identity":
         return gaussian * spread
-    if family.link in ("identity", "reciprocal", "inverse_square"):
+    is_share = family.name in ("bernoulli", "binomial")
+    # where the link has a mean on one side of 0 only, or in an interval
+    if family.link in ("identity", "reciprocal", "inverse_square", "sqrt") or (family.link == "log" and is_share):
         return 0.1 * abs(begin[0]) if begin else other
     return other
 

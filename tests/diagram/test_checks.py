@@ -171,8 +171,8 @@ def test_what_is_not_estimated_is_refused_by_name(text, part):
         ("u ~ x @family(poisson)\n@thresholds(u ~ z)", "'u' is poisson(log), which has no @thresholds",
          "Families with one: ordinal, sequential, adjacent."),
         ("u ~ x @family(ordinal)\n@guessing(u ~ 1)", "'u' is ordinal(logit), which has no @guessing",
-         "Families with one: bernoulli."),
-        ("u ~ x @family(beta)\n@ceiling(u ~ 1)", "'u' is beta(logit), which has no @ceiling", ": bernoulli."),
+         "Families with one: bernoulli, binomial."),
+        ("u ~ x @family(beta)\n@ceiling(u ~ 1)", "'u' is beta(logit), which has no @ceiling", ": bernoulli, binomial."),
         ("u ~ x @family(gamma)\n@inflation(u ~ z)", "'u' is gamma(log), which has no @inflation",
          "Families with one: poisson, nbinom2, nbinom1, hurdlepoisson, hurdlenbinom1, hurdlenbinom2."),
         ("u ~ x @family(gamma) @event(z)", "'u' is gamma(log), which has no @event",
@@ -243,7 +243,7 @@ def test_a_link_that_does_not_fit_is_told_with_those_that_do():
     with pytest.raises(ModelError) as caught:
         check_estimable(read("y ~ x @family(gamma(probit))"))
     assert "Links of gamma: log, reciprocal, identity, inverse_square." in str(caught.value)
-    fitting = "bernoulli, bernoulli3pl, bernoulli3plu, bernoulli4pl, binomial, ordinal, sequential, beta."
+    fitting = "bernoulli, binomial, ordinal, sequential, beta."
     assert f"The link probit fits {fitting}" in str(caught.value)
 
 

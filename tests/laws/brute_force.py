@@ -102,9 +102,9 @@ def log_density(
         if y == 0:
             return np.log(pi) + 0 * nu
         return np.log1p(-pi) + log_f - np.log(-np.expm1(log_none))
-    if name.startswith("bernoulli") and name != "bernoulli":
+    if name.startswith(("bernoulli", "binomial")) and name not in ("bernoulli", "binomial"):
         p = expit(guessing) + (expit(ceiling) - expit(guessing)) * F(nu)
-        return np.log(p if y else 1 - p)
+        return stats.binom.logpmf(y, trials, p)
     if name in ("bernoulli", "binomial"):
         found = stats.binom.logpmf(y, trials, F(nu))
         return np.where(np.isnan(found), -np.inf, found)

@@ -15,6 +15,7 @@ OWN = {"dispersion": 0.3, "inflation": -0.4, "guessing": -1.2, "ceiling": 2.0}
 # log f of an inverse Gaussian response is level for high log means, and its rule converges slowly
 POINTS = {
     "inversegaussian(log)": 41, "hurdlenbinom1(log)": 41, "bernoulli3plu(cloglog)": 51, "bernoulli4pl(cloglog)": 51,
+    "binomial3plu(cloglog)": 51, "binomial4pl(cloglog)": 51,
 }  # fmt: skip
 # log f that falls like a double exponential needs small variances, or a finer grid than four dimensions allow
 STEEP = ("gaussian(log)", "inversegaussian(log)", "beta(cloglog)", "beta(loglog)")

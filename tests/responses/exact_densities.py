@@ -47,12 +47,15 @@ def adjacent(link, y, n, nu, tau1, tau2):
     return weights[int(y)] / sum(weights)
 
 
-def asymptotes(has_lower, has_upper):
+def asymptotes(has_lower, has_upper, trials=False):
     def density(link, y, n, nu, tau1, tau2):
         c, above_c = SHARES["logit"](tau1) if has_lower else (0, 1)
         d, above_d = SHARES["logit"](tau2 if has_lower else tau1) if has_upper else (1, 0)
         p, q = SHARES[link](nu)
-        return c * q + d * p if y else above_c * q + above_d * p
+        yes, no = c * q + d * p, above_c * q + above_d * p
+        if trials:
+            return mp.binomial(n, y) * yes**y * no ** (n - y)
+        return yes if y else no
 
     return density
 
@@ -136,6 +139,9 @@ DENSITIES = {
     "bernoulli3pl": asymptotes(True, False),
     "bernoulli3plu": asymptotes(False, True),
     "bernoulli4pl": asymptotes(True, True),
+    "binomial3pl": asymptotes(True, False, trials=True),
+    "binomial3plu": asymptotes(False, True, trials=True),
+    "binomial4pl": asymptotes(True, True, trials=True),
     "poisson": poisson,
     "ordinal": ordinal,
     "gamma": gamma,
