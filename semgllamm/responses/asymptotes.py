@@ -124,7 +124,7 @@ def probabilities(nu, own, name, link):
 def distribution(nu, own, n, name, link):
     from scipy import stats
 
-    return stats.binom(np.asarray(n, dtype=int), mean(nu, own, name, link))
+    return stats.binom(n, mean(nu, own, name, link))
 
 
 def simulate(nu, own, n, rng, name, link):
@@ -150,7 +150,7 @@ FAMILIES = tuple(
         beside=_plain(name).FAMILIES[0].beside, log_concave=False, value=value, terms=terms, check=_plain(name).check,
         log_constant=_plain(name).log_constant, mean=partial(mean, name=name, link=link),
         simulate=partial(simulate, name=name, link=link),
-        probabilities=None if _plain(name) is binomial else partial(probabilities, name=name, link=link),
+        probabilities=partial(probabilities, name=name, link=link),
         distribution=partial(distribution, name=name, link=link), exponential=BINOMIAL,
         start=partial(start, name=name, link=link),
     )
