@@ -27,6 +27,7 @@ _LAZY = {
     "explain": "semgllamm.stages",
     "parameter_table": "semgllamm.api",
     "load_dataset": "semgllamm.data.datasets",
+    "person_periods": "semgllamm.data.person_periods",
     "Settings": "semgllamm.estimation.settings",
     "Adaptive": "semgllamm.estimation.settings",
     "Grid": "semgllamm.estimation.settings",
@@ -38,7 +39,7 @@ _LAZY = {
 __all__ = [
     "Adaptive", "DataError", "EstimationError", "Fit", "Grid", "ModelError", "ModelSyntaxError", "Ordinary",
     "PathDiagram", "SemgllammError", "SemgllammWarning", "Settings", "cfa", "compare", "covariance_matrix", "explain",
-    "fit", "growth", "lavaan", "load_dataset", "parameter_table", "parse", "sem", "simulate",
+    "fit", "growth", "lavaan", "load_dataset", "parameter_table", "parse", "person_periods", "sem", "simulate",
 ]  # fmt: skip
 
 

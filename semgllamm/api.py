@@ -388,7 +388,7 @@ def _likelihood(diagram, model, design, constraint, quadrature, settings, reques
         return NestedLikelihood(model, design, constraint), None, None
     _check_engine(request)
     with_means = {cell.row for group in model.groups for cell in group.beta if cell.column == "1"}
-    if any(r.family.name == "gaussian" and r.name not in with_means for r in model.responses):
+    if any(r.family.is_linear and r.name not in with_means for r in model.responses):
         raise ModelError("a model without means is fitted in closed form only", remedy="Use meanstructure=True.")
     if request.likelihood != "normal":
         raise ModelError("likelihood='wishart' is for Gaussian models of one level")

@@ -7,7 +7,7 @@ import pandas as pd
 import pytest
 
 import semgllamm as sg
-from semgllamm import DataError, EstimationError, ModelError
+from semgllamm import DataError, ModelError
 
 CHOICE = "y ~ alt + cost\n@alternatives(y, case=id, alternative=alt)"
 RANKED = "r ~ alt + cost  @family(ranking)\n@alternatives(r, case=id, alternative=alt)"
@@ -116,11 +116,3 @@ def test_categories_may_be_text_numbers_or_categorical_and_have_equations_of_the
     together = sg.fit("u ~ a*cost @family(multinomial)", DATA, progress=False)
     assert fit.npar == together.npar == 3
     assert [numbers.loglik, declared.loglik, together.loglik] == pytest.approx([fit.loglik] * 3, abs=1e-9)
-
-
-@pytest.mark.parametrize("kind", ["ordinary", "parametric"])
-@pytest.mark.parametrize("model", [CHOICE, "u ~ cost @family(multinomial)"])
-def test_bootstrap_samples_of_choices_are_refused_by_name(model, kind):
-    fit = sg.fit(model, DATA, progress=False)
-    with pytest.raises(EstimationError, match=r"'[yu]' is a choice, of which no bootstrap samples"):
-        fit.bootstrap(n=2, kind=kind)

@@ -16,18 +16,26 @@ GAP = DATA.assign(u=np.array([1, 2, 5])[np.arange(60) % 3])
 UNSEEN = DATA.assign(u=np.where((DATA.g == "two") & (DATA.u == 2), 1, DATA.u) + 10)
 MODELS = {
     "effects on thresholds of two answers": (
-        "b ~ x  @family(bernoulli)\n@thresholds(b ~ x)", ("@thresholds of 'b'", "ordinal, sequential, adjacent"),
+        "b ~ x  @family(bernoulli)\n@thresholds(b ~ x)",
+        ("'b' is bernoulli(logit), which has no @thresholds", "ordinal, sequential, adjacent"),
     ),
     "the intercept of thresholds": (
         "u ~ 0  @family(ordinal)\n@thresholds(u ~ 1 + x)", ("are its intercepts already", "u | t1 + t2"),
     ),
     "guessing of ordered answers": (
-        "u ~ x  @family(ordinal) @guessing(1)", ("@guessing of 'u', which is ordinal(logit)", "bernoulli3pl"),
+        "u ~ x  @family(ordinal) @guessing(1)",
+        ("'u' is ordinal(logit), which has no @guessing", "bernoulli, binomial"),
     ),
-    "a ceiling under a link without one": ("b ~ x  @family(bernoulli(log)) @ceiling(1)", ("bernoulli3plu(log)",)),
-    "a scale of adjacent categories": ("u ~ x  @family(adjacent) @dispersion(x)", ("@dispersion of 'u'",)),
+    "a ceiling under a link without one": (
+        "b ~ x  @family(bernoulli(log)) @ceiling(1)",
+        ("link log does not fit 'b', which is bernoulli3plu (bernoulli with @ceiling)", "logit, probit, cloglog"),
+    ),
+    "a scale of adjacent categories": (
+        "u ~ x  @family(adjacent) @dispersion(x)", ("'u' is adjacent(logit), which has no @dispersion",),
+    ),
     "a link of adjacent categories": (
-        "u ~ x  @family(adjacent(probit))", ("adjacent(probit)", "Links of adjacent: logit"),
+        "u ~ x  @family(adjacent(probit))",
+        ("The link probit does not fit 'u', which is adjacent", "Links of adjacent: logit"),
     ),
     "a threshold too many": ("u ~ x  @family(sequential)\nu | t4", ("has 4 categories and so 3 thresholds",)),
     "a residual": ("u ~ x  @family(sequential)\nu ~~ u", ("is sequential(logit) and has no residual",)),
@@ -79,6 +87,6 @@ def test_a_gap_in_the_numbers_and_a_declared_category_without_answers_are_said()
     assert not any("no answer" in text for text in tens.warnings)
 
 
-def test_effects_on_all_thresholds_and_on_the_mean_are_not_both_identified():
-    both = semgllamm.fit("u ~ x  @family(ordinal)\n@thresholds(u ~ x)", DATA)
-    assert not both.parameters.se[both.parameters.free > 0].notna().all() or both.warnings
+def test_effects_on_all_thresholds_and_on_the_mean_are_refused_before_the_fit():
+    with pytest.raises(ModelError, match="'x' moves the mean of 'u' and each of its thresholds"):
+        semgllamm.fit("u ~ x  @family(ordinal)\n@thresholds(u ~ x)", DATA)

@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from semgllamm.diagram.families import is_linear, with_link
 from semgllamm.errors import DataError, ModelError
 
 if TYPE_CHECKING:
@@ -92,9 +93,10 @@ class SampleMoments:
                     remedy="Give the product a name and a row of its own in sample_cov.",
                 )  # fmt: skip
         for choice in diagram.families:
-            if choice.family.name != "gaussian":
+            if not is_linear(choice.family):
+                family = with_link(choice.family)
                 raise ModelError(
-                    f"'{choice.response}' is {choice.family.name}: it needs rows of data, not sample moments",
+                    f"'{choice.response}' is {family.name}({family.link}): it needs rows of data, not sample moments",
                     text=diagram.text, span=choice.span,
                 )  # fmt: skip
 

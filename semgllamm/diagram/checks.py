@@ -1,7 +1,8 @@
-"""What a diagram cannot say, what it says that its author may not mean, and what is not estimated yet."""
+"""What a diagram cannot say, what its author may not mean, what does not fit together, what is not estimated yet."""
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from difflib import get_close_matches
@@ -9,10 +10,10 @@ from difflib import get_close_matches
 from semgllamm.diagram.diagram import PathDiagram
 from semgllamm.diagram.equalities import automatic_name
 from semgllamm.diagram.expressions import Binary, Call, Expression, Name, Negative
-from semgllamm.diagram.families import EXTENDED, FAMILIES, family_in, has_residual, may_covary, with_link
+from semgllamm.diagram.families import EXTENDED, FAMILIES, family_in, has_residual, has_thresholds, is_linear, with_link
 from semgllamm.diagram.nominal import answer_of, in_wide_form
-from semgllamm.diagram.parts import ColumnRole, FamilySpec, Parameter, Path
-from semgllamm.errors import DataError, ModelError, Span
+from semgllamm.diagram.parts import AuxiliaryPredictor, FamilySpec, Parameter, Path
+from semgllamm.errors import DataError, ModelError, Span, quote
 
 __all__ = ["check", "check_against_columns", "check_estimable", "check_residuals"]
 
@@ -82,7 +83,7 @@ def check_against_columns(diagram: PathDiagram, columns: Iterable[str], also: It
 
 
 def check_estimable(diagram: PathDiagram) -> None:
-    """Refuse what is not estimated yet, each part by name and place.
+    """Refuse what does not fit together and what is not estimated yet, each part by name and place.
 
     Parameters
     ----------
@@ -93,14 +94,14 @@ def check_estimable(diagram: PathDiagram) -> None:
     ------
     ModelError
     """
-    found = list(_not_estimated(diagram))
+    found = [*_misfits(diagram), *_thresholds_moved_twice(diagram), *_not_estimated(diagram)]
     if not found:
         return
     first, span, remedy = found[0]
     if len(found) == 1:
-        raise ModelError(f"{first} cannot be estimated yet", text=diagram.text, span=span, remedy=remedy)
+        raise ModelError(first, text=diagram.text, span=span, remedy=remedy)
     lines = [f"  {what}" + (f" (line {span.line})" if span else "") for what, span, _ in found]
-    message = "\n".join(["Parts of this model cannot be estimated yet:", *dict.fromkeys(lines)])
+    message = "\n".join(["Parts of this model are refused:", *dict.fromkeys(lines)])
     raise ModelError(message, text=diagram.text, span=span, remedy=remedy)
 
 
@@ -311,7 +312,7 @@ def _residuals_exist(diagram: PathDiagram) -> None:
                 continue
             family = family_in(diagram, name)
             held = row.lhs == row.rhs and row.fixed == 1 and (family.name, family.link) == ("ordinal", "probit")
-            if row.lhs != row.rhs and has_residual(family) and not may_covary(family):
+            if row.lhs != row.rhs and has_residual(family) and not is_linear(family):
                 message = f"'{name}' is {_family(family)}, and its residual cannot covary"
                 raise _error(diagram, message, row.span, _instead(row))
             if not has_residual(family) and not held:
@@ -388,11 +389,11 @@ def _composites_have_scale(diagram: PathDiagram) -> None:
 
 
 def _cycles(diagram: PathDiagram) -> None:
-    """Responses that are not Gaussian enter as they are observed, and cannot cause themselves."""
+    """Responses that are not Gaussian and linear enter as they are observed, and cannot cause themselves."""
     for cycle, span in _response_cycles(diagram):
         for name in cycle:
             family = family_in(diagram, name)
-            if family.name != "gaussian":
+            if not is_linear(family):
                 message = f"{' -> '.join((*cycle, cycle[0]))} is a cycle, and '{name}' is {_family(family)}"
                 raise _error(diagram, message, span, "Let latent variables cause each other: f =~ 1*y, f ~ g.")
 
@@ -474,79 +475,141 @@ def _labels_of_one_group(diagram: PathDiagram, group_labels: Sequence[str]) -> I
 # ---------------------------------------------------------------------------------------------- not estimated yet
 
 COLUMNS = {
-    "weight": "sampling weights (@weight)",
-    "frequency": "replication weights (@frequency)",
+    "weight": "Sampling weights (@weight)",
+    "frequency": "Replication weights (@frequency)",
 }
 OPERATORS = ("=~", "~", "~1", "~~", "|", "~*~", "<~")
+YET = "cannot be estimated yet"
 
+# a sentence, its place, and what to write instead
 Refusal = tuple[str, Span | None, str | None]
 
 
 def _not_estimated(diagram: PathDiagram) -> Iterator[Refusal]:
-    """Every part that is read and not estimated: what it is, where, and what to write instead."""
+    """Every part that has a meaning and is not estimated."""
     for declared in diagram.latents:
         if declared.count == 1:
-            what = f"'{declared.names[0]}' with one class"
-            yield what, declared.span, "Leave it out, or give it two classes: it tells nothing apart."
+            remedy = "Leave it out, or give it two classes: it tells nothing apart."
+            yield f"'{declared.names[0]}' with one class {YET}", declared.span, remedy
     for term in diagram.random_terms:
         if term.block.klass is not None:
             remedy = "Write it for all classes; its variance can differ: school.intercept ~~ school.intercept."
-            yield f"A random term of '{term.lhs}' in one class", term.span, remedy
+            yield f"A random term of '{term.lhs}' in one class {YET}", term.span, remedy
     for predictor in diagram.predictors:
         if predictor.block.klass is not None:
-            what = f"@{predictor.kind} of '{predictor.response}' in one class"
+            what = f"@{predictor.kind} of '{predictor.response}' in one class {YET}"
             yield what, predictor.span, "Write it for all classes."
     for path in diagram.paths:
         yield from _path_not_estimated(diagram, path)
-    for predictor in diagram.predictors:
-        family = family_in(diagram, predictor.response)
-        known = FAMILIES.get(family.name)
-        own = (*known.own, *known.written) if known else ()
-        if predictor.kind not in own and (family.name, predictor.kind) not in EXTENDED:
-            able = [
-                name for name, known in FAMILIES.items()
-                if known.is_fitted and predictor.kind in (*known.own, *known.written)
-            ]  # fmt: skip
-            remedy = f"Families with one: {', '.join(able)}." if able else None
-            yield f"@{predictor.kind} of '{predictor.response}', which is {_family(family)},", predictor.span, remedy
     for role in diagram.columns:
         if role.kind in COLUMNS:
-            yield COLUMNS[role.kind], role.span, None
-        yield from _column_without_use(diagram, role)
-    for choice in diagram.families:
-        family = with_link(choice.family)
-        known = FAMILIES.get(family.name)
-        if known is not None and not (known.is_fitted and family.link in known.links):
-            fitted = {name: known.links for name, known in FAMILIES.items() if known.is_fitted}
-            remedy = "Families: " + "; ".join(f"{name}({', '.join(links)})" for name, links in fitted.items()) + "."
-            if family.name in fitted:
-                fitting = [name for name, links in fitted.items() if family.link in links]
-                remedy = f"Links of {family.name}: {', '.join(fitted[family.name])}."
-                remedy += f" The link {family.link} fits {', '.join(fitting)}." if fitting else ""
-            yield f"The family {_family(family)} of '{choice.response}'", choice.span or choice.family.span, remedy
-
-
-def _column_without_use(diagram: PathDiagram, role: ColumnRole) -> Iterator[Refusal]:
-    """A second column of a response whose family has none."""
-    able = [name for name, known in FAMILIES.items() if known.beside == role.kind]
-    family = family_in(diagram, role.target)
-    if able and diagram.family_of(role.target) is not None and family.name not in able:
-        remedy = f"Families with @{role.kind}: {', '.join(able)}."
-        yield f"@{role.kind} of '{role.target}', which is {_family(family)},", role.span, remedy
+            yield f"{COLUMNS[role.kind]} {YET}", role.span, None
 
 
 def _path_not_estimated(diagram: PathDiagram, path: Path) -> Iterator[Refusal]:
     term = f"{path.lhs} {path.op} {path.rhs}".rstrip()
     if path.op not in OPERATORS:
-        yield f"{term} ({path.op} is an operator of other programs)", path.span, None
+        yield f"{term} ({path.op} is an operator of other programs) {YET}", path.span, None
     if path.block.klass is not None and path.block.klass[0] not in diagram.categorical_names:
-        yield f"{term} in class {path.block.klass[1]} of '{path.block.klass[0]}'", path.span, None
+        yield f"{term} in class {path.block.klass[1]} of '{path.block.klass[0]}' {YET}", path.span, None
     latent = [name for name in path.lhs.split(":") if name in diagram.latent_names]
     if len(latent) > 1 and path.lhs not in diagram.latent_names:
-        yield f"The product of latent variables {path.lhs} left of {path.op}", path.span, None
+        yield f"The product of latent variables {path.lhs} left of {path.op} {YET}", path.span, None
     if path.efa is not None:
-        yield f"The rotated factor '{path.lhs}' (efa)", path.span, "Fix the loadings that identify the factors."
+        yield f"The rotated factor '{path.lhs}' (efa) {YET}", path.span, "Fix the loadings that identify the factors."
     if path.prior is not None:
-        yield f"The prior of {term}", path.span, "Leave prior() out: the fit is by maximum likelihood."
+        yield f"The prior of {term} {YET}", path.span, "Leave prior() out: the fit is by maximum likelihood."
     if path.op == "~*~" and (path.fixed is None or any(value != 1 for value in path.fixed)):
-        yield f"The scale {term}", path.span, f"Only {path.lhs} ~*~ 1*{path.lhs} is."
+        yield f"The scale {term} {YET}", path.span, f"Only {path.lhs} ~*~ 1*{path.lhs} is."
+
+
+# ---------------------------------------------------------------------------------------------- what does not fit
+
+# a logit or another distribution function has a latent response behind it, with a scale; these two have none
+WITHOUT_LATENT_RESPONSE = ("log", "identity")
+
+
+def _misfits(diagram: PathDiagram) -> Iterator[Refusal]:
+    """Links, linear predictors and second columns of data that a family does not have."""
+    for predictor in diagram.predictors:
+        yield from _predictor_misfit(diagram, predictor)
+    for role in diagram.columns:
+        able = [name for name, known in FAMILIES.items() if known.beside == role.kind]
+        family = family_in(diagram, role.target)
+        if able and diagram.family_of(role.target) is not None and family.name not in able:
+            remedy = f"Families with @{role.kind}: {', '.join(able)}."
+            yield f"'{role.target}' is {_family(family)}, which has no @{role.kind}", role.span, remedy
+    for choice in diagram.families:
+        family = with_link(choice.family)
+        place = choice.span or choice.family.span
+        known = FAMILIES.get(family.name)
+        if known is None:
+            remedy = f"Families: {', '.join(FAMILIES)}."
+            yield f"'{choice.response}' is {family.name}, and there is no such family", place, remedy
+        elif family.link not in known.links:
+            made = EXTENDED.values()
+            fitting = [name for name, other in FAMILIES.items() if family.link in other.links and name not in made]
+            remedy = f"Links of {family.name}: {', '.join(known.links)}."
+            if family.name not in made and fitting:
+                remedy += f" The link {family.link} fits {', '.join(fitting)}."
+            yield f"The link {family.link} does not fit '{choice.response}', which is {_made(family)}", place, remedy
+
+
+def _made(family: FamilySpec) -> str:
+    """The name of a family, and what made it one where its author may not have written it so."""
+    name, kinds = family.name, []
+    while name in EXTENDED.values():
+        name, kind = next(pair for pair, extended in EXTENDED.items() if extended == name)
+        kinds.append(f"@{kind}")
+    return f"{family.name} ({name} with {' and '.join(reversed(kinds))})" if kinds else family.name
+
+
+def _predictor_misfit(diagram: PathDiagram, predictor: AuxiliaryPredictor) -> Iterator[Refusal]:
+    """``@dispersion`` of counts without one, ``@guessing`` of ordered answers."""
+    family, kind = family_in(diagram, predictor.response), predictor.kind
+    known = FAMILIES.get(family.name)
+    if known is None or (family.name, kind) in EXTENDED:
+        return
+    message = f"'{predictor.response}' is {_family(family)}, which has no @{kind}"
+    if kind not in (*known.own, *known.written):
+        able = [
+            name for name, other in FAMILIES.items()
+            if name not in EXTENDED.values() and (kind in (*other.own, *other.written) or (name, kind) in EXTENDED)
+        ]  # fmt: skip
+        yield message, predictor.span, f"Families with one: {', '.join(able)}."
+    elif kind in known.written and family.name in ("bernoulli", "binomial") and family.link in WITHOUT_LATENT_RESPONSE:
+        links = [link for link in known.links if link not in WITHOUT_LATENT_RESPONSE]
+        remedy = f"It is the scale of a latent response, which there is under {', '.join(links)}."
+        yield message, predictor.span, remedy
+
+
+def _thresholds_moved_twice(diagram: PathDiagram) -> Iterator[Refusal]:
+    """``u ~ x`` beside ``@thresholds(u ~ x)``: with β on the mean and δ on each threshold only δ − β is identified."""
+    labels = [label for path in _all_paths(diagram) for label in dict.fromkeys(path.label or ()) if label]
+
+    def is_free(path: Path) -> bool:
+        held = any(value is not None and not math.isnan(value) for value in path.fixed or ())
+        shared = path.equal is not None or any(labels.count(label) > 1 for label in path.label or ())
+        everywhere = path.block.klass is None and path.block.group is None
+        return everywhere and not held and not shared and not diagram.constraints
+
+    effects = {(path.lhs, path.rhs): path for path in diagram.paths if path.op == "~" and is_free(path)}
+    for predictor in diagram.predictors:
+        if predictor.kind != "thresholds" or not has_thresholds(family_in(diagram, predictor.response)):
+            continue
+        for term in predictor.paths:
+            effect = effects.get((predictor.response, term.rhs))
+            if effect is None or not is_free(term):
+                continue
+            name, x = predictor.response, term.rhs
+            message = f"'{x}' moves the mean of '{name}' and each of its thresholds, which cannot be told apart"
+            if diagram.text and effect.span:
+                first = quote(diagram.text, effect.span)
+                message += f"; the effect on the mean:\n{first}\n  the effects on thresholds:"
+            yield message, term.span or predictor.span, f"Leave {x} out of one of them, or fix it: {name} ~ 0*{x}."
+
+
+def _all_paths(diagram: PathDiagram) -> Iterator[Path]:
+    yield from diagram.paths
+    for predictor in diagram.predictors:
+        yield from predictor.paths

@@ -32,7 +32,7 @@ from semgllamm.diagram.families import (
     has_residual,
     has_thresholds,
     has_variance,
-    may_covary,
+    is_linear,
     own_predictors,
     settle_families,
 )
@@ -277,7 +277,7 @@ def _varies(name: str, part: Part) -> bool:
 def _may_covary(name: str, part: Part) -> bool:
     if composite_of(part.diagram, name) is not None:
         return False
-    return name in part.roles.latents or name in part.scaled or may_covary(part.family(name))
+    return name in part.roles.latents or name in part.scaled or is_linear(part.family(name))
 
 
 def _added_covariances(part: Part) -> Iterator[Parameter]:

@@ -22,12 +22,11 @@ __all__ = [
     "has_residual",
     "has_thresholds",
     "has_variance",
-    "may_covary",
+    "is_linear",
     "own_predictors",
     "settle_families",
     "with_link",
 ]
-
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,8 +46,6 @@ class Known:
         What may be written in its parentheses with a name.
     beside : str or None
         The directive that names a second column of its data.
-    is_fitted : bool
-        Whether it can be estimated, or only read.
     """
 
     links: tuple[str, ...]
@@ -56,26 +53,28 @@ class Known:
     written: tuple[str, ...] = field(default=(), kw_only=True)
     options: tuple[str, ...] = ()
     beside: str | None = None
-    is_fitted: bool = True
 
 
 ORDERED = ("ordinal", "sequential", "adjacent")
 SHARES = ("logit", "probit", "cloglog", "loglog")
 # the only list of families and links in the language; tests hold it to the registry of the families that are fitted
 FAMILIES: dict[str, Known] = {
-    "gaussian": Known(("identity",), written=("dispersion",)),
+    "gaussian": Known(("identity", "log", "reciprocal"), written=("dispersion",)),
     "bernoulli": Known((*SHARES, "log", "identity"), written=("dispersion",)),
     "bernoulli3pl": Known(SHARES, ("guessing",)),
     "bernoulli3plu": Known(SHARES, ("ceiling",)),
     "bernoulli4pl": Known(SHARES, ("guessing", "ceiling")),
     "binomial": Known((*SHARES, "log", "identity"), written=("dispersion",), beside="trials"),
-    "poisson": Known(("log", "identity")),
+    "binomial3pl": Known(SHARES, ("guessing",), beside="trials"),
+    "binomial3plu": Known(SHARES, ("ceiling",), beside="trials"),
+    "binomial4pl": Known(SHARES, ("guessing", "ceiling"), beside="trials"),
+    "poisson": Known(("log", "identity", "sqrt")),
     "ordinal": Known(SHARES, written=("dispersion", "thresholds")),
     "sequential": Known(SHARES, written=("dispersion", "thresholds")),
     "adjacent": Known(("logit",), written=("thresholds",)),
     "gamma": Known(("log", "reciprocal", "identity", "inverse_square"), ("dispersion",)),
     "inversegaussian": Known(("log", "reciprocal", "identity", "inverse_square"), ("dispersion",)),
-    "nbinom2": Known(("log", "identity"), ("dispersion",)),
+    "nbinom2": Known(("log", "identity", "sqrt"), ("dispersion",)),
     "nbinom1": Known(("log", "identity"), ("dispersion",)),
     "beta": Known(SHARES, ("dispersion",)),
     "exponential": Known(("log", "reciprocal", "identity"), (), ("event",), "event"),
@@ -97,7 +96,9 @@ EXTENDED = {
     ("poisson", "inflation"): "zipoisson", ("nbinom1", "inflation"): "zinbinom1",
     ("nbinom2", "inflation"): "zinbinom2", ("bernoulli", "guessing"): "bernoulli3pl",
     ("bernoulli", "ceiling"): "bernoulli3plu", ("bernoulli3pl", "ceiling"): "bernoulli4pl",
-    ("bernoulli3plu", "guessing"): "bernoulli4pl",
+    ("bernoulli3plu", "guessing"): "bernoulli4pl", ("binomial", "guessing"): "binomial3pl",
+    ("binomial", "ceiling"): "binomial3plu", ("binomial3pl", "ceiling"): "binomial4pl",
+    ("binomial3plu", "guessing"): "binomial4pl",
 }  # fmt: skip
 
 GAUSSIAN = FamilySpec("gaussian", "identity")
@@ -116,13 +117,13 @@ def has_variance(diagram: PathDiagram, response: str) -> bool:
 
 
 def has_residual(family: FamilySpec) -> bool:
-    """Whether ``y ~~ y`` means something: a residual on the scale of the linear predictor."""
+    """Whether ``y ~~ y`` means something: a normal residual around the mean."""
     return family.name in ("gaussian", "censored")
 
 
-def may_covary(family: FamilySpec) -> bool:
-    """Whether residuals may covary: only normal ones that are seen."""
-    return family.name == "gaussian"
+def is_linear(family: FamilySpec) -> bool:
+    """Whether a response is its linear predictor and a normal residual that is seen: only such residuals covary."""
+    return family.name == "gaussian" and with_link(family).link == "identity"
 
 
 def own_predictors(diagram: PathDiagram, response: str) -> tuple[str, ...]:

@@ -9,7 +9,7 @@ from functools import cached_property
 from semgllamm.diagram.blocks import cell_of, paths_of_group
 from semgllamm.diagram.classes import Pattern, paths_of_pattern, patterns
 from semgllamm.diagram.diagram import PathDiagram
-from semgllamm.diagram.families import family_in, has_residual, has_thresholds
+from semgllamm.diagram.families import family_in, has_thresholds, is_linear
 from semgllamm.diagram.parts import Block, FamilySpec, Parameter, Path
 from semgllamm.diagram.random_terms import random_paths, slopes
 from semgllamm.diagram.roles import Roles
@@ -61,7 +61,7 @@ class Setting:
             len(self.groups) > 1
             or diagram.random_terms
             or any(path.block.level is not None for path in diagram.paths)
-            or any(not has_residual(choice.family) for choice in diagram.families)
+            or any(not is_linear(choice.family) for choice in diagram.families)
             or diagram.predictors
             or diagram.latents
             or {"intercepts", "means"}.intersection(switches.group_equal)

@@ -8,6 +8,10 @@
 In the engine residuals that covary are drawn together, and responses that cause each other solve y = By + ν + ε. What
 responses cause further on is drawn after them: with the same random numbers everything is drawn again from the values
 that were drawn, until nothing changes.
+
+The alternatives of a choice are drawn together: the largest utility ν_a + e_a, e_a from the Gumbel distribution, is
+chosen with probability exp(ν_a) / Σ exp(ν_b) (McFadden 1974), and their order is a ranking, which is a choice of the
+best, then of the best of those left (Chapman & Staelin 1982). Choice sets stay, and so does how far rankings go.
 """
 
 from __future__ import annotations
@@ -16,6 +20,7 @@ from dataclasses import replace
 
 import numpy as np
 
+from semgllamm.data.choices import UNRANKED, explode
 from semgllamm.data.design import CellBlock, Design, parted
 from semgllamm.errors import EstimationError
 from semgllamm.estimation.gaussian import GaussianLikelihood
@@ -46,24 +51,20 @@ def units_drawn(design: Design, level: int, rng: np.random.Generator) -> Design:
     ----------
     design : Design
     level : int
-        Of the independent units; a unit that is drawn twice becomes two units.
+        Of the independent units; a unit that is drawn twice becomes two units. At the lowest level the rows of one
+        case are a unit.
     rng : Generator
 
     Returns
     -------
     Design
-
-    Raises
-    ------
-    EstimationError
-        If a response is a choice.
     """
-    _no_choices(design)
-    code = design.codes[level]
+    _no_composites(design)
+    code = design.codes[level] if level else _cases(design)
     order = np.argsort(code, kind="stable")
-    units = len(design.first_row[level])
+    units = int(code.max()) + 1
     ends = np.searchsorted(code[order], np.arange(units + 1))
-    group = design.group_of[design.first_row[level]]
+    group = design.group_of[order[ends[:-1]]]
     drawn = np.concatenate([
         rng.choice(mine, len(mine)) for g in range(int(group.max()) + 1) if len(mine := np.flatnonzero(group == g))
     ])  # fmt: skip
@@ -78,16 +79,44 @@ def units_drawn(design: Design, level: int, rng: np.random.Generator) -> Design:
     codes[0], first_row[0] = np.arange(len(take)), np.arange(len(take))
     blocks = []
     for block in design.blocks:
-        place = np.full(design.n_rows, -1)
-        place[block.rows] = np.arange(len(block.rows))
-        rows = np.flatnonzero(place[take] >= 0)
+        cells, rows = _cells_of(block, take)
         if len(rows):
-            blocks.append(_picked(block, place[take][rows], rows))
+            picked = _picked(block, cells, rows)
+            blocks.append(picked if block.choice is None else _renumbered(picked, draw))
     return replace(
         design, n_rows=len(take), kept=design.kept[take], codes=tuple(codes), first_row=tuple(first_row),
         blocks=tuple(blocks), columns={name: x[take] for name, x in design.columns.items()},
         group_of=design.group_of[take],
     )  # fmt: skip
+
+
+def _cases(design: Design) -> np.ndarray:
+    """The independent unit of each row where no latent variable joins rows: itself, or its case, (n_rows,)."""
+    unit = np.arange(design.n_rows)
+    for block in design.blocks:
+        if block.case is not None:
+            unit[block.rows] = block.case
+    return np.unique(unit, return_inverse=True)[1].ravel()
+
+
+def _cells_of(block: CellBlock, take: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """The cells of rows that are taken, and for each its place among these; a ranking has several cells in a row."""
+    order = np.argsort(block.rows, kind="stable")
+    first, last = (np.searchsorted(block.rows[order], take, side) for side in ("left", "right"))
+    number = last - first
+    rows = np.repeat(np.arange(len(take)), number)
+    within = np.arange(len(rows)) - np.repeat(np.cumsum(number) - number, number)
+    return order[np.repeat(first, number) + within], rows
+
+
+def _renumbered(block: CellBlock, draw: np.ndarray) -> CellBlock:
+    """Choices that are drawn twice are two, each with a row of its own case; the cells of one choice in a sequence."""
+    unit = draw[block.rows]
+    choice = np.unique(unit * (block.choice.max() + 1) + block.choice, return_inverse=True)[1].ravel()
+    _, first, case = np.unique(unit * (block.case.max() + 1) + block.case, return_index=True, return_inverse=True)
+    numbered = replace(block, choice=choice, case=block.rows[first][case.ravel()])
+    order = np.lexsort((block.rows, choice))
+    return _picked(numbered, order, block.rows[order])
 
 
 def _picked(block: CellBlock, cells: np.ndarray, rows: np.ndarray) -> CellBlock:
@@ -105,24 +134,18 @@ def simulated(likelihood: GaussianLikelihood | Likelihood, free: np.ndarray, rng
     Parameters
     ----------
     likelihood : GaussianLikelihood or Likelihood
-        Of the engine's, one that was made by `uncollapsed`.
+        Of the engine's, one whose predictor keeps identical units apart.
     free : (n_free,) array
     rng : Generator
 
     Returns
     -------
     Design
-
-    Raises
-    ------
-    EstimationError
-        If a response is a choice.
     """
     if isinstance(likelihood, GaussianLikelihood):
         design = likelihood.design
         return replace(design, blocks=tuple(_gaussian_blocks(likelihood, free, rng)))
     design = likelihood.predictor.design
-    _no_choices(design)
     names = _causes(likelihood.predictor.whole)
     if not names:
         return replace(design, blocks=tuple(_drawn_blocks(likelihood.predictor, free, rng)))
@@ -153,8 +176,11 @@ def answered_by(drawn: Design, design: Design, model: Model, closed: bool) -> De
     Raises
     ------
     EstimationError
-        If the rows are not the same.
+        If the rows are not the same, or a response is a choice.
     """
+    for block in drawn.blocks:
+        if block.choice is not None:
+            raise EstimationError(f"'{block.response.answer}' is a choice, of which no likelihood ratios are drawn yet")
     place = np.full(1 + max(int(drawn.kept.max()), int(design.kept.max())), -1)
     place[design.kept] = np.arange(design.n_rows)
     to = place[drawn.kept]
@@ -219,13 +245,12 @@ def _with_drawn(design: Design, drawn: tuple[CellBlock, ...], names: list[str]) 
     return columns
 
 
-def _no_choices(design: Design) -> None:
-    """The alternatives of an answer would have to be drawn together."""
+def _no_composites(design: Design) -> None:
+    """The rows of a composite link would have to be drawn together."""
     for block in design.blocks:
-        if block.choice is not None:
-            what = "is a choice" if block.weight is None else "has @composite"
+        if block.weight is not None:
             raise EstimationError(
-                f"'{block.response.answer}' {what}, of which no bootstrap samples are drawn yet",
+                f"'{block.response.answer}' has @composite, of which no samples are drawn yet",
                 remedy="Use se='robust' for standard errors that rest on the sample.",
             )
 
@@ -308,7 +333,7 @@ def drawn_given(
     """
     design, model = predictor.design, predictor.model
     refuse_products(model, "draws of the responses")
-    _no_choices(design)
+    _no_composites(design)
     state = predictor.before_whitening(inner)
     if u is None:
         u = {k: rng.standard_normal(len(design.first_row[model.eta_level[k]])) for k in predictor.tree.order}
@@ -316,6 +341,8 @@ def drawn_given(
     # the answers of an ordered response are blocks of their own: together again, drawn, and parted
     parts: dict[tuple[int, str], list[tuple[CellBlock, np.ndarray, np.ndarray, np.ndarray]]] = {}
     coupled = set()
+    # and so are the alternatives of an answer in wide form
+    choices: dict[tuple[int, str], list[tuple[CellBlock, np.ndarray]]] = {}
     for b in predictor.blocks:
         if b.source.repeats:
             continue
@@ -323,6 +350,9 @@ def drawn_given(
         nu = state.lin[b.cells, 0].copy()
         for depth, k in enumerate(b.path):
             nu += state.D[b.cells, depth] * u[k][design.codes[model.eta_level[k]][block.rows]]
+        if block.choice is not None:
+            choices.setdefault((block.group, block.response.answer), []).append((block, nu))
+            continue
         key = block.group, block.response.name
         parts.setdefault(key, []).append((block, nu, predictor.own_of(b, state), residual[b.cells]))
         if b.whitened:
@@ -348,6 +378,11 @@ def drawn_given(
                 yield replace(
                     _picked(whole, mine, whole.rows[mine]), category=category, around=around, repeats=repeats
                 )  # fmt: skip
+    for found in choices.values():
+        if found[0][0].response.family.name == "ranking":
+            yield from (_drawn_ranking(block, nu, rng) for block, nu in found)
+        else:
+            yield from _drawn_choices(found, rng)
 
 
 def _settle_feedback(predictor: Predictor, inner: np.ndarray, drawn: dict[tuple[int, str], CellBlock]) -> None:
@@ -359,3 +394,31 @@ def _settle_feedback(predictor: Predictor, inner: np.ndarray, drawn: dict[tuple[
             values[cell.row] -= cell.at(inner) * predictor.design.column(cell.column)[rows]
         for name, y in predictor.feedback.solve(g, inner, values).items():
             drawn[g, name] = replace(drawn[g, name], y=y)
+
+
+def _drawn_choices(found: list[tuple[CellBlock, np.ndarray]], rng: np.random.Generator):
+    """The blocks of one response with the largest utility of each choice chosen."""
+    choice = np.concatenate([block.choice for block, _ in found])
+    nu = np.concatenate([nu for _, nu in found])
+    order = np.lexsort((nu + rng.gumbel(size=len(nu)), choice))
+    y = np.zeros(len(nu))
+    y[order[np.diff(choice[order], append=-1) != 0]] = 1.0
+    for (block, _), answers in zip(found, np.split(y, np.cumsum([len(block.rows) for block, _ in found])[:-1])):
+        yield replace(block, y=answers)
+
+
+def _drawn_ranking(block: CellBlock, nu: np.ndarray, rng: np.random.Generator) -> CellBlock:
+    """A ranking by utilities, as far as the one in its place went."""
+    case = np.unique(block.case, return_inverse=True)[1].ravel()
+    # the first choice of a case has all its alternatives
+    choices = np.unique(np.stack([case, block.choice]), axis=1)
+    first = choices[1, np.unique(choices[0], return_index=True)[1]]
+    depth = np.bincount(choices[0])
+    there = np.flatnonzero(block.choice == first[case])
+    mine = case[there]
+    order = np.lexsort((-nu[there] - rng.gumbel(size=len(there)), mine))
+    size = np.bincount(mine)
+    rank = np.empty(len(there))
+    rank[order] = np.arange(len(there)) - np.repeat(np.cumsum(size) - size, size) + 1.0
+    at, chosen, choice = explode(np.where(rank > depth[mine], UNRANKED, rank), mine)
+    return replace(_picked(block, there[at], block.rows[there[at]]), y=chosen, choice=choice)

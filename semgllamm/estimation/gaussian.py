@@ -90,8 +90,8 @@ def is_gaussian(model: Model) -> bool:
     """Whether the responses have a joint normal density with the same coefficients in every row."""
     varying = (cell.times is not None for group in model.groups for cell in (*group.Lambda, *group.B))
     dispersed = any(group.alpha or group.products for group in model.groups)
-    gaussian = all(r.family.name == "gaussian" and not r.answer for r in model.responses)
-    return gaussian and bool(model.responses) and not any(varying) and not dispersed
+    linear = all(r.family.is_linear and not r.answer for r in model.responses)
+    return linear and bool(model.responses) and not any(varying) and not dispersed
 
 
 def has_closed_form(model: Model, design: Design, diagram: PathDiagram) -> bool:

@@ -64,7 +64,7 @@ def _scores(likelihood: GridLikelihood):
     place = {r.name: k for k, r in enumerate(likelihood.model.responses)}
     y = np.full((design.n_rows, len(place)), np.nan)
     for block in design.blocks:
-        rate = block.y / block.trials if block.response.family.name == "binomial" else block.y
+        rate = block.y / block.trials if block.response.family.beside == "trials" else block.y
         y[block.rows, place[block.response.name]] = np.log1p(rate) if _counts(block.response.family) else rate
     seen = ~np.isnan(y)
     if seen.all():

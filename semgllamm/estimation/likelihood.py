@@ -47,8 +47,8 @@ class Likelihood:
         self.n_free, self.names = working.n_free, working.names
         self.levels = predictor.rule_levels
         self.signed = working.signed()
-        gaussian = all(r.family.name == "gaussian" for r in predictor.model.responses)
-        self.exact = gaussian and not ordinary and not predictor.program.bends
+        linear = all(r.family.is_linear for r in predictor.model.responses)
+        self.exact = linear and not ordinary and not predictor.program.bends
         self.has_louis = not predictor.whitening and not predictor.feedback
         self.depth = predictor.P
         self.blocks = self._cholesky_blocks()

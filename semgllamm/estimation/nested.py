@@ -102,7 +102,7 @@ def has_nested_form(model: Model, design: Design, diagram: PathDiagram) -> bool:
 
     Models with random terms are left to the engine, where the variance of a random effect ends at zero.
     """
-    if diagram.random_terms or not model.responses or any(r.family.name != "gaussian" for r in model.responses):
+    if diagram.random_terms or not model.responses or not all(r.family.is_linear for r in model.responses):
         return False
     if any(group.alpha or group.products for group in model.groups):
         return False

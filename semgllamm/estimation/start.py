@@ -97,9 +97,11 @@ def _beginnings(predictor) -> dict[str, tuple[float, tuple[float, ...]]]:
 
 def _size(family, spread: float, begin: tuple | None, gaussian: float, other: float) -> float:
     """An effect of moderate size on ν: of the spread of the response, of ν itself, or a number on a log or logit."""
-    if family.has_residual:
+    if family.has_residual and family.link == "identity":
         return gaussian * spread
-    if family.link in ("identity", "reciprocal", "inverse_square"):
+    is_share = family.name in ("bernoulli", "binomial")
+    # where the link has a mean on one side of 0 only, or in an interval
+    if family.link in ("identity", "reciprocal", "inverse_square", "sqrt") or (family.link == "log" and is_share):
         return 0.1 * abs(begin[0]) if begin else other
     return other
 
@@ -333,7 +335,7 @@ def _scale_up(predictor, state, inner) -> None:
     variance = (state.D**2).sum(axis=1)
     for b in predictor.blocks:
         family = b.source.response.family
-        if b.n == 0 or family.residual_variance is None or family.name == "gaussian":
+        if b.n == 0 or family.residual_variance is None:
             continue
         factor = np.sqrt(1 + (ATTENUATION if family.link == "logit" else 0.8) * float(np.mean(variance[b.at])))
         for number in b.beta:
@@ -345,7 +347,7 @@ def _scale_up(predictor, state, inner) -> None:
 def _residual_variances(predictor, state, cell, inner) -> None:
     residual: dict[int, list[float]] = {}
     for b in predictor.blocks:
-        theta = b.own[0] if b.own_kind == VARIANCE and b.source.response.family.name == "gaussian" else None
+        theta = b.own[0] if b.own_kind == VARIANCE and b.source.response.family.is_linear else None
         if theta is not None and theta.is_free and b.n:
             r = cell[b.at, 0] - state.lin[b.at, 0]
             residual.setdefault(theta.number, []).append(float(np.mean(r * r)))

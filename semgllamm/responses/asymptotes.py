@@ -1,7 +1,8 @@
 """Two answers with asymptotes (Birnbaum 1968; Barton & Lord 1981): P(y = 1) = c + (d − c) F(ν), τ = logit c, logit d.
 
 `bernoulli3pl` has the lower asymptote c alone, which guessing explains, `bernoulli3plu` the upper one d, slips, and
-`bernoulli4pl` both. Either answer is a mixture: with a and b the probabilities of it where F is 0 and where it is 1,
+`bernoulli4pl` both; `binomial3pl` and so on count such answers in n trials. Either answer is a mixture: with a and b
+its probabilities where F is 0 and where it is 1,
 
     log f = log [a (1 − F) + b F] = log (e^A + e^B),     r = e^B / (e^A + e^B) its share of the second part,
     v = r (1 − r),     δ = B' − A',     ∂r = v (B − A)',
@@ -17,7 +18,7 @@ from functools import partial
 
 import numpy as np
 
-from semgllamm.responses import bernoulli
+from semgllamm.responses import bernoulli, binomial
 from semgllamm.responses.contract import Family
 from semgllamm.responses.exponential_families import BINOMIAL
 from semgllamm.responses.jit import kernel
@@ -59,30 +60,44 @@ def mixed_terms(y, shares, lower, upper):
             v * g * turn, -v * h * turn, -other * a * rest_a + v * g * g, -v * g * h, -r * b * rest_b + v * h * h)
 
 
-def _asymptotic(link, guessing, ceiling):
+@kernel
+def mixed_terms_of_trials(y, n, shares, lower, upper):
+    """y answers 1 and n − y answers 0."""
+    a, b = mixed_terms(1.0, shares, lower, upper), mixed_terms(0.0, shares, lower, upper)
+    z = n - y
+    return (y * a[0] + z * b[0], y * a[1] + z * b[1], y * a[2] + z * b[2], y * a[3] + z * b[3], y * a[4] + z * b[4],
+            y * a[5] + z * b[5], y * a[6] + z * b[6], y * a[7] + z * b[7], y * a[8] + z * b[8], y * a[9] + z * b[9],
+            y * a[10] + z * b[10], y * a[11] + z * b[11], y * a[12] + z * b[12])
+
+
+def _asymptotic(link, guessing, ceiling, trials):
     """The kernels under a link. An asymptote that is not there is 0 or 1: its logit is infinite."""
 
     @kernel
     def value(y, n, nu, tau1, tau2):
         lower = tau1 if guessing else -math.inf
         upper = (tau2 if guessing else tau1) if ceiling else math.inf
-        return mixed_value(y, success_terms(link, nu), lower, upper)
+        shares = success_terms(link, nu)
+        if trials:
+            a, b = mixed_value(1.0, shares, lower, upper), mixed_value(0.0, shares, lower, upper)
+            return y * a[0] + (n - y) * b[0], y * a[1] + (n - y) * b[1]
+        return mixed_value(y, shares, lower, upper)
 
     @kernel
     def terms(y, n, nu, tau1, tau2):
         lower = tau1 if guessing else -math.inf
         upper = (tau2 if guessing else tau1) if ceiling else math.inf
-        found = mixed_terms(y, success_terms(link, nu), lower, upper)
+        shares = success_terms(link, nu)
+        found = mixed_terms_of_trials(y, n, shares, lower, upper) if trials else mixed_terms(y, shares, lower, upper)
         return found if guessing else to_first(found)
 
     return value, terms
 
 
-ASYMPTOTES = {
-    "bernoulli3pl": ("guessing",), "bernoulli3plu": ("ceiling",), "bernoulli4pl": ("guessing", "ceiling"),
-}  # fmt: skip
+KINDS = {"3pl": ("guessing",), "3plu": ("ceiling",), "4pl": ("guessing", "ceiling")}
+ASYMPTOTES = {plain + ending: kinds for plain in ("bernoulli", "binomial") for ending, kinds in KINDS.items()}
 KERNELS = {
-    (name, link): _asymptotic(code, "guessing" in kinds, "ceiling" in kinds)
+    (name, link): _asymptotic(code, "guessing" in kinds, "ceiling" in kinds, name.startswith("binomial"))
     for name, kinds in ASYMPTOTES.items() for link, code in SHARES.items()
 }  # fmt: skip
 
@@ -94,7 +109,7 @@ def mean(nu, own, name, link):
     logits = np.asarray(own, dtype=float)
     if len(ASYMPTOTES[name]) == 2:
         c, d = expit(logits[..., 0]), expit(logits[..., 1])
-    elif name == "bernoulli3pl":
+    elif ASYMPTOTES[name] == ("guessing",):
         c = expit(logits)
     else:
         d = expit(logits)
@@ -109,15 +124,15 @@ def probabilities(nu, own, name, link):
 def distribution(nu, own, n, name, link):
     from scipy import stats
 
-    return stats.bernoulli(mean(nu, own, name, link))
+    return stats.binom(n, mean(nu, own, name, link))
 
 
 def simulate(nu, own, n, rng, name, link):
-    return (rng.random(np.shape(nu)) < mean(nu, own, name, link)).astype(float)
+    return rng.binomial(np.asarray(n, dtype=int), mean(nu, own, name, link)).astype(float)
 
 
 def start(y, n, name, link):
-    p = (float(np.sum(y)) + 0.5) / (len(y) + 1.0)
+    p = (float(np.sum(y)) + 0.5) / (float(np.sum(n)) + 1.0)
     kinds = ASYMPTOTES[name]
     c = min(0.15, 0.5 * p) if "guessing" in kinds else 0.0
     d = max(0.95, 0.5 * (1.0 + p)) if "ceiling" in kinds else 1.0
@@ -125,11 +140,15 @@ def start(y, n, name, link):
     return predictor_at(link, (p - c) / (d - c)), tuple(predictor_at("logit", logits[kind]) for kind in kinds)
 
 
+def _plain(name):
+    return binomial if name.startswith("binomial") else bernoulli
+
+
 FAMILIES = tuple(
     Family(
         name=name, link=link, default_link="logit", own=len(ASYMPTOTES[name]), predictors=ASYMPTOTES[name],
-        log_concave=False, value=value, terms=terms, check=bernoulli.check,
-        log_constant=bernoulli.log_constant, mean=partial(mean, name=name, link=link),
+        beside=_plain(name).FAMILIES[0].beside, log_concave=False, value=value, terms=terms, check=_plain(name).check,
+        log_constant=_plain(name).log_constant, mean=partial(mean, name=name, link=link),
         simulate=partial(simulate, name=name, link=link),
         probabilities=partial(probabilities, name=name, link=link),
         distribution=partial(distribution, name=name, link=link), exponential=BINOMIAL,

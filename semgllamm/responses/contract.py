@@ -126,3 +126,8 @@ class Family:
     probabilities: Callable[[np.ndarray, np.ndarray | None], np.ndarray] | None = None
     distribution: Callable[[np.ndarray, np.ndarray | None, np.ndarray], object] | None = None
     exponential: ExponentialFamily | None = None
+
+    @property
+    def is_linear(self) -> bool:
+        """Whether the response is its linear predictor and a normal residual, both seen whole."""
+        return (self.name, self.link) == ("gaussian", "identity")

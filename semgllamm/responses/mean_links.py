@@ -1,6 +1,6 @@
 """Links of responses with a positive mean: θ = log μ as a function of ν, through which the kernels of a family go.
 
-    log  θ = ν        reciprocal  μ = 1/ν        identity  μ = ν        inverse_square  μ = ν^−½
+    log  θ = ν      reciprocal  μ = 1/ν      identity  μ = ν      inverse_square  μ = ν^−½      sqrt  μ = ν²
 
 Under all but the log link a mean exists for ν > 0 only; elsewhere log f = −∞.
 """
@@ -18,6 +18,7 @@ __all__ = [
     "IDENTITY",
     "INVERSE_SQUARE",
     "RECIPROCAL",
+    "SQRT",
     "log_mean",
     "mean_of",
     "predictor_of",
@@ -25,7 +26,7 @@ __all__ = [
     "value_through",
 ]
 
-RECIPROCAL, IDENTITY, INVERSE_SQUARE = range(3)
+RECIPROCAL, IDENTITY, INVERSE_SQUARE, SQRT = range(4)
 
 
 @kernel
@@ -38,6 +39,8 @@ def log_mean(link, nu):
         return -math.log(nu), -z, z * z, -2.0 * z * z * z
     if link == IDENTITY:
         return math.log(nu), z, -z * z, 2.0 * z * z * z
+    if link == SQRT:
+        return 2.0 * math.log(nu), 2.0 * z, -2.0 * z * z, 4.0 * z * z * z
     return -0.5 * math.log(nu), -0.5 * z, 0.5 * z * z, -z * z * z
 
 
@@ -66,9 +69,13 @@ def mean_of(link: str, nu: np.ndarray) -> np.ndarray:
     if link == "log":
         return np.exp(nu)
     nu = np.where(nu > 0, nu, np.nan)
-    return {"identity": nu, "reciprocal": 1 / nu, "inverse_square": nu**-0.5}[link]
+    return {"identity": nu, "reciprocal": 1 / nu, "inverse_square": nu**-0.5, "sqrt": nu**2}[link]
 
 
 def predictor_of(link: str, mean: float) -> float:
     """ν at a mean."""
-    return {"log": math.log(mean), "identity": mean, "reciprocal": 1 / mean, "inverse_square": mean**-2}[link]
+    predictors = {
+        "log": math.log(mean), "identity": mean, "reciprocal": 1 / mean, "inverse_square": mean**-2,
+        "sqrt": math.sqrt(mean),
+    }  # fmt: skip
+    return predictors[link]

@@ -22,7 +22,7 @@ from semgllamm.responses.contract import Family
 from semgllamm.responses.gamma_functions import log_rising
 from semgllamm.responses.jit import kernel
 from semgllamm.responses.links import capped_exp, logistic, softplus
-from semgllamm.responses.mean_links import IDENTITY, log_mean, mean_of, predictor_of, through, value_through
+from semgllamm.responses.mean_links import IDENTITY, SQRT, log_mean, mean_of, predictor_of, through, value_through
 from semgllamm.responses.poisson import check_counts, log_constant
 
 __all__ = ["FAMILIES", "moments", "terms_log_1", "terms_log_2", "value_log_1", "value_log_2"]
@@ -67,19 +67,19 @@ def terms_log_1(y, n, nu, tau1, tau2):
             b3 - r * c + r * p, 0.0, r * p * (2.0 - q) - w - y * p * q, 0.0, 0.0)
 
 
-def _under_identity(variance):
-    """The kernels under the identity link, of the variance function 1 or 2."""
+def _linked(link, variance):
+    """The kernels under a link that has means for ν > 0 only, of the variance function 1 or 2."""
 
     @kernel
     def value(y, n, nu, tau1, tau2):
-        theta, d1, _, _ = log_mean(IDENTITY, nu)
+        theta, d1, _, _ = log_mean(link, nu)
         if variance == 2:
             return value_through(value_log_2(y, n, theta, tau1, tau2), d1)
         return value_through(value_log_1(y, n, theta, tau1, tau2), d1)
 
     @kernel
     def terms(y, n, nu, tau1, tau2):
-        theta, d1, d2, d3 = log_mean(IDENTITY, nu)
+        theta, d1, d2, d3 = log_mean(link, nu)
         if variance == 2:
             return through(terms_log_2(y, n, theta, tau1, tau2), d1, d2, d3)
         return through(terms_log_1(y, n, theta, tau1, tau2), d1, d2, d3)
@@ -89,9 +89,10 @@ def _under_identity(variance):
 
 KERNELS = {
     ("nbinom2", "log"): (value_log_2, terms_log_2),
-    ("nbinom2", "identity"): _under_identity(2),
+    ("nbinom2", "identity"): _linked(IDENTITY, 2),
+    ("nbinom2", "sqrt"): _linked(SQRT, 2),
     ("nbinom1", "log"): (value_log_1, terms_log_1),
-    ("nbinom1", "identity"): _under_identity(1),
+    ("nbinom1", "identity"): _linked(IDENTITY, 1),
 }
 CONCAVE = (("nbinom2", "log"), ("nbinom1", "identity"))
 

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import math
 from functools import partial
 
 import numpy as np
 
 from semgllamm.responses.checks import as_numbers, refuse, require_finite, require_whole
-from semgllamm.responses.contract import NO_OWN, Family
+from semgllamm.responses.contract import IMPOSSIBLE, NO_OWN, Family
 from semgllamm.responses.exponential_families import POISSON
 from semgllamm.responses.jit import kernel
 from semgllamm.responses.links import capped_exp
@@ -40,7 +41,27 @@ def terms_identity(y, n, nu, tau1, tau2):
     return through(terms_log(y, n, theta, tau1, tau2), d1, d2, d3)
 
 
-KERNELS = {"log": (value_log, terms_log), "identity": (value_identity, terms_identity)}
+@kernel
+def value_sqrt(y, n, nu, tau1, tau2):
+    if not nu > 0.0:
+        return -math.inf, 0.0
+    return 2.0 * y * math.log(nu) - nu * nu, 2.0 * (y / nu - nu)
+
+
+@kernel
+def terms_sqrt(y, n, nu, tau1, tau2):
+    if not nu > 0.0:
+        return IMPOSSIBLE
+    z = 1.0 / nu
+    w = 2.0 * y * z * z
+    return (2.0 * y * math.log(nu) - nu * nu, 2.0 * (y * z - nu), w + 2.0, -2.0 * w * z) + NO_OWN  # noqa: RUF005
+
+
+KERNELS = {
+    "log": (value_log, terms_log),
+    "identity": (value_identity, terms_identity),
+    "sqrt": (value_sqrt, terms_sqrt),
+}
 
 
 def check_counts(values, column, family):

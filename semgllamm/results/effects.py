@@ -111,15 +111,17 @@ class Effects:
 
     def refuse_what_is_no_product(self, path: list, end: str) -> None:
         """A coefficient that varies with a covariate, or a mediator whose response is not its linear predictor."""
-        responses = {r.name: r.family.name for r in self.fit.model.responses}
+        curved = {r.name: r.family for r in self.fit.model.responses if not r.family.is_linear}
         for cell in path:
             if cell.times is not None:
                 raise ModelError(
                     f"the effect of {cell.column} on {cell.row} varies with {cell.times}: it is not one number"
                 )
-            if cell.row != end and responses.get(cell.row, "gaussian") != "gaussian":
+            if cell.row != end and cell.row in curved:
+                family = curved[cell.row]
                 raise ModelError(
-                    f"{cell.row} is {responses[cell.row]}: effects that it passes on are no products of coefficients"
+                    f"{cell.row} is {family.name}({family.link}): effects that it passes on are no products of "
+                    "coefficients"
                 )
 
 

@@ -49,7 +49,7 @@ def closed_form_of(fit: Fit, what: str, varying: bool = False) -> GaussianLikeli
         For fits by quadrature, and for coefficients that vary with covariates.
     """
     if not isinstance(fit.likelihood, GaussianLikelihood):
-        other = next((r for r in fit.model.responses if r.family.name != "gaussian"), None)
+        other = next((r for r in fit.model.responses if not r.family.is_linear), None)
         remedy = "Random terms go through integration; write levels as blocks."
         if other is not None:
             remedy = f"There is no closed form with '{other.name}', which is {other.family.name}({other.family.link})."

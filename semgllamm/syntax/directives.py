@@ -45,7 +45,7 @@ COLUMNS = ("offset", "exposure", "trials", "event", "interval")
 CASES = ("alternatives", "composite")
 OF_A_RESPONSE = ("family", *PREDICTORS, *COLUMNS, *CASES)
 
-LINKS = ("identity", "reciprocal", "inverse_square", "log", "logit", "probit", "cloglog", "loglog")
+LINKS = ("identity", "reciprocal", "inverse_square", "sqrt", "log", "logit", "probit", "cloglog", "loglog")
 # what other programs call these families
 ELSEWHERE = {
     "normal": "gaussian",

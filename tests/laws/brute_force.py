@@ -19,6 +19,7 @@ INVERSE_LINK = {
     "logit": expit, "probit": ndtr, "cloglog": lambda nu: -np.expm1(-np.exp(nu)),
     "loglog": lambda nu: np.exp(-np.exp(-nu)),
     "log": np.exp, "identity": lambda nu: nu, "reciprocal": lambda nu: 1 / nu, "inverse_square": lambda nu: nu**-0.5,
+    "sqrt": np.square,
 }  # fmt: skip
 
 
@@ -83,7 +84,7 @@ def log_density(
     a logarithm, the inflation and the asymptotes logits; `trials` also tells whether an event was seen."""
     name, _, link = family.rstrip(")").partition("(")
     if name == "gaussian":
-        return stats.norm.logpdf(y, nu, np.sqrt(theta))
+        return stats.norm.logpdf(y, INVERSE_LINK[link or "identity"](nu), np.sqrt(theta))
     F = INVERSE_LINK[link.partition(",")[0] or "log"]
     if name in DENSITY:
         with np.errstate(all="ignore"):
@@ -101,9 +102,9 @@ def log_density(
         if y == 0:
             return np.log(pi) + 0 * nu
         return np.log1p(-pi) + log_f - np.log(-np.expm1(log_none))
-    if name.startswith("bernoulli") and name != "bernoulli":
+    if name.startswith(("bernoulli", "binomial")) and name not in ("bernoulli", "binomial"):
         p = expit(guessing) + (expit(ceiling) - expit(guessing)) * F(nu)
-        return np.log(p if y else 1 - p)
+        return stats.binom.logpmf(y, trials, p)
     if name in ("bernoulli", "binomial"):
         found = stats.binom.logpmf(y, trials, F(nu))
         return np.where(np.isnan(found), -np.inf, found)

@@ -15,16 +15,17 @@ OWN = {"dispersion": 0.3, "inflation": -0.4, "guessing": -1.2, "ceiling": 2.0}
 # log f of an inverse Gaussian response is level for high log means, and its rule converges slowly
 POINTS = {
     "inversegaussian(log)": 41, "hurdlenbinom1(log)": 41, "bernoulli3plu(cloglog)": 51, "bernoulli4pl(cloglog)": 51,
+    "binomial3plu(cloglog)": 51, "binomial4pl(cloglog)": 51,
 }  # fmt: skip
 # log f that falls like a double exponential needs small variances, or a finer grid than four dimensions allow
-STEEP = ("inversegaussian(log)", "beta(cloglog)", "beta(loglog)")
+STEEP = ("gaussian(log)", "inversegaussian(log)", "beta(cloglog)", "beta(loglog)")
 # intercept, slope, and a factor on the covariances that keep ν within the domain of a link, over the whole grid
 SETTING = {"positive": (10.0, 0.4, 0.3), "negative": (-10.0, 0.4, 0.3), "unit": (0.5, 0.01, 0.001)}
 
 
 def setting(family):
     known = FAMILY[family]
-    if known.link in ("reciprocal", "inverse_square"):
+    if known.link in ("reciprocal", "inverse_square", "sqrt"):
         return SETTING["positive"]
     if known.name in ("bernoulli", "binomial"):
         return SETTING.get({"log": "negative", "identity": "unit"}.get(known.link), (0.2, 0.4, 1.0))
@@ -61,7 +62,7 @@ def own_parameters(family):
     if FAMILY[family].thresholds:
         return {"y|t1": -0.5, "y|t2": 0.7}, {"kappa": (-0.5, 0.7)}
     if FAMILY[family].has_residual:
-        return {"y~1": 0.2, "y~~y": 1.6}, {"theta": 1.6}
+        return {"y~1": setting(family)[0], "y~~y": 1.6}, {"theta": 1.6}
     own = {kind: OWN[kind] for kind in FAMILY[family].predictors}
     return {"y~1": setting(family)[0]} | {f"y@{kind}~1": value for kind, value in own.items()}, own
 

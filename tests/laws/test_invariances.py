@@ -3,6 +3,7 @@
 import numpy as np
 import pandas as pd
 import pytest
+from scipy.special import gammaln
 from walk import walk
 from zoo import ZOO, pupils, with_missing_cells
 
@@ -109,6 +110,24 @@ def test_level_without_variance(family):
     inner[[name in nothing for name in large.model.names]] = 0.0  # the Cholesky factor itself
     at_zero = large.value(large.working.free_from_inner(inner), large.points(7, 7))
     assert at_zero == pytest.approx(small.value(small.free(values), small.points(7)), abs=1e-9)
+
+
+@pytest.mark.parametrize("link", ["logit", "probit", "loglog"])
+def test_trials_with_asymptotes_are_rows_of_one_trial(link):
+    """But for the number of orders in which the answers may come, and whether they share one random intercept."""
+    data = pupils().assign(m=lambda d: 1.0 + np.arange(len(d)) % 4, s=lambda d: np.minimum(d.c1, d.m))
+    data = data.assign(row=np.arange(len(data)))
+    each = data.loc[data.index.repeat(data.m.astype(int))]
+    order = each.groupby("row").cumcount()
+    each = each.assign(u=1.0 * (order < each.s))
+    model = "~ w + (1 | class)  @family({}({})) @guessing(1) @ceiling(1 + v)"
+    counted = walk(f"s {model.format('binomial', link)} @trials(m)", data)
+    single = walk(f"u {model.format('bernoulli', link)}", each)
+    values = {"~1": 0.2, "~w": 0.7, "@guessing~1": -1.3, "@ceiling~1": 2.0, "@ceiling~v": 0.4}
+    classes = {"class.intercept~~class.intercept": 0.8}
+    ways = (gammaln(data.m + 1) - gammaln(data.s + 1) - gammaln(data.m - data.s + 1)).sum()
+    expected = value(single, {f"u{name}": v for name, v in values.items()} | classes) + ways
+    assert value(counted, {f"s{name}": v for name, v in values.items()} | classes) == pytest.approx(expected, abs=1e-9)
 
 
 def test_identical_units_count_as_often_as_they_occur():

@@ -36,4 +36,6 @@ def test_every_family_is_compared_with_another_program():
     texts = " ".join(case["text"].replace("negbinomial", "nbinom2") for case in CASES.values())
     elsewhere = {"gaussian", "binomial", "poisson", "bernoulli", "ordinal", "zipoisson", "multinomial", "ranking"}
     elsewhere |= {"sequential", "adjacent", "bernoulli3pl", "bernoulli3plu", "bernoulli4pl"}
+    # the same answers as those of rows of one trial: tests/laws/test_invariances.py
+    elsewhere |= {"binomial3pl", "binomial3plu", "binomial4pl"}
     assert {name for name in registry.names() if f"family({name}" not in texts} <= elsewhere

@@ -74,7 +74,7 @@ def family(request):
 
 @pytest.fixture
 def trials(family):
-    return 5.0 if family.name == "binomial" else 1.0
+    return 5.0 if family.beside == "trials" else 1.0
 
 
 @pytest.fixture

@@ -18,11 +18,12 @@ MEANS = {
     "identity": lambda x: x,
     "reciprocal": lambda x: 1 / x,
     "inverse_square": lambda x: 1 / mp.sqrt(x),
+    "sqrt": lambda x: x**2,
 }
 
 
 def gaussian(link, y, n, nu, tau1, tau2):
-    return mp.exp(-((y - nu) ** 2) / (2 * mp.exp(tau1))) / mp.sqrt(2 * mp.pi * mp.exp(tau1))
+    return mp.exp(-((y - MEANS[link](nu)) ** 2) / (2 * mp.exp(tau1))) / mp.sqrt(2 * mp.pi * mp.exp(tau1))
 
 
 def binomial(link, y, n, nu, tau1, tau2):
@@ -46,12 +47,15 @@ def adjacent(link, y, n, nu, tau1, tau2):
     return weights[int(y)] / sum(weights)
 
 
-def asymptotes(has_lower, has_upper):
+def asymptotes(has_lower, has_upper, trials=False):
     def density(link, y, n, nu, tau1, tau2):
         c, above_c = SHARES["logit"](tau1) if has_lower else (0, 1)
         d, above_d = SHARES["logit"](tau2 if has_lower else tau1) if has_upper else (1, 0)
         p, q = SHARES[link](nu)
-        return c * q + d * p if y else above_c * q + above_d * p
+        yes, no = c * q + d * p, above_c * q + above_d * p
+        if trials:
+            return mp.binomial(n, y) * yes**y * no ** (n - y)
+        return yes if y else no
 
     return density
 
@@ -102,7 +106,7 @@ def weibull(link, y, n, nu, tau1, tau2):
 
 def censored(link, y, n, nu, tau1, tau2):
     if n == y:
-        return gaussian(link, y, 1, nu, tau1, tau2)
+        return gaussian("identity", y, 1, nu, tau1, tau2)
     sd = mp.exp(tau1 / 2)
     return ordinal("probit", 0, 1, nu / sd, mp.mpf(min(y, n)) / sd, mp.mpf(max(y, n)) / sd)
 
@@ -135,6 +139,9 @@ DENSITIES = {
     "bernoulli3pl": asymptotes(True, False),
     "bernoulli3plu": asymptotes(False, True),
     "bernoulli4pl": asymptotes(True, True),
+    "binomial3pl": asymptotes(True, False, trials=True),
+    "binomial3plu": asymptotes(False, True, trials=True),
+    "binomial4pl": asymptotes(True, True, trials=True),
     "poisson": poisson,
     "ordinal": ordinal,
     "gamma": gamma,

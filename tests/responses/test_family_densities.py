@@ -140,8 +140,8 @@ CONTINUOUS = {
     "inversegaussian": (0, math.inf), "beta": (0, 1), "exponential": (0, math.inf), "weibull": (0, math.inf),
 }  # fmt: skip
 ANSWERS = {
-    "ordinal": len(THRESHOLDS), "binomial": 5, "bernoulli": 1, "bernoulli3pl": 1, "bernoulli3plu": 1, "bernoulli4pl": 1,
-    "adjacent": 2,
+    "ordinal": len(THRESHOLDS), "adjacent": 2, "bernoulli": 1, "bernoulli3pl": 1, "bernoulli3plu": 1, "bernoulli4pl": 1,
+    "binomial": 5, "binomial3pl": 5, "binomial3plu": 5, "binomial4pl": 5,
 }  # fmt: skip
 
 
@@ -166,12 +166,15 @@ def test_density_is_one_in_all_with_the_stated_mean(family, nu, trials):
 
 D, PI = math.exp(0.4), 1 / (1 + math.exp(0.3))  # what τ = 0.4 and logit −0.3 stand for
 SCIPY = {
-    "gaussian": lambda y, n, nu, mean: stats.norm.logpdf(y, nu, math.exp(0.2)),
+    "gaussian": lambda y, n, nu, mean: stats.norm.logpdf(y, mean, math.exp(0.2)),
     "bernoulli": lambda y, n, nu, mean: stats.bernoulli.logpmf(y, mean),
     "binomial": lambda y, n, nu, mean: stats.binom.logpmf(y, n, mean),
     "bernoulli3pl": lambda y, n, nu, mean: stats.bernoulli.logpmf(y, mean),
     "bernoulli3plu": lambda y, n, nu, mean: stats.bernoulli.logpmf(y, mean),
     "bernoulli4pl": lambda y, n, nu, mean: stats.bernoulli.logpmf(y, mean),
+    "binomial3pl": lambda y, n, nu, mean: stats.binom.logpmf(y, n, mean),
+    "binomial3plu": lambda y, n, nu, mean: stats.binom.logpmf(y, n, mean),
+    "binomial4pl": lambda y, n, nu, mean: stats.binom.logpmf(y, n, mean),
     "poisson": lambda y, n, nu, mean: stats.poisson.logpmf(y, mean),
     "gamma": lambda y, n, nu, mean: stats.gamma.logpdf(y, 1 / D, scale=mean * D),
     "inversegaussian": lambda y, n, nu, mean: stats.invgauss.logpdf(y, mean * D, scale=1 / D),

@@ -59,8 +59,21 @@ for (link in names(links)) {
        sum(-0.5 * log(2 * pi * phi * d$w^3) - (d$w - f)^2 / (2 * phi * f^2 * d$w)),
        c(named("w", coef(m)), "w@dispersion~1" = log(phi)))
 }
-m <- glm(c ~ z, poisson("identity"), d, control = exact, mustart = rep(mean(d$c), n))
-keep("poisson identity", "c ~ z  @family(poisson(identity))", "stats", logLik(m), named("c", coef(m)))
+for (link in c("log", "reciprocal")) {
+  m <- glm(y ~ x, gaussian(links[[link]]), d, control = exact, mustart = rep(mean(d$y), n))
+  variance <- mean((d$y - fitted(m))^2)
+  keep(paste0("gaussian ", link), paste0("y ~ x  @family(gaussian(", link, "))"), "stats",
+       sum(dnorm(d$y, fitted(m), sqrt(variance), log = TRUE)), c(named("y", coef(m)), "y~~y" = variance))
+}
+for (link in c("identity", "sqrt")) {
+  m <- glm(c ~ z, poisson(link), d, control = exact, mustart = rep(mean(d$c), n))
+  keep(paste0("poisson ", link), paste0("c ~ z  @family(poisson(", link, "))"), "stats", logLik(m),
+       named("c", coef(m)))
+  # glm.nb finds the size more roughly than the rest
+  m <- eval(bquote(glm.nb(nb ~ z, d, link = .(as.name(link)), control = glm.control(epsilon = 1e-15, maxit = 500))))
+  keep(paste0("nbinom2 ", link), paste0("nb ~ z  @family(nbinom2(", link, "))"), version("MASS"), logLik(m),
+       c(named("nb", coef(m)), "nb@dispersion~1" = log(m$theta)), tolerance = 1e-6)
+}
 for (link in c("log", "identity", "cloglog", "probit")) {
   m <- glm(b ~ z, binomial(link), d, control = exact, mustart = rep(mean(d$b), n))
   keep(paste0("bernoulli ", link), paste0("b ~ z  @family(bernoulli(", link, "))"), "stats", logLik(m),
@@ -119,6 +132,8 @@ for (random in c(FALSE, TRUE)) {
   tmb(paste0("nbinom2 of glmmTMB", after), text("nb", "@family(negbinomial)"), "nb", f("nb"), nbinom2)
   tmb(paste0("beta", after), text("be", "@family(beta)"), "be", f("be"), beta_family())
   tmb(paste0("beta probit", after), text("be", "@family(beta(probit))"), "be", f("be"), beta_family("probit"))
+  tmb(paste0("beta cloglog", after), text("be", "@family(beta(cloglog))"), "be", f("be"), beta_family("cloglog"))
+  tmb(paste0("gaussian log", after), text("y", "@family(gaussian(log)) @dispersion(1)"), "y", f("y"), gaussian("log"))
   tmb(paste0("zipoisson", after), text("zi", "@family(poisson) @inflation(1 + z)"), "zi", f("zi"), poisson, ~z,
       dispersion = FALSE)
   tmb(paste0("zinbinom2", after), text("zinb", "@family(zinbinom2)"), "zinb", f("zinb"), nbinom2, ~1)
