@@ -793,7 +793,7 @@ def _with_starts(diagram: PathDiagram, start: Mapping[str, float]) -> PathDiagra
         raise ModelError(f"start cannot be {start!r}", remedy="Give values by name: start={'y~x': 0.5}.")
     named = {name: [] for name in start}
     for row in diagram.parameters:
-        for name in {row.label, row.name} & named.keys():
+        for name in {row.label, row.name, row.full_name} & named.keys():
             named[name].append(row)
     rows: dict[int, float] = {}
     for name, value in start.items():
@@ -805,7 +805,7 @@ def _with_starts(diagram: PathDiagram, start: Mapping[str, float]) -> PathDiagra
 
 def _check_start(diagram: PathDiagram, name: str, value, rows) -> None:
     if not rows:
-        known = {name for row in diagram.parameters for name in (row.label, row.name) if name and row.free}
+        known = {name for row in diagram.parameters for name in (row.label, row.full_name) if name and row.free}
         near = get_close_matches(str(name), known, n=1)
         raise ModelError(f"start names no parameter '{name}'", remedy=f"Did you mean '{near[0]}'?" if near else None)
     if not isinstance(value, Real) or not isfinite(value):

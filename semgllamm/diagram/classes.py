@@ -5,7 +5,7 @@ parameters are those of all patterns save where a statement says otherwise:
 
     @class(c, 1)        what follows replaces the common statement of the same cell in class 1
     c =~ y,  y ~ c      the intercept of y, or its thresholds, in each class
-    eta ~ c             the mean of eta in each class, 0 in the last
+    eta ~ c             the mean of eta in each class, in the last what it is without classes: 0, or free
     @latent(eta, npml(k))    the same with eta a constant in each class: a mass point, of which the masses' mean is 0
     c ~ w               the logits of membership, c[1] ~ w and so on against the last class
 """
@@ -150,10 +150,10 @@ def with_classes(rows: Iterable[Parameter], pattern: Pattern, diagram: PathDiagr
             continue  # a constant in each class
         if by and row.op in ("~1", "|") and not row.klass:
             row = replace(row, klass=tuple((name, classes[name]) for name in by))
-            if row.lhs in latent and added:
-                # of several classes each moves the mean; where all are the last, it is the origin
+            if row.lhs in latent and added and not row.free:
+                # of several classes each moves the mean; where all are the last, it is the origin that it was
                 origin = all(classes[name] == last[name] for name in by) and row.lhs not in masses
-                row = replace(row, free=False, fixed=0.0) if origin else replace(row, free=True, fixed=None)
+                row = row if origin else replace(row, free=True, fixed=None)
         out.append(row)
     return out
 

@@ -22,6 +22,7 @@ import numpy as np
 from semgllamm.data.classes import in_patterns
 from semgllamm.data.design import Design
 from semgllamm.errors import ModelError
+from semgllamm.estimation.information import louis_points
 from semgllamm.estimation.likelihood import Likelihood
 from semgllamm.estimation.membership import Membership
 from semgllamm.estimation.predictor import Predictor, State, hash_columns
@@ -279,8 +280,9 @@ class MixtureLikelihood(Likelihood):
         gradient = self.predictor.pull_back(state, R, share)
         J = self.predictor.jacobian(state)
         _, information = program.louis(
-            state.lin, state.D, (*points, 1), J, q, ordinary=self.ordinary, workspace=self.workspace
-        )
+            state.lin, state.D, (*louis_points(self, points), 1), J, q, ordinary=self.ordinary,
+            workspace=self.workspace,
+        )  # fmt: skip
         if self.predictor.bending.any():
             held = R if self.exact else self._derivatives(program, state, points, 1)
             information = information - self.predictor.curvature(state, held)

@@ -3,6 +3,8 @@
 import numpy as np
 import pandas as pd
 import pytest
+from scipy.optimize import minimize
+from scipy.stats import multivariate_normal
 
 import semgllamm as sg
 
@@ -60,3 +62,30 @@ def test_probabilities_of_zero_and_one_leave_the_other_standard_errors():
     assert np.isnan(table.loc[("u4", "c=1"), "se"])
     assert (table["se"].drop([("u4", "c=1"), ("u1", "c=2")]) < 0.5).all()
     assert "u4~1 (c=1)" in str(fit.summary())
+
+
+def test_growth_in_classes_has_the_maximum_of_a_normal_mixture():
+    rng = np.random.default_rng(7)
+    low = rng.random(400) < 0.35
+    first = np.where(low, 2.0, 0.0) + 0.7 * rng.normal(size=400)
+    slope = np.where(low, -0.3, 0.6) + 0.3 * rng.normal(size=400)
+    data = pd.DataFrame({f"t{k}": first + slope * k + 0.5 * rng.normal(size=400) for k in range(4)})
+    text = """
+    i =~ 1*t0 + 1*t1 + 1*t2 + 1*t3
+    s =~ 0*t0 + 1*t1 + 2*t2 + 3*t3
+    @latent(c, classes(2))
+    i + s ~ c
+    """
+    begin = {"i~1.c1": 0.0, "i~1.c2": 2.0, "s~1.c1": 0.6, "s~1.c2": -0.3}
+    fit = sg.growth(text, data, n_starts=1, start=begin)
+    Lambda = np.column_stack([np.ones(4), np.arange(4)])
+    y = data.to_numpy()
+
+    def deviance(t):
+        C = np.array([[t[0], 0.0], [t[1], t[2]]])
+        Sigma = Lambda @ C @ C.T @ Lambda.T + np.diag(np.exp(t[3:7]))
+        one, two = (multivariate_normal(Lambda @ t[at : at + 2], Sigma).logpdf(y) for at in (7, 9))
+        return -np.logaddexp(one - np.logaddexp(0, -t[11]), two - np.logaddexp(0, t[11])).sum()
+
+    start = np.array([0.7, 0.0, 0.3, *[np.log(0.25)] * 4, 0.0, 0.6, 2.0, -0.3, 0.6])
+    assert fit.loglik == pytest.approx(-minimize(deviance, start).fun, abs=1e-5)
