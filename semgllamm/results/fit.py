@@ -643,6 +643,65 @@ class Fit:
 
         return engine_of(self.likelihood, self.free, self.points)
 
+    # ---- items -----------------------------------------------------------------------------------------------------
+
+    def items(self, standardized: bool = False, se: bool = True) -> pd.DataFrame:
+        """The items in the parameters of item response theory, a row an item (of each group).
+
+        Columns are the slope ``a``, the difficulties ``b`` and intercepts ``d`` (``b1``, ``b2``, … where there are
+        several steps), with aθ + d = a(θ − b), and asymptotes ``guessing`` and ``ceiling``; of several latent variables
+        a slope on each, ``MDISC`` and ``MDIFF`` (Reckase 2009). Alternatives of nominal items have rows of their own.
+
+        Parameters
+        ----------
+        standardized : bool
+            Of latent variables with mean 0 and variance 1, instead of those that the model has.
+        se : bool
+            With standard errors by the delta method, ``NAME.se``.
+
+        Raises
+        ------
+        ModelError
+            Without categorical items, and where covariates enter an item.
+        """
+        from semgllamm.results.item_tables import item_parameters
+
+        return item_parameters(self, standardized, se)
+
+    def item_curves(self, theta=None) -> pd.DataFrame:
+        """Item characteristic curves, or category curves: columns item, category, theta and probability.
+
+        Parameters
+        ----------
+        theta : array_like, optional
+            Values of the latent variable; by default 61 over three standard deviations to both sides of its mean.
+
+        Raises
+        ------
+        ModelError
+            As `items`, and for items of several latent variables.
+        """
+        from semgllamm.results.item_tables import item_curves
+
+        return item_curves(self, theta)
+
+    def item_information(self, theta=None) -> pd.DataFrame:
+        """Fisher's information of the items about the latent variable, a row a value of it.
+
+        Columns are ``theta``, one for each item, ``test``, their sum, and ``se``, one over its root; `theta` and errors
+        are as for `item_curves`.
+        """
+        from semgllamm.results.item_tables import item_information
+
+        return item_information(self, theta)
+
+    @property
+    def plot(self):
+        """Plots by matplotlib: ``icc``, ``information`` and ``wright`` (`semgllamm.results.plots.Plots`)."""
+        from semgllamm.results.plots import Plots
+
+        return Plots(self)
+
     # ---- predictions ---------------------------------------------------------------------------------------------
 
     def predict(

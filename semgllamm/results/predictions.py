@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from semgllamm.data.newdata import Targets
     from semgllamm.results.fit import Fit
 
-__all__ = ["Question", "asked", "delta_variance", "predict", "values_of"]
+__all__ = ["Question", "asked", "category_labels", "delta_variance", "predict", "values_of"]
 
 KINDS = ("linear", "mean", "marginal", "probabilities")
 LATENT = ("eb", "eb-plugin", "zero")
@@ -212,11 +212,11 @@ def _function(fit: Fit, kind: str, answer: Answer) -> tuple[list[str], Callable]
             f"'{response.name}' has no categories to have probabilities", remedy="Use kind='mean', or name responses."
         )
     if not family.is_joint:
-        names = [f"{response.name}[{label}]" for label in _labels(fit, response)]
+        names = [f"{response.name}[{label}]" for label in category_labels(fit, response)]
     return names, lambda nu, own, at: family.probabilities(nu, own)
 
 
-def _labels(fit: Fit, response) -> tuple[str, ...]:
+def category_labels(fit: Fit, response) -> tuple[str, ...]:
     from semgllamm.data import columns
 
     if response.categories:
