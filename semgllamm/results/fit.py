@@ -602,7 +602,9 @@ class Fit:
 
     # ---- latent variables ----------------------------------------------------------------------------------------
 
-    def latent(self, kind: str = "eb", level: str | int | None = None, se: bool = True) -> pd.DataFrame:
+    def latent(
+        self, kind: str = "eb", level: str | int | None = None, se: bool = True, n: int = 1, seed: int | None = None
+    ) -> pd.DataFrame:
         """Scores of the latent variables and their standard errors (columns ``NAME.se``), a row a unit.
 
         Parameters
@@ -611,30 +613,55 @@ class Fit:
             Empirical Bayes means, with posterior standard deviations; of Gaussian models these are the regression
             scores (Thomson 1939). Bartlett's (1937) scores take the latent variables as fixed: they are least squares
             estimates, weighted by the residual covariances. With several levels they have no standard errors (NaN).
+        kind : {"mode", "ml", "wle", "plausible"}
+            Of one latent variable of categorical items: posterior modes; maximum likelihood estimates, which are NaN
+            where there is no finite one (all answers right); Warm's (1989) weighted likelihood estimates; and plausible
+            values, draws from the posterior without standard errors. Formulas: `semgllamm.results.trait_scores`.
         level : str or int, optional
             "row" or a cluster column, or as in lavaan 1 or "within", 2 or "between"; by default the lowest level with
             latent variables.
         se : bool
+        n : int
+            How many plausible values; with several, their number is the first level of the index (``draw``).
+        seed : int, optional
+            Of plausible values.
 
         Raises
         ------
         ModelError
-            For another kind, and for Bartlett's scores of fits by quadrature.
+            For another kind, for Bartlett's scores of fits by quadrature, and for scores of items where other responses
+            or several latent variables are.
         """
         from semgllamm.results.latent import bartlett, empirical_bayes
 
         self.binding.need_rows("predictions of latent variables")
         if kind == "bartlett":
             return bartlett(self, level, se)
+        if kind in ("mode", "ml", "wle", "plausible"):
+            from semgllamm.results.trait_scores import plausible_values, trait_scores
+
+            return plausible_values(self, n, seed) if kind == "plausible" else trait_scores(self, kind, se)
         if kind not in ("eb", "regression"):
             raise ModelError(
-                f"latent kind '{kind}' is not available", remedy="Kinds: 'eb', 'regression', 'bartlett'."
-            )  # fmt: skip
+                f"latent kind '{kind}' is not available",
+                remedy="Kinds: 'eb', 'regression', 'bartlett', 'mode', 'ml', 'wle', 'plausible'.",
+            )
         if kind == "regression":
             from semgllamm.results.standardized import closed_form_of
 
             closed_form_of(self, "regression scores are", varying=True)
         return empirical_bayes(self, level, se)
+
+    def score_reliability(self) -> pd.DataFrame:
+        """How reliable scores of the latent variables are, a row a latent variable of the lowest level.
+
+        Columns: ``empirical``, var(EAP) / (var(EAP) + mean posterior variance), of `latent`; ``marginal``, the mean of
+        I(θ) / (I(θ) + 1/σ²) over the distribution of θ, of one latent variable of categorical items in one group, and
+        NaN of others.
+        """
+        from semgllamm.results.trait_scores import score_reliability
+
+        return score_reliability(self)
 
     @cached_property
     def _engine(self):

@@ -23,7 +23,8 @@ from semgllamm.responses.contract import Family
 if TYPE_CHECKING:
     from semgllamm.results.fit import Fit
 
-__all__ = ["Item", "ItemModel", "answers", "item_model", "one_dimension", "single_group", "trait_means", "whole"]
+__all__ = ["Item", "ItemModel", "answers", "item_model", "log_probabilities", "one_dimension", "one_hot",
+           "single_group", "trait_means", "whole"]  # fmt: skip
 
 STEP = 2e-3  # of differences in θ, in prior standard deviations
 FIVE = np.array([1.0, -8.0, 0.0, 8.0, -1.0]) / 12.0  # the first derivative from five points
@@ -259,16 +260,18 @@ def single_group(fit: Fit, what: str) -> None:
         raise ModelError(f"{what} of several groups are not available", remedy="Fit the groups one by one.")
 
 
-def whole(fit: Fit, what: str, conditional: bool = False) -> ItemModel:
-    """The items of a model that has nothing else: one group, no weights, no other responses.
+def whole(fit: Fit, what: str, given: bool = False) -> ItemModel:
+    """The items of a model that has no other responses, of its first group.
 
-    `conditional` says whether covariates may predict the latent variables.
+    With `given`, for what is asked given the parameters: there may be several groups, weights, and covariates that
+    predict the latent variables.
 
     Raises
     ------
-    ModelError
+    ModelError, DataError
     """
-    single_group(fit, what)
+    if not given:
+        single_group(fit, what)
     items = item_model(fit)
     names = {item.name for item in items.items}
     for response in fit.model.responses:
@@ -276,15 +279,16 @@ def whole(fit: Fit, what: str, conditional: bool = False) -> ItemModel:
             raise ModelError(f"{what} are of models whose responses are all items; '{response.name}' is none")
     if len(fit.model.levels) > 1:
         raise ModelError(f"{what} are of models with one level")
-    if not conditional:
-        for cell in fit.model.groups[0].Gamma:
-            if cell.column != "1":
-                raise ModelError(f"{what} need the same distribution for all; '{cell.row}' depends on '{cell.column}'")
-    if fit.request.weighted:
-        raise ModelError(f"{what} are not available with sampling weights")
     if any(np.any(block.offset) for block in fit.design.blocks):
         raise ModelError(f"{what} are not available with offsets")
     fit.binding.need_rows(what)
+    if given:
+        return items
+    for cell in fit.model.groups[0].Gamma:
+        if cell.column != "1":
+            raise ModelError(f"{what} need the same distribution for all; '{cell.row}' depends on '{cell.column}'")
+    if fit.request.weighted:
+        raise ModelError(f"{what} are not available with sampling weights")
     return items
 
 
@@ -299,6 +303,19 @@ def answers(fit: Fit, items: ItemModel) -> np.ndarray:
         chosen = np.stack([values[f"{item.name}[{label}]"][kept] for label in item.labels], axis=1)
         columns.append(np.where(np.isnan(chosen).any(axis=1), np.nan, np.argmax(chosen, axis=1).astype(float)))
     return np.stack(columns, axis=1)
+
+
+def one_hot(items: ItemModel, codes: np.ndarray) -> np.ndarray:
+    """Which category each answer is, (n, categories of all items); all 0 for a missing one."""
+    return np.concatenate(
+        [codes[:, k, None] == np.arange(item.n_categories) for k, item in enumerate(items.items)], axis=1
+    ).astype(float)
+
+
+def log_probabilities(items: ItemModel, theta: np.ndarray) -> np.ndarray:
+    """log P(y = k | θ), (categories of all items, n), at θ of shape (n, K); no less than the logarithm of 1e−300."""
+    p = np.concatenate([item.probabilities(theta) for item in items.items], axis=1)
+    return np.log(np.maximum(p, 1e-300)).T
 
 
 def trait_means(fit: Fit, items: ItemModel) -> np.ndarray:
