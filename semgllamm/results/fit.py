@@ -722,6 +722,79 @@ class Fit:
 
         return item_information(self, theta)
 
+    def gof(self) -> pd.Series:
+        """The fit of categorical items to their contingency table.
+
+        Returns
+        -------
+        Series
+            n, patterns (observed ones), cells (possible ones); x2 and g2, Pearson's X² and the likelihood ratio against
+            the saturated table, with .df and .pvalue, which are trustworthy only where few expected frequencies are
+            small; m2 with .df and .pvalue, M2 of the univariate and bivariate margins (Maydeu-Olivares & Joe 2006),
+            which is with sparse tables too; rmsea2 with 90% limits, cfi2 and srmsr. Formulas:
+            `semgllamm.results.contingency`.
+
+        Raises
+        ------
+        ModelError
+            For models with other responses than items, several groups or levels, covariates, sampling weights, or
+            nonlinear and inequality constraints.
+        DataError
+            For incomplete rows.
+        """
+        import pandas as pd
+
+        from semgllamm.results.contingency import contingency_fit
+
+        return pd.Series(contingency_fit(self))
+
+    def item_fit(self) -> pd.DataFrame:
+        """How each item of one latent variable fits, a row an item.
+
+        Columns: item; s_x2, df and pvalue of S-X² (Orlando & Thissen 2000; Kang & Chen 2008); infit and outfit, mean
+        squared residuals at the posterior means (Wright & Masters 1982). Formulas: `semgllamm.results.item_fit`.
+
+        Raises
+        ------
+        ModelError
+            As `gof`, and for several latent variables and nominal items.
+        DataError
+            For incomplete rows.
+        """
+        from semgllamm.results.item_fit import item_fit
+
+        return item_fit(self)
+
+    def person_fit(self) -> pd.DataFrame:
+        """How the answers of each unit fit, given its posterior mean.
+
+        Columns: the posterior mean of each latent variable; zh, the standardised log-likelihood (Drasgow, Levine &
+        Williams 1985), whose large negative values are unlikely patterns; infit and outfit, mean squared residuals.
+
+        Raises
+        ------
+        ModelError
+            For models with other responses than items, or several levels.
+        """
+        from semgllamm.results.person_fit import person_fit
+
+        return person_fit(self)
+
+    def local_dependence(self) -> pd.DataFrame:
+        """What pairs of items have in common beyond the latent variables, a row a pair.
+
+        Columns: item1, item2; q3, the correlation of residuals (Yen 1984); residual_cor, that of codes, observed less
+        expected; x2, df and pvalue of the table of both items (Chen & Thissen 1997), a rough guide.
+
+        Raises
+        ------
+        ModelError
+            As `gof`, but rows may be incomplete.
+        """
+        from semgllamm.results.local_dependence import local_dependence
+
+        return local_dependence(self)
+
     @property
     def plot(self):
         """Plots by matplotlib: ``icc``, ``information`` and ``wright`` (`semgllamm.results.plots.Plots`)."""

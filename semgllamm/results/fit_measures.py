@@ -33,7 +33,7 @@ from semgllamm.results.moments import Block, blocks, correlations, saturated_of,
 if TYPE_CHECKING:
     from semgllamm.results.fit import Fit
 
-__all__ = ["Against", "against_saturated", "exogenous", "fit_measures"]
+__all__ = ["Against", "against_saturated", "exogenous", "fit_measures", "rmsea"]
 
 CLOSE, NOT_CLOSE, LEVEL = 0.05, 0.08, 0.90
 OF_RMSEA = ("rmsea", "rmsea.ci.lower", "rmsea.ci.upper", "rmsea.pvalue", "rmsea.notclose.pvalue")
@@ -144,7 +144,7 @@ def _all(fit: Fit, criteria: dict[str, float]) -> dict[str, float]:
         **_incremental(chisq, df, base, base_df),
         "logl": fit.loglik, "unrestricted.logl": test.loglik,
         **{name: criteria[name] for name in ("aic", "bic", "ntotal", "bic2")},
-        **_rmsea(chisq, df, n, groups),
+        **rmsea(chisq, df, n, groups),
     }  # fmt: skip
     if fit.scaled_test is not None:
         out |= _scaled(fit, n, groups)
@@ -171,10 +171,10 @@ def _scaled(fit: Fit, n: float, groups: int) -> dict[str, float]:
         "baseline.chisq.scaling.factor": base.scaling_factor,
     }  # fmt: skip
     measures = _incremental(test.statistic, test.df, base.statistic, base.df)
-    close = _rmsea(test.statistic, test.df, n, groups)
+    close = rmsea(test.statistic, test.df, n, groups)
     if test.name != "scaled.shifted" and plain.df > 0:
         # χ² itself, on as many degrees of freedom as it has on average
-        close |= {key: v for key, v in _rmsea(plain.statistic, test.trace, n, groups).items() if key != "rmsea"}
+        close |= {key: v for key, v in rmsea(plain.statistic, test.trace, n, groups).items() if key != "rmsea"}
     measures |= {name: close[name] for name in OF_RMSEA}
     out |= {f"{name}.scaled": value for name, value in measures.items()}
     if fit._tests.scaling_factors is not None:
@@ -194,13 +194,13 @@ def _robust(fit: Fit, n: float, groups: int) -> dict[str, float]:
         return {}
     test, base, scaled, factor = tests
     if test.df == 0:
-        close = _rmsea(0.0, 0, n, groups)
+        close = rmsea(0.0, 0, n, groups)
         return {f"{name}.robust": close[name] for name in OF_RMSEA}
     excess, base_excess = test.statistic - test.trace, base.statistic - base.trace
     worst = max(excess, base_excess, 0.0)
     tli = 1 - excess / test.df / (base_excess / base.df)
     # what is noncentral of the scaled statistic T/c + shift is that of T over c (Savalei 2018)
-    close = dict.fromkeys(OF_RMSEA, np.nan) if not factor > 0 else _rmsea(scaled, test.df, n / factor, groups)
+    close = dict.fromkeys(OF_RMSEA, np.nan) if not factor > 0 else rmsea(scaled, test.df, n / factor, groups)
     return {
         "cfi.robust": 1.0 if worst == 0.0 else 1 - max(excess, 0.0) / worst,
         "tli.robust": tli, "nnfi.robust": tli, "rni.robust": 1 - excess / base_excess,
@@ -225,7 +225,7 @@ def _incremental(chisq: float, df: int, base: float, base_df: int) -> dict[str, 
     return {"cfi": cfi, "tli": tli, "nnfi": tli, "rfi": rfi, "nfi": nfi, "pnfi": pnfi, "ifi": ifi, "rni": rni}
 
 
-def _rmsea(chisq: float, df: int, n: float, groups: int) -> dict[str, float]:
+def rmsea(chisq: float, df: int, n: float, groups: int) -> dict[str, float]:
     """RMSEA with its interval and tests from the noncentral χ² distribution (Browne & Cudeck 1993)."""
     from scipy.special import chndtr, chndtrinc
 

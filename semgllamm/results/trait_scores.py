@@ -106,8 +106,8 @@ def _scores(items: ItemModel, kind: str, codes: np.ndarray, mean: np.ndarray) ->
     if known.any():
         mine = np.flatnonzero(known)
         value[mine] = _root(
-            lambda theta, some: _slope(items, kind, codes[mine[some]], mean[mine[some]], theta)[0],
-            grid[at[mine]], grid[at[mine] + 1], slope[mine, at[mine]], slope[mine, at[mine] + 1], 1e-11 * sd,
+            lambda theta, some: _slope(items, kind, codes[mine[some]], mean[mine[some]], theta),
+            grid[at[mine]], grid[at[mine] + 1], 1e-9 * sd,
         )  # fmt: skip
         error[mine] = _slope(items, kind, codes[mine], mean[mine], value[mine])[1] ** -0.5
     return value, error
@@ -148,25 +148,28 @@ def _slope(items: ItemModel, kind: str, codes: np.ndarray, mean: np.ndarray, the
     return first, -second
 
 
-def _root(f: Callable, a: np.ndarray, b: np.ndarray, fa: np.ndarray, fb: np.ndarray, tolerance: float) -> np.ndarray:
-    """Where f falls through 0 between a and b, for each element: false position, and bisection every third step."""
-    a, b, fa, fb = a.copy(), b.copy(), fa.copy(), fb.copy()
-    best = 0.5 * (a + b)
+def _root(f: Callable, a: np.ndarray, b: np.ndarray, tolerance: float) -> np.ndarray:
+    """Where f falls through 0 between a and b, for each element: Newton's steps, or halves where they leave (a, b).
+
+    `f` gives its value and about minus its derivative.
+    """
+    a, b = a.copy(), b.copy()
+    x = 0.5 * (a + b)
     todo = np.arange(len(a))
     for step in range(120):
-        width = b[todo] - a[todo]
-        share = fa[todo] / (fa[todo] - fb[todo])
-        x = a[todo] + width * (0.5 if step % 3 == 2 else np.clip(share, 0.0, 1.0))
-        fx = f(x, todo)
-        moved = np.abs(x - best[todo])
-        best[todo] = x
-        up = fx > 0
-        a[todo[up]], fa[todo[up]] = x[up], fx[up]
-        b[todo[~up]], fb[todo[~up]] = x[~up], fx[~up]
-        todo = todo[(moved > tolerance) & (b[todo] - a[todo] > tolerance)]
+        value, fall = f(x[todo], todo)
+        up = value > 0
+        a[todo[up]], b[todo[~up]] = x[todo[up]], x[todo[~up]]
+        with np.errstate(divide="ignore", invalid="ignore"):
+            new = x[todo] + value / fall
+        outside = ~((new > a[todo]) & (new < b[todo])) | (step % 10 == 9)
+        new = np.where(outside, 0.5 * (a[todo] + b[todo]), new)
+        moved = np.abs(new - x[todo])
+        x[todo] = new
+        todo = todo[moved > tolerance]
         if not len(todo):
             break
-    return best
+    return x
 
 
 # ------------------------------------------------------------------------------------------------- draws
@@ -176,7 +179,7 @@ def density_grid(items: ItemModel, mean: np.ndarray) -> np.ndarray:
     """Nodes that cover the prior of all means, close enough for the narrowest posterior."""
     low, high = mean.min() - 7 * items.sd, mean.max() + 7 * items.sd
     most = items.information(np.linspace(low, high, 101)).sum(axis=1).max()
-    spacing = min(items.sd / 20, 0.15 / np.sqrt(most + items.sd**-2))
+    spacing = min(items.sd / 15, 0.2 / np.sqrt(most + items.sd**-2))
     return np.linspace(low, high, int(np.ceil((high - low) / spacing)) + 1)
 
 
