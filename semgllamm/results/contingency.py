@@ -8,9 +8,9 @@ expected, Ξ₂ = the covariance of √N p₂ and Δ₂ = ∂π₂/∂θ' (Mayde
     M2 = N (p₂ − π₂)' [Ξ₂⁻¹ − Ξ₂⁻¹Δ₂(Δ₂'Ξ₂⁻¹Δ₂)⁻¹Δ₂'Ξ₂⁻¹] (p₂ − π₂),     df = rank Ξ₂ − rank Δ₂:
 
 with L the root of Ξ₂ this is what of L⁻¹√N(p₂ − π₂) is orthogonal to L⁻¹Δ₂. The margins are those of all categories,
-not of sums of codes. RMSEA2 = √max(0, (M2 − df) / (N df)) and SRMSR, the root mean square of differences of product-moment
-correlations of codes, follow Maydeu-Olivares & Joe (2014); CFI2 compares with M2 of independent items. Expected
-proportions are integrals over the latent variables by the trapezoidal rule.
+not of sums of codes. RMSEA2 = √max(0, (M2 − df) / (N df)) and SRMSR, the root mean square of differences of
+product-moment correlations of codes, follow Maydeu-Olivares & Joe (2014); CFI2 compares with M2 of independent items.
+Expected proportions are integrals over the latent variables by the trapezoidal rule.
 """
 
 from __future__ import annotations

@@ -10,8 +10,8 @@ the highest. Scores, and then categories, are joined with their neighbours where
 degrees of freedom are the number of free cells less m_i, the parameters of the curve that other items do not share:
 rank J − rank J₋ᵢ with J the derivatives of all items' parameters.
 
-With residuals of the codes, r = y − E(y | θ̂), and V = var(y | θ̂): outfit = mean r²/V, infit = Σr² / ΣV (Wright & Masters
-1982).
+With residuals of the codes, r = y − E(y | θ̂), and V = var(y | θ̂), θ̂ the posterior mean: outfit = mean r²/V, and
+infit = Σr² / ΣV (Wright & Masters 1982).
 """
 
 from __future__ import annotations
