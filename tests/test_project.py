@@ -96,15 +96,19 @@ def test_only_one_file_knows_how_kernels_are_compiled():
     assert users == {"responses/jit.py"}
 
 
-def declared() -> set[str]:
+def declared(extra: str | None = None) -> set[str]:
     project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
-    return {re.match(r"[\w-]+", requirement).group() for requirement in project["dependencies"]}
+    wanted = project["dependencies"] if extra is None else project["optional-dependencies"][extra]
+    return {re.match(r"[\w-]+", requirement).group() for requirement in wanted}
 
 
 def test_the_package_needs_what_it_declares():
     assert declared() == {"lark", "numpy", "scipy", "pandas", "numba", "tabulate"}
-    used = {module.partition(".")[0] for file in FILES for module, _, _ in imports(file)}
-    assert used - set(sys.stdlib_module_names) - {"semgllamm"} <= declared()
+    assert declared("plot") == {"matplotlib"}
+    used = {(file.stem, module.partition(".")[0], late) for file in FILES for module, late, _ in imports(file)}
+    # plots import theirs when they are drawn
+    used -= {("plots", name, True) for name in declared("plot")}
+    assert {name for _, name, _ in used} - set(sys.stdlib_module_names) - {"semgllamm"} <= declared()
 
 
 def test_no_file_is_a_grab_bag():

@@ -795,6 +795,28 @@ class Fit:
 
         return local_dependence(self)
 
+    def dif(self) -> pd.DataFrame:
+        """Differential item functioning: which items differ between groups, by Lord's (1980) Wald test.
+
+        The fit has several groups, anchor items with the same parameters in all of them, and others without: fit with
+        ``group_equal`` and the latter in ``group_partial``.
+
+        Returns
+        -------
+        DataFrame
+            A row an item that may differ and a group after the first: item, group, stat, df, pvalue; and the mean
+            difference of the item's score between the group and the first at the same value of the latent variable,
+            ``signed`` and ``unsigned``, over the distribution of the group (Meade 2010).
+
+        Raises
+        ------
+        ModelError
+            For one group, without anchors, and as `item_curves`.
+        """
+        from semgllamm.results.differential_items import differential_items
+
+        return differential_items(self)
+
     @property
     def plot(self):
         """Plots by matplotlib: ``icc``, ``information`` and ``wright`` (`semgllamm.results.plots.Plots`)."""

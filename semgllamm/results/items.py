@@ -147,6 +147,8 @@ def item_model(fit: Fit, group: int = 0, cells: np.ndarray | None = None) -> Ite
         raise ModelError("items are not described by class yet")
     cells = fit._cells if cells is None else cells
     matrices = model.groups[group]
+    if matrices.products:
+        raise ModelError("items are not described in models with products of latent variables")
     if len(model.holes) > 1:
         raise ModelError("items are not described where covariates are integrated out")
     index = {name: k for k, name in enumerate(model.eta)}

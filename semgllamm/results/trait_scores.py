@@ -116,11 +116,10 @@ def _scores(items: ItemModel, kind: str, codes: np.ndarray, mean: np.ndarray) ->
 def _on_grid(items: ItemModel, kind: str, codes: np.ndarray, mean: np.ndarray, grid: np.ndarray) -> np.ndarray:
     """The function whose root is sought, (n, nodes)."""
     parts = items.slopes_in_theta(grid)
-    with np.errstate(divide="ignore", invalid="ignore"):
-        slopes = np.concatenate([np.where(p > 0, d1 / p, 0.0) for p, d1, _ in parts], axis=1)
-        I, J = (np.stack([np.where(p > 0, x * d1 / p, 0.0).sum(axis=1) for p, d1, x in rows])
-                for rows in ([(p, d1, d1) for p, d1, _ in parts], parts))  # fmt: skip
-    out = one_hot(items, codes) @ slopes.T
+    slopes = [np.divide(d1, p, out=np.zeros_like(p), where=p > 0) for p, d1, _ in parts]
+    I = np.stack([(d1 * one).sum(axis=1) for (_, d1, _), one in zip(parts, slopes)])
+    J = np.stack([(d2 * one).sum(axis=1) for (_, _, d2), one in zip(parts, slopes)])
+    out = one_hot(items, codes) @ np.concatenate(slopes, axis=1).T
     if kind == "mode":
         return out - (grid - mean[:, None]) / items.sd**2
     if kind == "wle":
@@ -136,15 +135,17 @@ def _slope(items: ItemModel, kind: str, codes: np.ndarray, mean: np.ndarray, the
     for k, (p, d1, d2) in enumerate(items.slopes_in_theta(theta)):
         given = ~np.isnan(codes[:, k])
         answer = np.where(given, codes[:, k], 0.0).astype(np.int64)[:, None]
-        at, a1, a2 = (np.take_along_axis(x, answer, axis=1)[:, 0] for x in (p, d1, d2))
-        first += np.where(given, a1 / at, 0.0)
-        second += np.where(given, a2 / at - (a1 / at) ** 2, 0.0)
-        I += np.where(given, (d1**2 / p).sum(axis=1), 0.0)
-        J += np.where(given, (d1 * d2 / p).sum(axis=1), 0.0)
+        # categories too unlikely for a number tell nothing
+        one, two = (np.divide(x, p, out=np.zeros_like(p), where=p > 0) for x in (d1, d2))
+        a1, a2 = (np.take_along_axis(x, answer, axis=1)[:, 0] for x in (one, two))
+        first += np.where(given, a1, 0.0)
+        second += np.where(given, a2 - a1**2, 0.0)
+        I += np.where(given, (d1 * one).sum(axis=1), 0.0)
+        J += np.where(given, (d2 * one).sum(axis=1), 0.0)
     if kind == "mode":
         return first - (theta - mean) / items.sd**2, 1 / items.sd**2 - second
     if kind == "wle":
-        return first + J / (2 * I), I
+        return first + J / (2 * np.maximum(I, FLAT**2)), I
     return first, -second
 
 
