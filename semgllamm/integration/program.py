@@ -142,7 +142,7 @@ class Program:
     @property
     def bends(self) -> bool:
         """Whether products of latent variables enter some predictor."""
-        return self.cell.shape[1] > BENT
+        return self.cell.shape[1] == BENT + 1
 
     @property
     def width(self) -> int:
