@@ -195,7 +195,7 @@ def _coded(frame: pd.DataFrame, binding: Binding, names: Sequence[str]) -> dict[
         base = name.split("[")[0]
         if base not in binding.dummies:
             array, found = columns.covariate(frame, name)
-            if found != (name,):
+            if found != (name,) and not (name in binding.values and len(found) == 1):
                 raise DataError(f"covariate '{name}' is categorical, but was a number in the data of the fit",
                                 remedy=f"Convert it: pd.to_numeric(data['{name}']).")
             out[name] = array[:, 0]

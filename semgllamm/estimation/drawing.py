@@ -30,7 +30,7 @@ from semgllamm.estimation.products import refuse_products
 from semgllamm.integration.nested import NestedEvaluation
 from semgllamm.model.matrices import Model
 
-__all__ = ["answered_by", "drawn_given", "independent_level", "simulated", "units_drawn"]
+__all__ = ["answered_by", "drawn_by", "drawn_given", "independent_level", "simulated", "units_drawn"]
 
 
 def independent_level(likelihood: GaussianLikelihood | Likelihood, clustered: bool = False) -> int:
@@ -145,13 +145,36 @@ def simulated(likelihood: GaussianLikelihood | Likelihood, free: np.ndarray, rng
     if isinstance(likelihood, GaussianLikelihood):
         design = likelihood.design
         return replace(design, blocks=tuple(_gaussian_blocks(likelihood, free, rng)))
-    design = likelihood.predictor.design
-    names = _causes(likelihood.predictor.whole)
+    predictor = likelihood.predictor
+    return drawn_by(predictor, predictor.working.inner(np.asarray(free, dtype=float)), rng)
+
+
+def drawn_by(
+    predictor: Predictor, inner: np.ndarray, rng: np.random.Generator, u: dict[int, np.ndarray] | None = None
+) -> Design:
+    """The design of the engine with its responses drawn, causes before their effects.
+
+    Parameters
+    ----------
+    predictor : Predictor
+        With identical units kept apart.
+    inner : (q,) array
+    rng : Generator
+    u : dict of latent variable (its place in ``eta``) to (units,) array, optional
+        Their coordinates, by default drawn from the prior.
+
+    Raises
+    ------
+    EstimationError
+        If a response explains others by a column that its answers do not determine.
+    """
+    design = predictor.design
+    names = _causes(predictor.whole)
     if not names:
-        return replace(design, blocks=tuple(_drawn_blocks(likelihood.predictor, free, rng)))
-    predictor, key = likelihood.predictor, rng.integers(2**63)
+        return replace(design, blocks=tuple(drawn_given(predictor, inner, rng, u)))
+    key = rng.integers(2**63)
     for _ in range(len(names) + 2):
-        drawn = tuple(_drawn_blocks(predictor, free, np.random.default_rng(key)))
+        drawn = tuple(drawn_given(predictor, inner, np.random.default_rng(key), u))
         columns = _with_drawn(design, drawn, names)
         same = all(np.array_equal(columns[name], predictor.design.columns[name]) for name in names)
         if same:
@@ -213,36 +236,43 @@ def _causes(model: Model) -> list[str]:
 def _with_drawn(design: Design, drawn: tuple[CellBlock, ...], names: list[str]) -> dict[str, np.ndarray]:
     """The columns of the design with responses as they were drawn.
 
+    What stands in the column for each answer, where that is coded, is learnt from the answers of the data.
+
     Raises
     ------
     EstimationError
-        If a column is not the response as it is, as of one with coded answers.
+        If the answers do not determine the column.
     """
     columns = dict(design.columns)
     for name in names:
-        column, level = columns[name].copy(), None
-        for block in design.blocks:
-            if block.response.name == name and not block.repeats:
-                level = block.response.level
-                if not np.array_equal(column[block.rows], block.y):
-                    raise EstimationError(
-                        f"'{name}' explains others by the codes of its answers, which are not drawn from the model",
-                        remedy="Use kind='ordinary'.",
-                    )
-        for block in drawn:
-            if block.response.name == name and not block.repeats:
-                column[block.rows] = block.y
+        before = [block for block in design.blocks if block.response.name == name and not block.repeats]
+        after = [block for block in drawn if block.response.name == name and not block.repeats]
+        rows, y = (np.concatenate([getattr(block, field) for block in after]) for field in ("rows", "y"))
+        values, level = columns[name].copy(), before[0].response.level
+        seen = np.concatenate([block.rows for block in before]), np.concatenate([block.y for block in before])
+        values[rows] = _recoded(name, values[seen[0]], seen[1], y)
         if level:
             # one answer for all rows of a unit
-            given = np.zeros(len(column), dtype=bool)
-            for block in drawn:
-                given[block.rows] |= block.response.name == name
             code = design.codes[level]
-            values = np.full(int(code.max()) + 1, np.nan)
-            values[code[given]] = column[given]
-            column = np.where(np.isnan(values[code]), column, values[code])
-        columns[name] = column
+            of_unit = np.full(int(code.max()) + 1, np.nan)
+            of_unit[code[rows]] = values[rows]
+            values = np.where(np.isnan(of_unit[code]), values, of_unit[code])
+        columns[name] = values
     return columns
+
+
+def _recoded(name: str, column: np.ndarray, y: np.ndarray, drawn: np.ndarray) -> np.ndarray:
+    """What a column has for drawn answers, if it has `column` for the answers y."""
+    if np.array_equal(column, y):
+        return drawn
+    answers, first, which = np.unique(y, return_index=True, return_inverse=True)
+    place = np.minimum(np.searchsorted(answers, drawn), len(answers) - 1)
+    if not np.array_equal(column[first][which.ravel()], column) or not np.array_equal(answers[place], drawn):
+        raise EstimationError(
+            f"'{name}' explains others by a column that its answers do not determine, and is not drawn from the model",
+            remedy="Use kind='ordinary' for bootstrap samples.",
+        )
+    return column[first][place]
 
 
 def _no_composites(design: Design) -> None:
@@ -311,10 +341,6 @@ def _in_varying_graphs(likelihood: GaussianLikelihood, here: NestedEvaluation, x
         mine = kind == k
         out[mine] = value[mine] @ E[k].T
     return out
-
-
-def _drawn_blocks(predictor: Predictor, free: np.ndarray, rng: np.random.Generator):
-    return drawn_given(predictor, predictor.working.inner(np.asarray(free, dtype=float)), rng)
 
 
 def drawn_given(
