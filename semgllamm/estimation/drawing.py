@@ -26,7 +26,7 @@ from semgllamm.errors import EstimationError
 from semgllamm.estimation.gaussian import GaussianLikelihood
 from semgllamm.estimation.likelihood import Likelihood
 from semgllamm.estimation.predictor import Predictor
-from semgllamm.estimation.products import refuse_products
+from semgllamm.estimation.products import bent_part
 from semgllamm.integration.nested import NestedEvaluation
 from semgllamm.model.matrices import Model
 
@@ -358,7 +358,6 @@ def drawn_given(
         By default drawn from the prior.
     """
     design, model = predictor.design, predictor.model
-    refuse_products(model, "draws of the responses")
     _no_composites(design)
     state = predictor.before_whitening(inner)
     if u is None:
@@ -376,6 +375,9 @@ def drawn_given(
         nu = state.lin[b.cells, 0].copy()
         for depth, k in enumerate(b.path):
             nu += state.D[b.cells, depth] * u[k][design.codes[model.eta_level[k]][block.rows]]
+        if b.products:
+            path = np.stack([u[k][design.codes[model.eta_level[k]][block.rows]] for k in b.path])
+            nu += bent_part(state.D[b.cells][:, predictor.P :], path)
         if block.choice is not None:
             choices.setdefault((block.group, block.response.answer), []).append((block, nu))
             continue

@@ -13,10 +13,11 @@ from semgllamm.data.design import CellBlock, Design
 from semgllamm.diagram.diagram import PathDiagram
 from semgllamm.diagram.families import family_in
 from semgllamm.errors import DataError, ModelError
-from semgllamm.estimation.drawing import drawn_by, simulated
+from semgllamm.estimation.drawing import drawn_by, independent_level, simulated
 from semgllamm.estimation.gaussian import GaussianLikelihood
 from semgllamm.estimation.posterior_draws import coordinates_drawn
 from semgllamm.estimation.predictor import Predictor, plan_tree
+from semgllamm.estimation.unseen import SeenLikelihood, check_unseen, drawn_until_seen
 from semgllamm.model.matrices import Model
 from semgllamm.model.transforms import working_parameters
 
@@ -66,10 +67,19 @@ def _source(fit: Fit, latent: str) -> Callable[[np.random.Generator], Design]:
         closed = isinstance(likelihood, GaussianLikelihood)
         inner = None if closed else likelihood.predictor.working.inner(fit.free)
         apart = None if closed else likelihood.predictor.apart
+        if isinstance(likelihood, SeenLikelihood):
+            return lambda rng: drawn_until_seen(lambda: drawn_by(apart, inner, rng), independent_level(likelihood))
         return lambda rng: simulated(likelihood, fit.free, rng) if closed else drawn_by(apart, inner, rng)
     engine = fit._engine
     inner, apart = engine.inner(fit.free), engine.predictor.apart
-    return lambda rng: drawn_by(apart, inner, rng, coordinates_drawn(engine, inner, rng))
+
+    def draw(rng: np.random.Generator) -> Design:
+        u = coordinates_drawn(engine, inner, rng)
+        if isinstance(likelihood, SeenLikelihood):
+            return drawn_until_seen(lambda: drawn_by(apart, inner, rng, u), independent_level(likelihood))
+        return drawn_by(apart, inner, rng, u)
+
+    return draw
 
 
 def drawn_from_model(
@@ -93,6 +103,11 @@ def drawn_from_model(
     predictor = Predictor(model, working, tree, design, collapse=False)
     try:
         drawn = drawn_by(predictor, inner, rng)
+        unseen = next((role for role in diagram.columns if role.kind == "unseen"), None)
+        if unseen is not None:
+            check_unseen(model, unseen, diagram.text)
+            level = model.levels.index(unseen.target)
+            drawn = drawn_until_seen(lambda: drawn_by(predictor, inner, rng), level)
     except np.linalg.LinAlgError as failure:
         raise ModelError("the values leave a covariance matrix that is not positive definite") from failure
     return as_frame(diagram, binding, design, drawn)
