@@ -113,7 +113,7 @@ def engine_of(likelihood: Likelihood | GaussianLikelihood, free: np.ndarray, poi
         disturbances.
     """
     if isinstance(likelihood, MixtureLikelihood):
-        raise ModelError("predictions are not averaged over classes yet")
+        raise ModelError(f"predictions are not averaged over {likelihood.model.what_is_summed} yet")
     if isinstance(likelihood, GaussianLikelihood):
         predictor, inner = _of_closed_form(likelihood, free)
         ordinary, exact = False, True
@@ -224,7 +224,8 @@ def answers_of(
         Q = state.D[b.cells][:, target.P : target.P + bends * depth * (depth + 1) // 2]
         if response.answer and response.answer != response.name:
             order = np.argsort(rows)
-            wide.setdefault((b.source.group, response.answer), []).append((b, rows[order], f[order], D[order], Q[order]))
+            found = wide.setdefault((b.source.group, response.answer), [])
+            found.append((b, rows[order], f[order], D[order], Q[order]))
         elif response.answer:
             yield _in_long_form(b, rows, f, D, Q)
         else:

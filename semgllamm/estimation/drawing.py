@@ -44,7 +44,7 @@ def independent_level(likelihood: GaussianLikelihood | Likelihood, clustered: bo
     return max((predictor.model.eta_level[k] for k in predictor.tree.order), default=0)
 
 
-def units_drawn(design: Design, level: int, rng: np.random.Generator) -> Design:
+def units_drawn(design: Design, level: int, rng: np.random.Generator, patterns: int = 1) -> Design:
     """As many of the units of a level as each group has, drawn with replacement.
 
     Parameters
@@ -54,6 +54,8 @@ def units_drawn(design: Design, level: int, rng: np.random.Generator) -> Design:
         Of the independent units; a unit that is drawn twice becomes two units. At the lowest level the rows of one
         case are a unit.
     rng : Generator
+    patterns : int
+        Of missing covariates, in each group: a unit may be drawn in place of one with another.
 
     Returns
     -------
@@ -64,7 +66,7 @@ def units_drawn(design: Design, level: int, rng: np.random.Generator) -> Design:
     order = np.argsort(code, kind="stable")
     units = int(code.max()) + 1
     ends = np.searchsorted(code[order], np.arange(units + 1))
-    group = design.group_of[order[ends[:-1]]]
+    group = design.group_of[order[ends[:-1]]] // patterns
     drawn = np.concatenate([
         rng.choice(mine, len(mine)) for g in range(int(group.max()) + 1) if len(mine := np.flatnonzero(group == g))
     ])  # fmt: skip

@@ -192,10 +192,11 @@ def latent_residuals(fit: Fit, level=None) -> pd.DataFrame:
     from semgllamm.results.latent import _level, unit_ids
 
     wanted = _level(fit, level)
-    bent = [n for n, at in zip(fit.model.eta, fit.model.eta_level) if at == wanted and depends_on_products(fit.model, n)]
+    names = [name for name, at in zip(fit.model.eta, fit.model.eta_level) if at == wanted]
+    bent = [name for name in names if depends_on_products(fit.model, name)]
     if bent:
-        raise ModelError(f"{', '.join(bent)} depends on products of latent variables, and has no normal distribution to "
-                         "be compared with", remedy="Use the residuals of the answers, fit.residuals('quantile').")
+        raise ModelError(f"{', '.join(bent)} depends on products of latent variables, and has no normal distribution "
+                         "to be compared with", remedy="Use residuals of the answers: fit.residuals('quantile').")
     engine = fit._engine
     inner = engine.inner(np.asarray(fit.free, dtype=float))
     posterior = engine.posterior(inner)

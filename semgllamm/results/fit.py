@@ -405,8 +405,8 @@ class Fit:
         Returns
         -------
         DataFrame
-            The rows that the fit used, with the columns of the data. Covariates with a model of their own are responses:
-            they are drawn where they were seen, and missing where they were. With ``@unseen`` every unit is drawn
+            The rows that the fit used, with the columns of the data. Covariates with a model of their own are
+            responses: drawn where they were seen, and missing where they were. With ``@unseen`` every unit is drawn
             until it is seen.
         """
         from semgllamm.results.simulation import simulate

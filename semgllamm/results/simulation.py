@@ -62,7 +62,7 @@ def _source(fit: Fit, latent: str) -> Callable[[np.random.Generator], Design]:
     """A function of the generator that draws the answers."""
     likelihood = fit.likelihood
     if fit.model.classes:
-        raise ModelError("data are not drawn from models with classes yet")
+        raise ModelError(f"data are not drawn from models with {fit.model.what_is_summed} yet")
     if latent == "prior":
         closed = isinstance(likelihood, GaussianLikelihood)
         inner = None if closed else likelihood.predictor.working.inner(fit.free)
