@@ -576,7 +576,7 @@ def simulate(
 
     from semgllamm.data.frames import to_frame
     from semgllamm.data.made_up import made_up, with_places_for_answers
-    from semgllamm.results.simulation import drawn_from_model, lost, values_of_cells
+    from semgllamm.results.simulation import columns_of, drawn_from_model, lost, values_of_cells
 
     rng = np.random.default_rng(seed)
     options = {"family": family, "cluster": cluster, "ordered": ordered, **switches}
@@ -591,7 +591,7 @@ def simulate(
     )  # fmt: skip
     cells = values_of_cells(diagram, lowered_model)
     drawn = drawn_from_model(diagram, lowered_model, design, binding, cells, rng)
-    return lost(drawn, missing, rng, [r.name for r in binding.responses])
+    return lost(drawn, missing, rng, columns_of(binding))
 
 
 def lowered(model, data=None, *, family=None, cluster=None, group=None, ordered=(), **switches):

@@ -168,8 +168,8 @@ def matrices_text(model) -> str:
 
     parts = ["ν = Xβ + Λη (each cell of Λ times its covariate),   η = Bη + Γw + ζ,   cov(ζ) = Ψ"]
     for g, group in enumerate(model.groups):
-        if len(model.groups) > 1:
-            parts.append(f"Group {g + 1} [{model.group_labels[g]}]")
+        if place := model.place(g):
+            parts.append(place)
         for matrix, rows, columns, table, numbers in _tables(model, group, latex=False):
             lines = [[row, *shown] for row, shown in zip(rows, table)]
             parts.append(TITLES[matrix][0] + "\n" + tabulate(lines, ["", *columns], disable_numparse=True))

@@ -166,6 +166,8 @@ def design(
         if name in values:
             continue
         array, names = columns.covariate(frame, base)
+        if base in binding.values and names != (base,):
+            names = _as_a_number(base, names)
         for k, label in enumerate(names):
             values[label] = array[:, k]
     for level, names in used.items():
@@ -279,6 +281,20 @@ def design(
         kept.size, n, kept, tuple(kept_codes), tuple(first_row), tuple(blocks), values, tuple(left_out), group_of,
         known=known,
     )  # fmt: skip
+
+
+def _as_a_number(name: str, dummies: tuple[str, ...]) -> tuple[str, ...]:
+    """The column of a categorical response that explains others: that of its answers 0 and 1.
+
+    Raises
+    ------
+    DataError
+        If it has more than two levels.
+    """
+    if len(dummies) > 1:
+        raise DataError(f"'{name}' explains others and is a response with {len(dummies) + 1} levels, not a number",
+                        remedy=f"Convert it, as with data['{name}'].cat.codes, or leave it a covariate alone.")
+    return (name,)
 
 
 def holes(model: Model, binding: Binding) -> tuple[frozenset[str], ...]:

@@ -141,6 +141,14 @@ def _targets(model, diagram, binding, frame, unit, group) -> Targets:
     names = {part for names in _covariates_by_level(model).values() for whole in names for part in _parts(whole)}
     values = _coded(frame, binding, sorted(names))
     usable = np.ones(n, dtype=bool)
+    # covariates with a model of their own may be missing, in the patterns of the fit
+    holes = sorted(frozenset().union(*model.holes))
+    hole = np.full(n, -1, dtype=np.int64)
+    for number, pattern in enumerate(model.holes):
+        hole[np.all([np.isnan(values[name]) == (name in pattern) for name in holes], axis=0)] = number
+    usable &= hole >= 0
+    group = group * len(model.holes) + np.maximum(hole, 0)
+    values |= {name: np.nan_to_num(values[name]) for name in holes}
     for name, array in values.items():
         usable &= ~np.isnan(array)
         values[name] = np.where(np.isnan(array), 0.0, array)
@@ -160,7 +168,7 @@ def _targets(model, diagram, binding, frame, unit, group) -> Targets:
         in_long_form = bool(response.answer) and response.answer == response.name
         for g in range(len(model.groups)):
             mine = rows[group == g]
-            if not mine.size:
+            if not mine.size or response.name in model.holes[g % len(model.holes)]:
                 continue
             choice = case[mine] if in_long_form else np.arange(len(mine)) if response.answer else None
             first = None
@@ -195,7 +203,7 @@ def _coded(frame: pd.DataFrame, binding: Binding, names: Sequence[str]) -> dict[
         base = name.split("[")[0]
         if base not in binding.dummies:
             array, found = columns.covariate(frame, name)
-            if found != (name,):
+            if found != (name,) and not (name in binding.values and len(found) == 1):
                 raise DataError(f"covariate '{name}' is categorical, but was a number in the data of the fit",
                                 remedy=f"Convert it: pd.to_numeric(data['{name}']).")
             out[name] = array[:, 0]

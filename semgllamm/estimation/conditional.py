@@ -1,12 +1,14 @@
 """Expectations of functions of the linear predictor over latent variables, at any values of the parameters.
 
-A cell of a target design has ν = f + Σ_a d_a u_a over the coordinates on its path. Each coordinate is one of: known by
+A cell of a target design has ν = f + Σ_a d_a u_a over the coordinates on its path, and where products of latent
+variables are among the causes Σ_{b≤a} q_ab u_a u_b more. Each coordinate is one of: known by
 its posterior, of a unit of the fit; drawn anew from the prior, of a new unit; integrated over the population; held at
 zero. With σ² = Σ d_a² of the coordinates that are integrated,
 
     E h(ν) = Σ_k w_k ∫ h(ν_k + σz) φ(z) dz,      var = Σ_k w_k (∫ h(ν_k + σz) φ(z) dz)² − (E h)²,
 
-the sum over the points of the posterior (and of the prior of new units): posterior means, not functions of posterior
+the sum over the points of the posterior (and of the prior of new units; with products ν is not normal given these, and
+the coordinates have points of their own): posterior means, not functions of posterior
 means (Skrondal & Rabe-Hesketh 2009, sections 4 to 6). ∫ φ is the trapezoidal rule, whose error is of the size of
 exp(−2π²/h²) for functions of the smoothness of a distribution function.
 """
@@ -25,7 +27,7 @@ from semgllamm.estimation.gaussian import GaussianLikelihood
 from semgllamm.estimation.likelihood import Likelihood
 from semgllamm.estimation.mixture import MixtureLikelihood
 from semgllamm.estimation.predictor import Predictor, State, plan_tree
-from semgllamm.estimation.products import refuse_products
+from semgllamm.estimation.products import bent_part
 from semgllamm.integration.gauss_hermite import rule
 from semgllamm.integration.posterior_points import PosteriorPoints
 from semgllamm.model.matrices import Model, Response
@@ -72,7 +74,6 @@ class Engine:
     """
 
     def __init__(self, predictor: Predictor, inner: Callable[[np.ndarray], np.ndarray], points, ordinary: bool = False):
-        refuse_products(predictor.model, "predictions and residuals")
         self.predictor, self.inner, self.points, self.ordinary = predictor, inner, points, ordinary
         self.workspace = predictor.program.workspace()
 
@@ -88,8 +89,12 @@ class Engine:
         state = predictor.at(inner)
         if not state.possible:
             raise ModelError("the latent variables have no posterior at these parameters")
+        rules = predictor.rules(self.points)
+        if predictor.program.bends:
+            # leaves that are placed exactly: functions of them are no polynomials
+            rules = (*rules[:-1], 7)
         return predictor.program.posterior_points(
-            state.lin, state.D, (*self.points, 1), self.workspace, ordinary=self.ordinary
+            state.lin, state.D, rules, self.workspace, ordinary=self.ordinary
         )
 
     def bound_to(self, design: Design) -> Predictor:
@@ -108,7 +113,7 @@ def engine_of(likelihood: Likelihood | GaussianLikelihood, free: np.ndarray, poi
         disturbances.
     """
     if isinstance(likelihood, MixtureLikelihood):
-        raise ModelError("predictions are not averaged over classes yet")
+        raise ModelError(f"predictions are not averaged over {likelihood.model.what_is_summed} yet")
     if isinstance(likelihood, GaussianLikelihood):
         predictor, inner = _of_closed_form(likelihood, free)
         ordinary, exact = False, True
@@ -186,6 +191,8 @@ class Answer:
     own : array or None
     path : tuple of int
         Of latent variables, root first.
+    Q : (n, A, pairs) array
+        q by the rows of its lower triangle; without columns where no product bends a predictor.
     """
 
     responses: tuple[Response, ...]
@@ -194,6 +201,13 @@ class Answer:
     D: np.ndarray
     own: np.ndarray
     path: tuple[int, ...]
+    Q: np.ndarray
+
+    def of(self, some: np.ndarray) -> Answer:
+        """Some of the answers."""
+        return replace(
+            self, rows=self.rows[some], f=self.f[some], D=self.D[some], own=self.own[some], Q=self.Q[some]
+        )
 
 
 def answers_of(
@@ -206,33 +220,38 @@ def answers_of(
         depth = len(b.path)
         f = state.lin[b.cells, 0] if values is None else target.held(b, state, values)
         D = state.D[b.cells, :depth] if values is None else np.zeros((b.n, depth))
+        bends = values is None and target.program.bends
+        Q = state.D[b.cells][:, target.P : target.P + bends * depth * (depth + 1) // 2]
         if response.answer and response.answer != response.name:
             order = np.argsort(rows)
-            wide.setdefault((b.source.group, response.answer), []).append((b, rows[order], f[order], D[order]))
+            found = wide.setdefault((b.source.group, response.answer), [])
+            found.append((b, rows[order], f[order], D[order], Q[order]))
         elif response.answer:
-            yield _in_long_form(b, rows, f, D)
+            yield _in_long_form(b, rows, f, D, Q)
         else:
-            yield Answer((response,), rows[:, None], f[:, None], D[:, None], target.own_of(b, state), b.path)
+            own = target.own_of(b, state)
+            yield Answer((response,), rows[:, None], f[:, None], D[:, None], own, b.path, Q[:, None])
     for parts in wide.values():
-        blocks, rows, f, D = zip(*parts)
+        blocks, rows, f, D, Q = zip(*parts)
         yield Answer(
             tuple(b.source.response for b in blocks), np.stack(rows, axis=1), np.stack(f, axis=1), np.stack(D, axis=1),
-            np.zeros(len(rows[0])), blocks[0].path,
+            np.zeros(len(rows[0])), blocks[0].path, np.stack(Q, axis=1),
         )  # fmt: skip
 
 
-def _in_long_form(b, rows: np.ndarray, f: np.ndarray, D: np.ndarray) -> Answer:
+def _in_long_form(b, rows: np.ndarray, f: np.ndarray, D: np.ndarray, Q: np.ndarray) -> Answer:
     choice = b.source.choice[b.keep]
     order = np.lexsort((rows, choice))
-    choice, rows, f, D = choice[order], rows[order], f[order], D[order]
+    choice, rows, f, D, Q = choice[order], rows[order], f[order], D[order], Q[order]
     first = np.flatnonzero(np.diff(choice, prepend=-1))
     size = np.diff(first, append=len(choice))
     number = np.repeat(np.arange(len(first)), size)
     place = np.arange(len(choice)) - np.repeat(first, size)
     shape = len(first), int(size.max())
-    of, at, slopes = np.full(shape, -1), np.full(shape, -np.inf), np.zeros((*shape, D.shape[1]))
-    of[number, place], at[number, place], slopes[number, place] = rows, f, D
-    return Answer((b.source.response,), of, at, slopes, np.zeros(len(first)), b.path)
+    of, at = np.full(shape, -1), np.full(shape, -np.inf)
+    slopes, bends = (np.zeros((*shape, x.shape[1])) for x in (D, Q))
+    of[number, place], at[number, place], slopes[number, place], bends[number, place] = rows, f, D, Q
+    return Answer((b.source.response,), of, at, slopes, np.zeros(len(first)), b.path, bends)
 
 
 # ---------------------------------------------------------------------------------------------- expectations
@@ -292,24 +311,30 @@ def _expectation(answer: Answer, mine, m, node, kinds, posterior, plug_in, h):
     drawn = [a for a in range(m, len(kinds)) if kinds[a] == 1]
     # the posterior mean of what is drawn anew is zero
     drawn = [] if plug_in else drawn
-    outer, inner = (_spread(answer.D[mine], axes, joint) for axes in (drawn, averaged))
+    bent = bool(answer.Q[mine].any())
+    outer, inner = (_grid(axes) if bent else _spread(answer.D[mine], axes, joint) for axes in (drawn, averaged))
     S = int(posterior.size[node[0]]) if m and 1 in kinds[:m] else 1
     width = max(1, answer.own.shape[-1] + 1 if answer.own.ndim > 1 else 1) * answer.f.shape[1]
     step = max(1, AT_ONCE // (S * len(outer[0]) * len(inner[0]) * width))
     for lo in range(0, len(mine), step):
         at = mine[lo : lo + step]
-        nu = answer.f[at][:, None, :]
-        w = np.ones((len(at), 1))
+        w, u = np.ones((len(at), 1)), np.zeros((len(kinds), len(at), 1))
         if m and 1 in kinds[:m]:
-            w, u = posterior.path(node[lo : lo + step])
+            w, found = posterior.path(node[lo : lo + step])
             if plug_in:
-                u, w = (u * w).sum(axis=2, keepdims=True), w.sum(axis=1, keepdims=True)
+                found, w = (found * w).sum(axis=2, keepdims=True), w.sum(axis=1, keepdims=True)
+            u = np.zeros((len(kinds), *w.shape))
             for a in range(m):
                 if kinds[a] == 1:
-                    nu = nu + u[a][:, :, None] * answer.D[at, None, :, a]
-        nu, w = _widened(nu, w, outer, lo, lo + step)
-        points = nu.shape[1]
-        nu, _ = _widened(nu, w, inner, lo, lo + step)
+                    u[a] = found[a]
+        if bent:
+            nu, w = _bent(answer.of(at), w, u, (drawn, *outer), (averaged, *inner))
+            points = w.shape[1]
+        else:
+            nu = answer.f[at][:, None, :] + np.einsum("dns,nad->nsa", u, answer.D[at])
+            nu, w = _widened(nu, w, outer, lo, lo + step)
+            points = nu.shape[1]
+            nu, _ = _widened(nu, w, inner, lo, lo + step)
         own = answer.own[at]
         own = own[:, None] if own.ndim == 1 else own[:, None, :]
         values = np.asarray(h(nu if joint else nu[..., 0], own, at), dtype=float)
@@ -319,6 +344,33 @@ def _expectation(answer: Answer, mine, m, node, kinds, posterior, plug_in, h):
         yield at, e, np.maximum(np.einsum("ns,nsk->nk", w, values**2) - e**2, 0.0)
 
 
+def _bent(answers: Answer, w: np.ndarray, u: np.ndarray, outer, inner) -> tuple[np.ndarray, np.ndarray]:
+    """ν (n, S, A) and the weights of all but the innermost points, where products bend ν.
+
+    Of the coordinates u, those of `outer` and of `inner` (axes, weights, points) move over points of their own.
+    """
+    u = np.broadcast_to(u[..., None, None], (*u.shape, len(outer[1]), len(inner[1]))).copy()
+    for along, (axes, _, z) in zip(((..., None), (None, ...)), (outer, inner)):
+        for a, points in zip(axes, z):
+            u[a] = points[along]
+    u = u.reshape(*u.shape[:2], -1)
+    alternatives = [
+        f[:, None] + np.einsum("dns,nd->ns", u, D) + bent_part(Q[..., None], u)
+        for f, D, Q in zip(answers.f.T, np.moveaxis(answers.D, 1, 0), np.moveaxis(answers.Q, 1, 0))
+    ]
+    return np.stack(alternatives, axis=-1), (w[:, :, None] * outer[1]).reshape(len(w), -1)
+
+
+def _grid(axes: list[int]) -> tuple[np.ndarray, np.ndarray]:
+    """Weights (Q,) and points (axes, Q) of standard normal coordinates."""
+    if len(axes) < 2:
+        return (PHI, Z[None]) if axes else (np.ones(1), np.zeros((0, 1)))
+    z, logw = rule({2: 21, 3: 13}.get(len(axes), 7))
+    weight = np.exp(logw - 0.5 * z**2)  # the engine's weights are of ∫ dz
+    weights = np.array([np.prod(w) for w in product(weight, repeat=len(axes))])
+    return weights, np.array(list(product(z, repeat=len(axes)))).T
+
+
 def _spread(D: np.ndarray, axes: list[int], joint: bool) -> tuple[np.ndarray, np.ndarray]:
     """Weights (Q,) and what is added to ν, (n, Q, A), by standard normal coordinates."""
     axes = [a for a in axes if D[:, :, a].any()]
@@ -326,13 +378,8 @@ def _spread(D: np.ndarray, axes: list[int], joint: bool) -> tuple[np.ndarray, np
         return np.ones(1), np.zeros((len(D), 1, D.shape[1]))
     if not joint:
         return PHI, Z[None, :, None] * np.sqrt((D[:, :, axes] ** 2).sum(axis=2))[:, None, :]
-    if len(axes) == 1:
-        return PHI, Z[None, :, None] * D[:, None, :, axes[0]]
-    z, logw = rule({2: 21, 3: 13}.get(len(axes), 7))
-    weight = np.exp(logw - 0.5 * z**2)  # the engine's weights are of ∫ dz
-    grid = np.array(list(product(z, repeat=len(axes))))
-    weights = np.array([np.prod(w) for w in product(weight, repeat=len(axes))])
-    return weights, np.einsum("qx,nax->nqa", grid, D[:, :, axes])
+    weights, points = _grid(axes)
+    return weights, np.einsum("xq,nax->nqa", points, D[:, :, axes])
 
 
 def _widened(nu: np.ndarray, w: np.ndarray, spread, lo: int, hi: int):

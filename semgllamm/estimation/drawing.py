@@ -26,11 +26,11 @@ from semgllamm.errors import EstimationError
 from semgllamm.estimation.gaussian import GaussianLikelihood
 from semgllamm.estimation.likelihood import Likelihood
 from semgllamm.estimation.predictor import Predictor
-from semgllamm.estimation.products import refuse_products
+from semgllamm.estimation.products import bent_part
 from semgllamm.integration.nested import NestedEvaluation
 from semgllamm.model.matrices import Model
 
-__all__ = ["answered_by", "drawn_given", "independent_level", "simulated", "units_drawn"]
+__all__ = ["answered_by", "drawn_by", "drawn_given", "independent_level", "simulated", "units_drawn"]
 
 
 def independent_level(likelihood: GaussianLikelihood | Likelihood, clustered: bool = False) -> int:
@@ -44,7 +44,7 @@ def independent_level(likelihood: GaussianLikelihood | Likelihood, clustered: bo
     return max((predictor.model.eta_level[k] for k in predictor.tree.order), default=0)
 
 
-def units_drawn(design: Design, level: int, rng: np.random.Generator) -> Design:
+def units_drawn(design: Design, level: int, rng: np.random.Generator, patterns: int = 1) -> Design:
     """As many of the units of a level as each group has, drawn with replacement.
 
     Parameters
@@ -54,6 +54,8 @@ def units_drawn(design: Design, level: int, rng: np.random.Generator) -> Design:
         Of the independent units; a unit that is drawn twice becomes two units. At the lowest level the rows of one
         case are a unit.
     rng : Generator
+    patterns : int
+        Of missing covariates, in each group: a unit may be drawn in place of one with another.
 
     Returns
     -------
@@ -64,7 +66,7 @@ def units_drawn(design: Design, level: int, rng: np.random.Generator) -> Design:
     order = np.argsort(code, kind="stable")
     units = int(code.max()) + 1
     ends = np.searchsorted(code[order], np.arange(units + 1))
-    group = design.group_of[order[ends[:-1]]]
+    group = design.group_of[order[ends[:-1]]] // patterns
     drawn = np.concatenate([
         rng.choice(mine, len(mine)) for g in range(int(group.max()) + 1) if len(mine := np.flatnonzero(group == g))
     ])  # fmt: skip
@@ -145,13 +147,36 @@ def simulated(likelihood: GaussianLikelihood | Likelihood, free: np.ndarray, rng
     if isinstance(likelihood, GaussianLikelihood):
         design = likelihood.design
         return replace(design, blocks=tuple(_gaussian_blocks(likelihood, free, rng)))
-    design = likelihood.predictor.design
-    names = _causes(likelihood.predictor.whole)
+    predictor = likelihood.predictor
+    return drawn_by(predictor, predictor.working.inner(np.asarray(free, dtype=float)), rng)
+
+
+def drawn_by(
+    predictor: Predictor, inner: np.ndarray, rng: np.random.Generator, u: dict[int, np.ndarray] | None = None
+) -> Design:
+    """The design of the engine with its responses drawn, causes before their effects.
+
+    Parameters
+    ----------
+    predictor : Predictor
+        With identical units kept apart.
+    inner : (q,) array
+    rng : Generator
+    u : dict of latent variable (its place in ``eta``) to (units,) array, optional
+        Their coordinates, by default drawn from the prior.
+
+    Raises
+    ------
+    EstimationError
+        If a response explains others by a column that its answers do not determine.
+    """
+    design = predictor.design
+    names = _causes(predictor.whole)
     if not names:
-        return replace(design, blocks=tuple(_drawn_blocks(likelihood.predictor, free, rng)))
-    predictor, key = likelihood.predictor, rng.integers(2**63)
+        return replace(design, blocks=tuple(drawn_given(predictor, inner, rng, u)))
+    key = rng.integers(2**63)
     for _ in range(len(names) + 2):
-        drawn = tuple(_drawn_blocks(predictor, free, np.random.default_rng(key)))
+        drawn = tuple(drawn_given(predictor, inner, np.random.default_rng(key), u))
         columns = _with_drawn(design, drawn, names)
         same = all(np.array_equal(columns[name], predictor.design.columns[name]) for name in names)
         if same:
@@ -213,36 +238,43 @@ def _causes(model: Model) -> list[str]:
 def _with_drawn(design: Design, drawn: tuple[CellBlock, ...], names: list[str]) -> dict[str, np.ndarray]:
     """The columns of the design with responses as they were drawn.
 
+    What stands in the column for each answer, where that is coded, is learnt from the answers of the data.
+
     Raises
     ------
     EstimationError
-        If a column is not the response as it is, as of one with coded answers.
+        If the answers do not determine the column.
     """
     columns = dict(design.columns)
     for name in names:
-        column, level = columns[name].copy(), None
-        for block in design.blocks:
-            if block.response.name == name and not block.repeats:
-                level = block.response.level
-                if not np.array_equal(column[block.rows], block.y):
-                    raise EstimationError(
-                        f"'{name}' explains others by the codes of its answers, which are not drawn from the model",
-                        remedy="Use kind='ordinary'.",
-                    )
-        for block in drawn:
-            if block.response.name == name and not block.repeats:
-                column[block.rows] = block.y
+        before = [block for block in design.blocks if block.response.name == name and not block.repeats]
+        after = [block for block in drawn if block.response.name == name and not block.repeats]
+        rows, y = (np.concatenate([getattr(block, field) for block in after]) for field in ("rows", "y"))
+        values, level = columns[name].copy(), before[0].response.level
+        seen = np.concatenate([block.rows for block in before]), np.concatenate([block.y for block in before])
+        values[rows] = _recoded(name, values[seen[0]], seen[1], y)
         if level:
             # one answer for all rows of a unit
-            given = np.zeros(len(column), dtype=bool)
-            for block in drawn:
-                given[block.rows] |= block.response.name == name
             code = design.codes[level]
-            values = np.full(int(code.max()) + 1, np.nan)
-            values[code[given]] = column[given]
-            column = np.where(np.isnan(values[code]), column, values[code])
-        columns[name] = column
+            of_unit = np.full(int(code.max()) + 1, np.nan)
+            of_unit[code[rows]] = values[rows]
+            values = np.where(np.isnan(of_unit[code]), values, of_unit[code])
+        columns[name] = values
     return columns
+
+
+def _recoded(name: str, column: np.ndarray, y: np.ndarray, drawn: np.ndarray) -> np.ndarray:
+    """What a column has for drawn answers, if it has `column` for the answers y."""
+    if np.array_equal(column, y):
+        return drawn
+    answers, first, which = np.unique(y, return_index=True, return_inverse=True)
+    place = np.minimum(np.searchsorted(answers, drawn), len(answers) - 1)
+    if not np.array_equal(column[first][which.ravel()], column) or not np.array_equal(answers[place], drawn):
+        raise EstimationError(
+            f"'{name}' explains others by a column that its answers do not determine, and is not drawn from the model",
+            remedy="Use kind='ordinary' for bootstrap samples.",
+        )
+    return column[first][place]
 
 
 def _no_composites(design: Design) -> None:
@@ -313,10 +345,6 @@ def _in_varying_graphs(likelihood: GaussianLikelihood, here: NestedEvaluation, x
     return out
 
 
-def _drawn_blocks(predictor: Predictor, free: np.ndarray, rng: np.random.Generator):
-    return drawn_given(predictor, predictor.working.inner(np.asarray(free, dtype=float)), rng)
-
-
 def drawn_given(
     predictor: Predictor, inner: np.ndarray, rng: np.random.Generator, u: dict[int, np.ndarray] | None = None
 ):
@@ -332,7 +360,6 @@ def drawn_given(
         By default drawn from the prior.
     """
     design, model = predictor.design, predictor.model
-    refuse_products(model, "draws of the responses")
     _no_composites(design)
     state = predictor.before_whitening(inner)
     if u is None:
@@ -350,6 +377,9 @@ def drawn_given(
         nu = state.lin[b.cells, 0].copy()
         for depth, k in enumerate(b.path):
             nu += state.D[b.cells, depth] * u[k][design.codes[model.eta_level[k]][block.rows]]
+        if b.products:
+            path = np.stack([u[k][design.codes[model.eta_level[k]][block.rows]] for k in b.path])
+            nu += bent_part(state.D[b.cells][:, predictor.P :], path)
         if block.choice is not None:
             choices.setdefault((block.group, block.response.answer), []).append((block, nu))
             continue

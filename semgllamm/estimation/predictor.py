@@ -738,7 +738,7 @@ class Predictor:
         """ν of a block's cells where some latent variables have given values, and the others no disturbance, (n,).
 
         The rows of I − B of the former become those of I, and their intercepts the values:
-        η = (I − B)⁻¹(α + Γw) of this system, ν = f + λ'(η − μ).
+        η = (I − B)⁻¹(α + Γw) of this system, ν = f + λ'(η − μ), and products are those of these η.
         """
         nu = state.lin[b.cells, 0].copy()
         if not b.loads:
@@ -754,6 +754,18 @@ class Predictor:
             right[:, k] = value[b.source.rows[b.keep]]
         eta = np.linalg.solve(system, right[..., None])[..., 0]
         over = state.over[b] if b.scale else 1.0
+        if b.products:
+            # factors do not depend on products; what these add to other latent variables comes on top
+            factors, added = eta, np.zeros(b.n)
+            given = {self.index[name] for name in values}
+            for term in b.products.terms:
+                times = term.cell.at(state.inner) * factors[:, term.first] * factors[:, term.second]
+                if term.enters < 0:
+                    added += times
+                elif term.enters not in given:
+                    right[:, term.enters] += times
+            eta = np.linalg.solve(system, right[..., None])[..., 0]
+            nu += over * (added - b.products.at_means(state.inner, s, lam, mu))
         return nu + over * (lam * (eta - mu)).sum(axis=1)
 
     def _evaluate(self, state: State) -> None:

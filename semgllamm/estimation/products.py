@@ -18,11 +18,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from semgllamm.errors import ModelError
 from semgllamm.model.matrices import Cell, Matrices, Model
 
-__all__ = ["BlockProducts", "Term", "depends_on_products", "factors_behind", "refuse_products",
-           "terms_of"]  # fmt: skip
+__all__ = ["BlockProducts", "Term", "bent_part", "depends_on_products", "factors_behind", "terms_of"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,12 +55,6 @@ def factors_behind(model: Model, response: str) -> set[str]:
     return {factor for g in model.groups for c in g.products if c.row in reached for factor in (c.column, c.times)}
 
 
-def refuse_products(model: Model, what: str) -> None:
-    """Raise ModelError where the model has products of latent variables."""
-    if any(group.products for group in model.groups):
-        raise ModelError(f"{what} cannot be had yet from models with products of latent variables")
-
-
 def depends_on_products(model: Model, latent: str) -> bool:
     """Whether a latent variable is not linear in the disturbances."""
     reached = _closure(model.groups, {latent})
@@ -76,6 +68,20 @@ def terms_of(group: Matrices, response: str, index: dict[str, int]) -> list[Term
     return [
         Term(c, index[c.column], index[c.times], index.get(c.row, -1)) for c in group.products if c.row in reached
     ]
+
+
+def bent_part(q: np.ndarray, u: np.ndarray) -> np.ndarray:
+    """Σ_{b≤a} q_ab u_a u_b.
+
+    Parameters
+    ----------
+    q : (n, ·) or (n, ·, 1, …) array
+        By the rows of the lower triangle; columns of longer paths may follow.
+    u : (depth, n, …) array
+        The coordinates of a path.
+    """
+    a, b = np.tril_indices(len(u))
+    return sum(q[:, k] * u[a[k]] * u[b[k]] for k in range(len(a)))
 
 
 def _outer(x: np.ndarray, y: np.ndarray) -> np.ndarray:
@@ -128,6 +134,13 @@ class BlockProducts:
     def _reach(term: Term, s, lam: np.ndarray) -> np.ndarray:
         """κ / c, (1 or n,)."""
         return np.ones(1) if term.enters < 0 else (lam * s.A[..., :, term.enters]).sum(axis=1)
+
+    def at_means(self, inner: np.ndarray, s, lam, eta: np.ndarray) -> np.ndarray:
+        """What the products add to ν where the factors are those of η, (n,)."""
+        return sum(
+            term.cell.at(inner) * self._reach(term, s, lam) * eta[:, term.first] * eta[:, term.second]
+            for term in self.terms
+        )
 
     def entries(
         self, inner: np.ndarray, s, lam, mu, loads, alpha, gamma, paths

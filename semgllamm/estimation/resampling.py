@@ -176,7 +176,10 @@ class Refit:
 
     def _one(self, seed, source) -> tuple[np.ndarray, float]:
         rng = np.random.default_rng(seed)
-        design = units_drawn(self.design, self.level, rng) if source is None else simulated(source, self.free, rng)
+        if source is None:
+            design = units_drawn(self.design, self.level, rng, len(self.model.holes))
+        else:
+            design = simulated(source, self.free, rng)
         return self.fitted(design)[0], np.nan
 
     def fitted(self, design: Design) -> tuple[np.ndarray, float]:

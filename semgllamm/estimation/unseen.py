@@ -14,21 +14,23 @@ is the covariance matrix of the estimates and g = Σ_i F_i⁰ s_i⁰/(1 − F_i�
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import replace
 from functools import cached_property
 
 import numpy as np
 
 from semgllamm.data.design import Design
-from semgllamm.errors import DataError, ModelError
+from semgllamm.errors import DataError, EstimationError, ModelError
 from semgllamm.estimation.likelihood import Likelihood
 from semgllamm.estimation.predictor import Predictor
 from semgllamm.integration.arrays import END, FIRST, LAST
 from semgllamm.integration.program import Program, Workspace
 from semgllamm.model.matrices import Model
 
-__all__ = ["SeenLikelihood", "check_unseen"]
+__all__ = ["SeenLikelihood", "check_unseen", "drawn_until_seen"]
 
+MOST_DRAWS = 1000  # of a unit that is not seen
 WITH_ZEROS = ("bernoulli", "binomial", "poisson", "nbinom1", "nbinom2")  # answers that may be 0
 
 
@@ -55,6 +57,36 @@ def check_unseen(model: Model, role, text: str) -> None:
         raise refused(f"@unseen speaks of units of '{role.target}', at which nothing latent varies" if not heights else
                       f"@unseen speaks of units of '{role.target}', but latent variables vary up to '{found}'",
                       "It speaks of the highest level with latent variables.")  # fmt: skip
+
+
+def seen_units(design: Design, level: int) -> np.ndarray:
+    """Whether some answer of each unit of a level is not 0, (units,)."""
+    seen = np.zeros(len(design.first_row[level]), dtype=bool)
+    for block in design.blocks:
+        seen[design.codes[level][block.rows[block.y > 0]]] = True
+    return seen
+
+
+def drawn_until_seen(draw: Callable[[], Design], level: int) -> Design:
+    """A draw of the answers given that every unit of a level is seen: units are drawn again until they are.
+
+    Raises
+    ------
+    EstimationError
+        If some unit is not seen in a thousand draws.
+    """
+    found = draw()
+    for _ in range(MOST_DRAWS):
+        seen = seen_units(found, level)
+        if seen.all():
+            return found
+        code = found.codes[level]
+        blocks = (
+            replace(block, y=np.where(seen[code[block.rows]], block.y, other.y))
+            for block, other in zip(found.blocks, draw().blocks)
+        )
+        found = replace(found, blocks=tuple(blocks))
+    raise EstimationError(f"{int((~seen).sum())} units are not seen in {MOST_DRAWS} draws: all their answers are 0")
 
 
 def without_answers(design: Design) -> Design:
@@ -88,9 +120,7 @@ class SeenLikelihood(Likelihood):
 
     def _refuse_the_unseen(self) -> None:
         level = self.predictor._highest
-        seen = np.zeros(len(self.design.first_row[level]), dtype=bool)
-        for block in self.design.blocks:
-            seen[self.design.codes[level][block.rows[block.y > 0]]] = True
+        seen = seen_units(self.design, level)
         if not seen.all():
             row = self.design.kept[self.design.first_row[level][int(np.argmin(seen))]]
             raise DataError(

@@ -17,6 +17,7 @@ import numba
 import numpy as np
 
 from semgllamm.integration.arrays import (
+    BENT,
     COUNT,
     DEPTH,
     END,
@@ -32,6 +33,7 @@ from semgllamm.integration.arrays import (
 )
 from semgllamm.integration.choices import LOG_SUM, log_sum
 from semgllamm.integration.composites import composite_value
+from semgllamm.integration.products import bend, engine, is_bent_copy
 from semgllamm.responses import dispatch
 from semgllamm.responses.adjacent import value_of_any
 from semgllamm.responses.contract import MANY
@@ -39,6 +41,10 @@ from semgllamm.responses.jit import kernel
 from semgllamm.responses.registry import COMPOSITE, MULTINOMIAL
 
 __all__ = ["Points", "PosteriorPoints", "room", "spread_units"]
+
+BENDS = is_bent_copy(__name__)
+_recursion = engine("recursion", BENDS)
+exact_place, is_exact = _recursion.exact_place, _recursion.is_exact
 
 
 class Points(NamedTuple):
@@ -67,18 +73,23 @@ def node(n, at, cells, trees, places, rules, points):
     first = points.start[n] + at * count
     top = -math.inf
     L = 0.0
+    drift, T = 0.0, places.T[n]
+    for b in range(o):
+        drift += places.G[n, b] * points.du[b]
+    if is_exact(n, len(points.u), cells, trees, rules):
+        centre, T = exact_place(n, len(points.u), cells, trees, points.u)
+        drift = centre - places.m[n]
     for k in range(count):
-        step = places.T[n] * rules.z[rule, k]
-        for b in range(o):
-            step += places.G[n, b] * points.du[b]
-        points.du[o] = step
-        u = places.m[n] + step
+        points.du[o] = drift + T * rules.z[rule, k]
+        u = places.m[n] + points.du[o]
         points.u[o] = u
-        total = rules.logw[rule, k] + math.log(places.T[n]) - 0.5 * u * u
+        total = rules.logw[rule, k] + math.log(T) - 0.5 * u * u
         for i in range(trees.node[n, FIRST], trees.node[n, LAST]):
             nu = cells.lin[i, 0]
             for b in range(o + 1):
                 nu += cells.D[i, b] * points.u[b]
+            if BENDS and cells.data[i, BENT] != 0.0:
+                nu += bend(i, o, len(points.u), cells.D, points.u)
             if cells.lin.shape[1] > 3 and cells.own[cells.code[i]] == MANY:
                 value, _ = value_of_any(cells.data[i, Y], cells.data[i, TRIALS], nu, cells.lin[i])
             elif cells.code[i] >= COMPOSITE:

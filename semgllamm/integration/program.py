@@ -297,24 +297,24 @@ class Program:
         ordinary: bool = False,
     ):
         """The posterior over the points of each kept node's path, `PosteriorPoints`."""
-        from semgllamm.integration.posterior_points import Points, PosteriorPoints, room, spread_units
+        posterior = engine("posterior_points", self.bends)
 
         trees, cells = self._trees(), self._cells(lin, D)
         places, place = self._placement(cells, workspace := workspace or self.workspace(), ordinary)
         chosen = Rules(*rules(points))
-        size, start = room(self.tree, chosen.count)
+        size, start = posterior.room(self.tree, chosen.count)
         logw, value = np.full(size.sum(), -np.inf), np.zeros(size.sum())
         F = np.empty(len(self.roots))
 
         def sweep(lo, hi, part):
             placed = place(lo, hi)
-            path = Points(np.zeros(self.depth), np.zeros(self.depth), start, logw, value)
-            spread_units(lo, hi, self.roots, cells, trees, places, chosen, path, placed, F)
+            path = posterior.Points(np.zeros(self.depth), np.zeros(self.depth), start, logw, value)
+            posterior.spread_units(lo, hi, self.roots, cells, trees, places, chosen, path, placed, F)
 
         self._run(sweep, points, workspace)
         lost = np.repeat(~np.isfinite(F), np.diff(self.roots, append=len(self.tree)))
         logw[np.repeat(lost, size)] = np.nan
-        return PosteriorPoints(self.tree, size, start, logw, value)
+        return posterior.PosteriorPoints(self.tree, size, start, logw, value)
 
     def sums_at_zero(self, lin: np.ndarray, D: np.ndarray, out: np.ndarray) -> np.ndarray:
         """Working quantities of the cells of composite links at u = 0, a GLM's.

@@ -158,6 +158,32 @@ class Model:
     def n_parameters(self) -> int:
         return len(self.names)
 
+    @property
+    def n_groups(self) -> int:
+        """Groups, whatever number of matrices each has."""
+        return len(self.group_labels)
+
+    def of_group(self, group: int) -> Matrices:
+        """The matrices of a group (by number, from 0); the first of them, without missing covariates."""
+        return self.groups[group * (len(self.groups) // self.n_groups)]
+
+    def place(self, g: int) -> str:
+        """Where the g-th matrices hold: the group, the classes or the missing covariates; "" if everywhere."""
+        group, rest = divmod(g, len(self.groups) // self.n_groups)
+        parts = [f"Group {group + 1} [{self.group_labels[group]}]"] if self.n_groups > 1 else []
+        if len(self.holes) > 1:
+            missing = ", ".join(sorted(self.holes[rest]))
+            parts.append(f"rows without {missing}" if missing else "rows in which no covariate is missing")
+        elif self.classes:
+            parts += [f"{v.name} = {v.classes[k]}" for v, k in zip(self.classes, self.patterns[rest])]
+        return ", ".join(parts)
+
+    @property
+    def what_is_summed(self) -> str:
+        """What sums over classes are over, in words: classes, or values of covariates."""
+        summed = [f"'{variable.name}'" for variable in self.classes if variable.summed]
+        return f"missing values of {', '.join(summed)}" if summed else "classes"
+
     def response(self, name: str) -> Response:
         return next(r for r in self.responses if r.name == name)
 

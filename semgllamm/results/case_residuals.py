@@ -18,7 +18,9 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from semgllamm.errors import ModelError
-from semgllamm.estimation.conditional import Answer, answers_of, expectation
+from semgllamm.estimation.conditional import answers_of, expectation
+from semgllamm.estimation.products import depends_on_products
+from semgllamm.estimation.unseen import SeenLikelihood
 from semgllamm.results.predictions import asked
 
 if TYPE_CHECKING:
@@ -60,6 +62,9 @@ def case_residuals(
         raise ModelError(f"residuals have no latent={latent!r}", remedy="Use 'eb', 'zero' or 'marginal'.")
     if latent == "marginal" and kind in ("deviance", "anscombe"):
         raise ModelError(f"{kind} residuals are given the latent variables", remedy="Use latent='eb' or 'zero'.")
+    if latent == "marginal" and isinstance(fit.likelihood, SeenLikelihood):
+        raise ModelError("the answers of units that were seen do not have the distribution of the population of all",
+                         remedy="Residuals given the latent variables are latent='eb'.")
     targets = fitted_rows(fit.model, fit.diagram, fit.binding, fit.design)
     n = len(targets.index)
     population = latent == "marginal"
@@ -83,8 +88,7 @@ def case_residuals(
         column = columns.setdefault(response.name, np.full(n, np.nan))
         if not seen.any():
             continue
-        some = Answer(answer.responses, answer.rows[seen], answer.f[seen], answer.D[seen], answer.own[seen],
-                      answer.path)  # fmt: skip
+        some = answer.of(seen)
         y, beside = y[seen], beside[seen]
 
         def mean_of(h, some=some):
@@ -188,6 +192,11 @@ def latent_residuals(fit: Fit, level=None) -> pd.DataFrame:
     from semgllamm.results.latent import _level, unit_ids
 
     wanted = _level(fit, level)
+    names = [name for name, at in zip(fit.model.eta, fit.model.eta_level) if at == wanted]
+    bent = [name for name in names if depends_on_products(fit.model, name)]
+    if bent:
+        raise ModelError(f"{', '.join(bent)} depends on products of latent variables, and has no normal distribution "
+                         "to be compared with", remedy="Use residuals of the answers: fit.residuals('quantile').")
     engine = fit._engine
     inner = engine.inner(np.asarray(fit.free, dtype=float))
     posterior = engine.posterior(inner)

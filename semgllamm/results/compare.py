@@ -168,7 +168,7 @@ def _difference(large: Fit, small: Fit, method: str, n: int, seed, workers) -> d
 
 
 def _tested(statistic: float, m: int, fit: Fit) -> dict[str, float]:
-    groups = len(fit.model.groups)
+    groups = fit.model.n_groups
     rmsea = float(np.sqrt(max(statistic - m, 0.0) * groups / (m * fit.nobs)))
     return {"chisq_diff": statistic, "rmsea": rmsea, "df_diff": m, "pvalue": _survival(statistic, m)}
 

@@ -33,9 +33,9 @@ class Effects:
 
     def __init__(self, fit: Fit, group: int):
         self.fit = fit
-        if not 1 <= group <= len(fit.model.groups):
-            raise ModelError(f"there is no group {group}", remedy=f"Groups count from 1 to {len(fit.model.groups)}.")
-        matrices = fit.model.groups[group - 1]
+        if not 1 <= group <= fit.model.n_groups:
+            raise ModelError(f"there is no group {group}", remedy=f"Groups count from 1 to {fit.model.n_groups}.")
+        matrices = fit.model.of_group(group - 1)
         if matrices.products:
             raise ModelError(
                 "with products of latent variables an effect has no single value", remedy="Use fit.simple_slopes()."

@@ -405,7 +405,9 @@ class Fit:
         Returns
         -------
         DataFrame
-            The rows that the fit used, with the columns of the data.
+            The rows that the fit used, with the columns of the data. Covariates with a model of their own are
+            responses: drawn where they were seen, and missing where they were. With ``@unseen`` every unit is drawn
+            until it is seen.
         """
         from semgllamm.results.simulation import simulate
 

@@ -199,7 +199,7 @@ def _added(fit: Fit, add: str):
         level = said.level_of(path.block)
         if level not in (None, *levels) and len(levels) > 1:
             level = levels[level_index(level, levels)]
-        for group in range(1, len(fit.model.groups) + 1):
+        for group in range(1, fit.model.n_groups + 1):
             ends = frozenset((path.lhs, path.rhs)) if path.op == "~~" else (path.lhs, path.rhs)
             row = Parameter(path.lhs, path.op, path.rhs, group=group, level=level, label=f".added{len(rows)}.")
             if (given := given_covariate(fit.likelihood, row)) is not None:

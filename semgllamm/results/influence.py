@@ -37,7 +37,7 @@ def influence(fit: Fit) -> pd.DataFrame:
     if fit.request.objective != "ML":
         raise ModelError("influences of units are for estimates of maximum likelihood")
     if fit.model.classes:
-        raise ModelError("influences of units are not available in models with classes yet")
+        raise ModelError(f"influences of units are not available in models with {fit.model.what_is_summed} yet")
     if fit._restricted is not None:
         raise ModelError("influences of units are not available with nonlinear or inequality constraints")
     if fit._vcov_free is None:

@@ -22,6 +22,7 @@ from semgllamm.estimation.grid import GridLikelihood
 from semgllamm.estimation.mixture import MixtureLikelihood
 from semgllamm.estimation.nested import NestedLikelihood
 from semgllamm.estimation.products import depends_on_products
+from semgllamm.model.missing_covariates import latent_of
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -46,10 +47,18 @@ def empirical_bayes(fit: Fit, level: str | int | None = None, se: bool = True) -
         scores = _over_classes
     out = {}
     for name, value, variance in scores(fit, names, wanted):
+        if wanted == 0 and len(fit.model.holes) > 1:
+            value, variance = (np.where(_stands_for_data(fit, name), np.nan, x) for x in (value, variance))
         out[name] = value
         if se:
             out[f"{name}.se"] = np.sqrt(np.maximum(variance, 0.0))
     return pd.DataFrame(out, index=unit_ids(fit, wanted))
+
+
+def _stands_for_data(fit: Fit, name: str) -> np.ndarray:
+    """Rows in which a covariate is seen that elsewhere is the latent variable."""
+    missing = np.array([name in map(latent_of, pattern) for pattern in fit.model.holes])
+    return missing.any() & ~missing[fit.design.group_of % len(missing)]
 
 
 def _in_closed_form(fit: Fit, names: list[str], level: int):

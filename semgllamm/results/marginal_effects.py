@@ -47,6 +47,12 @@ def marginal_effects(
         if name not in known:
             raise ModelError(f"'{name}' is no covariate of the model",
                              remedy=f"Covariates: {', '.join(known) or 'none'}.")
+    if len(fit.model.holes) > 1:
+        missing = ", ".join(f"'{name}'" for name in sorted(frozenset().union(*fit.model.holes)))
+        raise ModelError(
+            f"marginal effects hold other covariates, but {missing} is missing in some rows and moves with the others",
+            remedy="Ask for predictions: fit.predict(newdata, kind='marginal').",
+        )
     engine = fit._engine
     contrasts = []
     for name in wanted:

@@ -66,7 +66,9 @@ def report(
     }
     units = tuple(zip(model.levels, design.unit_counts)) if len(model.levels) > 1 else ()
     several = len(model.group_labels) > 1
-    used = tuple(int((design.group_of == g).sum()) for g in range(len(model.group_labels))) if several else ()
+    used = ()
+    if several:
+        used = tuple(map(int, np.bincount(design.group_of // len(model.holes), minlength=model.n_groups)))
     notes = [*fit.binding.notes, *fit.diagram.notes, *fit.notes, *_at_bounds(fit)]
     icc = [
         (level if len(model.responses) == 1 else f"{level} ({name})", value, se)

@@ -36,10 +36,10 @@ class _Slope:
 
     def __init__(self, fit: Fit, outcome: str, focal: str, group: int):
         self.fit, self.focal = fit, focal
-        if not 1 <= group <= len(fit.model.groups):
-            raise ModelError(f"there is no group {group}", remedy=f"Groups count from 1 to {len(fit.model.groups)}.")
+        if not 1 <= group <= fit.model.n_groups:
+            raise ModelError(f"there is no group {group}", remedy=f"Groups count from 1 to {fit.model.n_groups}.")
         self.group = group
-        self.cells = cells = fit.model.groups[group - 1]
+        self.cells = cells = fit.model.of_group(group - 1)
         self.main = [
             c for c in (*cells.B, *cells.Lambda) if (c.row, c.column) == (outcome, focal) and c.times is None
         ]

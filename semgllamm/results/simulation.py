@@ -13,11 +13,11 @@ from semgllamm.data.design import CellBlock, Design
 from semgllamm.diagram.diagram import PathDiagram
 from semgllamm.diagram.families import family_in
 from semgllamm.errors import DataError, ModelError
-from semgllamm.estimation.drawing import simulated
+from semgllamm.estimation.drawing import drawn_by, independent_level, simulated
 from semgllamm.estimation.gaussian import GaussianLikelihood
-from semgllamm.estimation.generation import answers_drawn, coordinates_drawn
-from semgllamm.estimation.nested import NestedLikelihood
+from semgllamm.estimation.posterior_draws import coordinates_drawn
 from semgllamm.estimation.predictor import Predictor, plan_tree
+from semgllamm.estimation.unseen import SeenLikelihood, check_unseen, drawn_until_seen
 from semgllamm.model.matrices import Model
 from semgllamm.model.transforms import working_parameters
 
@@ -47,28 +47,37 @@ def simulate(
     frames = []
     for _ in range(n or 1):
         drawn = as_frame(fit.diagram, fit.binding, fit.design, draw(rng))
-        frames.append(lost(drawn, missing, rng, [r.name for r in fit.binding.responses]))
+        frames.append(lost(drawn, missing, rng, columns_of(fit.binding)))
     if n is None:
         return frames[0]
     return pd.concat(frames, keys=range(n), names=["draw", *frames[0].index.names])
 
 
-def _source(fit: Fit, latent: str) -> Callable[[np.random.Generator], list[CellBlock]]:
+def columns_of(binding: Binding) -> list[str]:
+    """The columns of the responses."""
+    return list(dict.fromkeys(r.answer or r.name for r in binding.responses))
+
+
+def _source(fit: Fit, latent: str) -> Callable[[np.random.Generator], Design]:
     """A function of the generator that draws the answers."""
     likelihood = fit.likelihood
     if fit.model.classes:
-        raise ModelError("data are not drawn from models with classes yet")
-    closed = isinstance(likelihood, GaussianLikelihood)
-    if closed and latent == "prior" and not isinstance(likelihood, NestedLikelihood):
-        return lambda rng: list(simulated(likelihood, fit.free, rng).blocks)
-    engine = fit._engine if closed or latent == "posterior" else None
-    predictor = likelihood.predictor if engine is None else engine.predictor
-    inner = predictor.working.inner(fit.free) if engine is None else engine.inner(fit.free)
-    apart = predictor.apart
+        raise ModelError(f"data are not drawn from models with {fit.model.what_is_summed} yet")
+    if latent == "prior":
+        closed = isinstance(likelihood, GaussianLikelihood)
+        inner = None if closed else likelihood.predictor.working.inner(fit.free)
+        apart = None if closed else likelihood.predictor.apart
+        if isinstance(likelihood, SeenLikelihood):
+            return lambda rng: drawn_until_seen(lambda: drawn_by(apart, inner, rng), independent_level(likelihood))
+        return lambda rng: simulated(likelihood, fit.free, rng) if closed else drawn_by(apart, inner, rng)
+    engine = fit._engine
+    inner, apart = engine.inner(fit.free), engine.predictor.apart
 
-    def draw(rng: np.random.Generator) -> list[CellBlock]:
-        u = coordinates_drawn(engine, inner, rng) if latent == "posterior" else None
-        return answers_drawn(apart, inner, rng, u)
+    def draw(rng: np.random.Generator) -> Design:
+        u = coordinates_drawn(engine, inner, rng)
+        if isinstance(likelihood, SeenLikelihood):
+            return drawn_until_seen(lambda: drawn_by(apart, inner, rng, u), independent_level(likelihood))
+        return drawn_by(apart, inner, rng, u)
 
     return draw
 
@@ -93,10 +102,15 @@ def drawn_from_model(
                          remedy="Give values of a positive definite covariance matrix.")
     predictor = Predictor(model, working, tree, design, collapse=False)
     try:
-        blocks = answers_drawn(predictor, inner, rng)
+        drawn = drawn_by(predictor, inner, rng)
+        unseen = next((role for role in diagram.columns if role.kind == "unseen"), None)
+        if unseen is not None:
+            check_unseen(model, unseen, diagram.text)
+            level = model.levels.index(unseen.target)
+            drawn = drawn_until_seen(lambda: drawn_by(predictor, inner, rng), level)
     except np.linalg.LinAlgError as failure:
         raise ModelError("the values leave a covariance matrix that is not positive definite") from failure
-    return as_frame(diagram, binding, design, blocks)
+    return as_frame(diagram, binding, design, drawn)
 
 
 def values_of_cells(diagram: PathDiagram, model: Model) -> np.ndarray:
@@ -126,34 +140,52 @@ def values_of_cells(diagram: PathDiagram, model: Model) -> np.ndarray:
     return cells
 
 
-def as_frame(diagram: PathDiagram, binding: Binding, design: Design, blocks: list[CellBlock]) -> pd.DataFrame:
+def as_frame(diagram: PathDiagram, binding: Binding, design: Design, drawn: Design) -> pd.DataFrame:
     """The rows of the design in the order of the data, with the answers in place of the data's."""
     order = np.argsort(design.kept, kind="stable")
     frame = binding.frame.iloc[design.kept[order]].copy()
-    place = np.empty(design.n_rows, dtype=np.int64)
-    place[order] = np.arange(design.n_rows)
     answers: dict[str, np.ndarray] = {}
-    for block in blocks:
+    for block in drawn.blocks:
         if block.repeats:
             continue
         response = block.response
-        values = answers.setdefault(response.name, np.full(design.n_rows, np.nan))
-        if response.level:
+        values = answers.setdefault(response.answer or response.name, np.full(design.n_rows, np.nan))
+        if response.answer and response.answer != response.name:
+            label = response.name.removeprefix(f"{response.answer}[").removesuffix("]")
+            values[block.rows[block.y == 1]] = binding.nominal[response.answer].index(label)
+        elif response.family.name == "ranking":
+            _rank(values, block, design, binding)
+        elif response.level:
             code = design.codes[response.level]
             by_unit = np.full(len(design.first_row[response.level]), np.nan)
             by_unit[code[block.rows]] = block.y
             here = ~np.isnan(by_unit[code])
-            values[place[here]] = by_unit[code][here]
+            values[here] = by_unit[code][here]
         else:
-            values[place[block.rows]] = block.y
+            values[block.rows] = block.y
     for name, values in answers.items():
-        _write(frame, diagram, binding, name, values)
+        _write(frame, diagram, binding, name, values[order])
     return frame
+
+
+def _rank(values: np.ndarray, block: CellBlock, design: Design, binding: Binding) -> None:
+    """Ranks of the alternatives that were chosen, in the order of choices; those below have none."""
+    chosen = np.flatnonzero(block.y == 1)
+    chosen = chosen[np.lexsort((block.choice[chosen], block.case[chosen]))]
+    case = block.case[chosen]
+    first = np.flatnonzero(np.diff(case, prepend=-1) != 0)
+    values[block.rows[chosen]] = np.arange(len(chosen)) - np.repeat(first, np.diff(first, append=len(chosen))) + 1.0
+    # where the data rank all alternatives, the last of them is no choice
+    ranks = binding.values[block.response.name][design.kept]
+    code = binding.choices.case[design.kept]
+    size, ranked = np.bincount(code), np.bincount(code, np.isfinite(ranks))
+    last = np.isnan(values) & (size == ranked)[code]
+    values[last] = size[code[last]]
 
 
 def _write(frame: pd.DataFrame, diagram: PathDiagram, binding: Binding, name: str, values: np.ndarray) -> None:
     """Answers in the type of the data's column, and what the second column says of them."""
-    response = next(r for r in binding.responses if r.name == name)
+    response = next(r for r in binding.responses if name in (r.name, r.answer))
     spec = family_in(diagram, name)
     role = next((r for r in diagram.columns if r.target == name and r.kind == response.family.beside), None)
     if response.family.beside == "event" and role is not None:
@@ -163,13 +195,17 @@ def _write(frame: pd.DataFrame, diagram: PathDiagram, binding: Binding, name: st
         values = np.clip(values, limits.get("lower", -np.inf), limits.get("upper", np.inf))
         if role is not None:
             frame[role.column] = values
-    frame[name] = _typed(binding.frame[name], values, _labels(binding, response))
+    frame[name] = _typed(binding.frame[name], values, _labels(binding, name, response))
 
 
-def _labels(binding: Binding, response) -> tuple[str, ...] | None:
+def _labels(binding: Binding, name: str, response) -> tuple[str, ...] | None:
     if response.categories:
         return binding.labels[response.name]
-    return columns.response(binding.frame, response.name, response.family.name, declared=True)[2]
+    if name in binding.nominal:
+        return binding.nominal[name]
+    # choices in long form are 0 or 1, rankings are numbers
+    family = "gaussian" if response.family.name == "ranking" else "bernoulli" if response.answer else None
+    return columns.response(binding.frame, name, family or response.family.name, declared=True)[2]
 
 
 def _typed(like: pd.Series, values: np.ndarray, labels: tuple[str, ...] | None):
@@ -184,7 +220,7 @@ def _typed(like: pd.Series, values: np.ndarray, labels: tuple[str, ...] | None):
             return pd.Categorical(found, dtype=like.dtype)
         if missing.any() and like.dtype.kind in "iub":
             return np.array([np.nan if v is None else v for v in found], dtype=float)
-        return np.array(found, dtype=like.dtype)
+        return pd.array(found, dtype=like.dtype)
     if like.dtype.kind in "iu" and not missing.any() and (values % 1 == 0).all():
         return values.astype(like.dtype)
     return values

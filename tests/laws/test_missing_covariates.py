@@ -1,11 +1,13 @@
 """Covariates with a model are integrated out where they are missing, and conditioned on where they are seen."""
 
+from functools import cache
+
 import numpy as np
 import pandas as pd
 import pytest
 from brute_force import Unit, log_density, log_integral, log_likelihood
 from mixtures import walk_mixture
-from scipy.special import log_expit, logsumexp
+from scipy.special import expit, log_expit, logsumexp
 from scipy.stats import norm
 from walk import differences, walk
 
@@ -216,3 +218,83 @@ def test_not_below_a_latent_variable_of_clusters_yet():
     frame = categorical().assign(school=np.repeat(range(10), 4))
     with pytest.raises(sg.ModelError, match=r"cannot be summed over below .*school"):
         sg.fit(f"b ~ z {BINARY}\nu1 ~ b + (1 | school) {BINARY}", frame)
+
+
+# ---- what follows from a fit
+
+
+@cache
+def fitted():
+    frame = data(200)
+    return sg.fit(f"x ~ z\nu ~ x + z {BINARY}", frame, quadrature=Adaptive(points=21)), frame
+
+
+def of_the_missing(c, row):
+    """x and its posterior weights in a row without it."""
+    e = np.linspace(-7, 7, 2001) * np.sqrt(c["x~~x"])
+    x = c["x~1"] + c["x~z"] * row.z + e
+    w = norm.pdf(e, scale=np.sqrt(c["x~~x"]))
+    nu = c["u~1"] + c["u~x"] * x + c["u~z"] * row.z
+    posterior = w * np.exp(log_expit((2 * row.u - 1) * nu))
+    return x, nu, w / w.sum(), posterior / posterior.sum()
+
+
+def test_predictions_where_a_covariate_is_missing():
+    fit, frame = fitted()
+    c = fit.coef
+    linear, mean, marginal = (fit.predict(kind=kind) for kind in ("linear", "mean", "marginal"))
+    new = fit.predict(frame, kind="marginal")
+    scores = fit.latent()
+    for k, row in enumerate(frame.itertuples()):
+        if np.isnan(row.x):
+            x, nu, prior, posterior = of_the_missing(c, row)
+            assert linear["u"][k] == pytest.approx(posterior @ nu, abs=1e-6)
+            assert mean["u"][k] == pytest.approx(posterior @ expit(nu), abs=1e-6)
+            assert marginal["u"][k] == pytest.approx(prior @ expit(nu), abs=1e-6)
+            assert scores["x@missing"][k] == pytest.approx(posterior @ x, abs=1e-5)
+            assert np.isnan(linear["x"][k])
+        else:
+            nu = c["u~1"] + c["u~x"] * row.x + c["u~z"] * row.z
+            assert linear["u"][k] == pytest.approx(nu)
+            assert marginal["u"][k] == pytest.approx(expit(nu))
+            assert linear["x"][k] == pytest.approx(c["x~1"] + c["x~z"] * row.z)
+            assert np.isnan(scores["x@missing"][k])
+    pd.testing.assert_frame_equal(new, marginal)
+
+
+def test_draws_and_residuals_where_a_covariate_is_missing():
+    fit, frame = fitted()
+    drawn = fit.simulate(200, seed=1)
+    assert (drawn["x"].isna().to_numpy().reshape(200, -1) == frame["x"].isna().to_numpy()).all()
+    shares = drawn["u"].groupby(level=1).mean()[frame["x"].isna()]
+    expected = fit.predict(kind="marginal")["u"][frame["x"].isna()]
+    z = (shares - expected) / np.sqrt(expected * (1 - expected) / 200)
+    assert np.abs(z).max() < 4.5 and z.std() == pytest.approx(1.0, abs=0.25)
+    quantile = fit.residuals("quantile", seed=1)
+    assert quantile["u"].notna().all() and (quantile["x"].isna() == frame["x"].isna()).all()
+
+
+def test_the_matrices_of_groups_and_patterns_are_told_apart():
+    frame = data(120).assign(g=np.tile(["a", "b"], 60))
+    fit = sg.fit(f"x ~ z\nu ~ x + z {BINARY}", frame, group="g")
+    said = fit.explain("matrices")
+    places = ["Group 1 [a], rows in which no covariate is missing", "Group 1 [a], rows without x",
+              "Group 2 [b], rows in which no covariate is missing", "Group 2 [b], rows without x"]  # fmt: skip
+    assert [line for line in said.splitlines() if line.startswith("Group")] == places
+    assert "Group 2 [b]" in str(fit.summary())
+    assert fit.report().group_used == (60, 60)
+    alone = sg.fit(f"x ~ z\nu ~ x + z {BINARY}", frame[frame["g"] == "b"])
+    np.testing.assert_allclose(fit.predict()["u"][frame["g"] == "b"], alone.predict()["u"], atol=1e-5)
+
+
+def test_what_is_refused_where_covariates_are_missing():
+    fit, _ = fitted()
+    with pytest.raises(sg.ModelError, match="'x' is missing in some rows"):
+        fit.marginal_effects()
+    for ask in (fit.standardized, fit.rsquare, fit.modification_indices):
+        with pytest.raises(sg.ModelError, match="closed form"):
+            ask()
+    summed = sg.fit(SUMMED["binary"], categorical(300))
+    for ask in (summed.predict, summed.simulate, summed.influence, lambda: summed.residuals("pearson")):
+        with pytest.raises(sg.ModelError, match="missing values of 'b'"):
+            ask()

@@ -188,3 +188,30 @@ def test_what_needs_unseen_units_is_refused():
     plain = sg.fit("y ~ x + (1 | animal)  @family(poisson)", counts(60), progress=False)
     with pytest.raises(ModelError, match="@unseen"):
         plain.population()
+
+
+def test_what_is_drawn_was_seen():
+    """The share of animals that are caught once, twice, … among those that are caught at all."""
+    data = pd.DataFrame({"hare": np.arange(4000), "n": 4, "y": 1})
+    drawn = sg.simulate(
+        "y ~ (-1.0)*1 + (1 | hare)  @family(binomial)\n@trials(y, n)\n@unseen(hare)", data, seed=1,
+        values={"hare.intercept~~hare.intercept": 0.8},
+    )  # fmt: skip
+    z = np.linspace(-8, 8, 2001)
+    p = expit(-1.0 + np.sqrt(0.8) * z)
+    shares = np.array([comb(4, k) * (stats.norm.pdf(z) * p**k * (1 - p) ** (4 - k)).sum() for k in range(5)])
+    expected = 4000 * shares[1:] / shares[1:].sum()
+    observed = np.bincount(drawn["y"].astype(int), minlength=5)
+    assert observed[0] == 0
+    assert ((observed[1:] - expected) ** 2 / expected).sum() < stats.chi2.isf(1e-4, 3)
+
+
+def test_fits_of_units_that_were_seen_are_drawn_and_judged_as_such():
+    data = counts(60)
+    fit = sg.fit(COUNTS.replace("1 + x |", "1 |"), data, progress=False)
+    for latent in ("prior", "posterior"):
+        drawn = fit.simulate(5, seed=1, latent=latent)
+        assert (drawn["y"].groupby([drawn.index.get_level_values("draw"), drawn["animal"]]).sum() > 0).all()
+    assert np.isfinite(fit.residuals("quantile", latent="eb", seed=1)).all(axis=None)
+    with pytest.raises(ModelError, match="population of all"):
+        fit.residuals("quantile")
