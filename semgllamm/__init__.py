@@ -20,6 +20,7 @@ _LAZY = {
     "cfa": "semgllamm.api",
     "growth": "semgllamm.api",
     "lavaan": "semgllamm.api",
+    "load": "semgllamm.api",
     "simulate": "semgllamm.api",
     "compare": "semgllamm.results.compare",
     "parse": "semgllamm.api",
@@ -39,7 +40,7 @@ _LAZY = {
 __all__ = [
     "Adaptive", "DataError", "EstimationError", "Fit", "Grid", "ModelError", "ModelSyntaxError", "Ordinary",
     "PathDiagram", "SemgllammError", "SemgllammWarning", "Settings", "cfa", "compare", "covariance_matrix", "explain",
-    "fit", "growth", "lavaan", "load_dataset", "parameter_table", "parse", "person_periods", "sem", "simulate",
+    "fit", "growth", "lavaan", "load", "load_dataset", "parameter_table", "parse", "person_periods", "sem", "simulate",
 ]  # fmt: skip
 
 

@@ -86,6 +86,8 @@ def show(result, options: argparse.Namespace) -> int:
         write(options.latex, summary.to_latex())
     if options.html:
         write(options.html, summary.to_html())
+    if options.save:
+        result.save(options.save)
     return CONVERGED if result.converged else NOT_CONVERGED
 
 
@@ -203,6 +205,7 @@ def add_output(command: argparse.ArgumentParser) -> None:
     command.add_argument("--ci", action="store_true", help="print confidence limits")
     command.add_argument("--latex", metavar="OUT", help="write the tables as LaTeX")
     command.add_argument("--html", metavar="OUT", help="write the tables as HTML")
+    command.add_argument("--save", metavar="OUT", help="write the fit to a file that semgllamm.load() reads")
 
 
 class Version(argparse.Action):

@@ -46,9 +46,9 @@ class Fit:
     def __init__(
         self, *, diagram, model, binding, design, likelihood, tree, convergence, free, points, information, vcov_free,
         information_kind, problems, boundary, quadrature_error, method, missing, request, se_kind="standard", notes=(),
-        warnings=(), constraints=None, restricted=None, inverse=None,
+        warnings=(), constraints=None, restricted=None, inverse=None, call=None,
     ):  # fmt: skip
-        self.request = request
+        self.request, self.call = request, call
         self.diagram, self.model, self.binding, self.design = diagram, model, binding, design
         self.likelihood, self.tree, self.convergence = likelihood, tree, convergence
         self.free, self.points, self.information = free, tuple(points), information
@@ -1174,6 +1174,26 @@ class Fit:
 
     def _repr_html_(self) -> str:
         return self.summary().to_html()
+
+    def save(self, path) -> None:
+        """Write the fit to a file from which `semgllamm.load` restores it: a ZIP archive of JSON and arrays.
+
+        Of the data it holds the columns that the model text or the arguments of the call name.
+
+        Parameters
+        ----------
+        path : str or Path
+            A file there is replaced.
+
+        Raises
+        ------
+        ModelError, DataError, SemgllammError
+            For a diagram that was changed after its text had been read, arguments or columns of types that have no
+            plain form, and a file that cannot be written.
+        """
+        from semgllamm.results.saving import save
+
+        save(self, path)
 
     def explain(self, stage: str = "diagram", latex: bool = False) -> str:
         """Print a stage of the walk: "diagram", "matrices" or "tree"."""
