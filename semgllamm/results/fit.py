@@ -588,17 +588,102 @@ class Fit:
 
         return bootstrap(self, n, kind, seed, statistic, workers, progress)
 
-    def confint(self, method: str = "wald", level: float = 0.95) -> pd.DataFrame:
-        """Wald confidence intervals of `coef`."""
+    def confint(
+        self, method: str = "wald", level: float = 0.95, parameters: str | Sequence[str] | None = None,
+        n: int | None = None, seed: int | None = None,
+    ) -> pd.DataFrame:  # fmt: skip
+        """Confidence limits of `coef`.
+
+        Parameters
+        ----------
+        method : {"wald", "profile", "bootstrap"}
+            Estimates and standard errors; where twice the log-likelihood, maximised over all other parameters, has
+            fallen by the quantile of χ² (Venzon & Moolgavkar 1988), which respects that a variance is not negative; or
+            percentiles of bootstrap samples (see `bootstrap` for other kinds).
+        level : float
+        parameters : str or sequence of str, optional
+            Names or labels of those that are wanted: profiles maximise some ten times for each.
+        n, seed : int, optional
+            Bootstrap samples, by default 1000, and their seed.
+
+        Returns
+        -------
+        DataFrame
+            `lower` and `upper`; a profile that never falls so far has an infinite limit.
+
+        Raises
+        ------
+        ModelError
+            For an unknown method or parameter, and a profile of least squares or of a fit without standard errors.
+        EstimationError
+            If a profile rises above the maximum of the fit.
+        """
         import pandas as pd
         from scipy.special import ndtri
 
-        if method != "wald":
-            raise ModelError(f"confint method '{method}' is not available", remedy="Use method='wald'.")
+        from semgllamm.results.profile import numbers_of, profile_limits
+
+        if method not in ("wald", "profile", "bootstrap"):
+            raise ModelError(
+                f"confint method '{method}' is not available", remedy="Methods: 'wald', 'profile', 'bootstrap'."
+            )  # fmt: skip
         if not 0 < level < 1:
             raise ModelError(f"a confidence level lies between 0 and 1, not {level}")
+        if method != "bootstrap" and (n is not None or seed is not None):
+            raise ModelError(f"n and seed are of bootstrap samples, not of method='{method}'", remedy="Leave them out.")
+        if method == "profile":
+            return profile_limits(self, level, parameters)
+        chosen = numbers_of(self, parameters)
+        names = [self.model.names[number] for number in chosen]
+        if method == "bootstrap":
+            return self.bootstrap(1000 if n is None else n, seed=seed).confint(level=level).loc[names]
         half = ndtri(0.5 + level / 2) * np.sqrt(np.diag(self._vcov_cells))
-        return pd.DataFrame({"lower": self._cells - half, "upper": self._cells + half}, index=list(self.model.names))
+        limits = pd.DataFrame({"lower": self._cells - half, "upper": self._cells + half}, index=list(self.model.names))
+        return limits if parameters is None else limits.iloc[chosen]
+
+    def profile(self, name: str, level: float = 0.99) -> pd.DataFrame:
+        """The profile of the log-likelihood along one parameter.
+
+        Parameters
+        ----------
+        name : str
+            Its name or label.
+        level : float
+            Of the confidence interval that the profile reaches beyond.
+
+        Returns
+        -------
+        DataFrame
+            `value` of the parameter; `zeta`, the signed root of the deviance from the maximum, which is a straight line
+            where Wald's interval is right; `loglik`, maximised over all other parameters.
+
+        Raises
+        ------
+        ModelError, EstimationError
+            As by `confint`.
+        """
+        from semgllamm.results.profile import profile
+
+        return profile(self, name, level)
+
+    def plot_profile(self, name: str, level: float = 0.95, ax=None):
+        """Draw the profile of one parameter with its confidence limits; returns the matplotlib Axes.
+
+        Parameters
+        ----------
+        name : str
+        level : float
+        ax : matplotlib.axes.Axes, optional
+            Where to draw; by default a new figure.
+
+        Raises
+        ------
+        ModelError
+            If matplotlib is not installed (``pip install 'semgllamm[plot]'``), and as by `confint`.
+        """
+        from semgllamm.results.profile import plot_profile
+
+        return plot_profile(self, name, level, ax)
 
     # ---- latent variables ----------------------------------------------------------------------------------------
 

@@ -96,8 +96,8 @@ def classes():
 
 
 def masses():
-    text = f"f =~ 1*u1 + 1*u2 + 1*u3 + 1*u4 {BINARY}\n@latent(f, npml)"
-    return sg.fit(text, wide_answers(), n_starts=3)
+    text = f"f =~ 1*y2 + 1*y3 + 1*y4 {BINARY}\n@latent(f, npml)"
+    return sg.fit(text, sg.load_dataset("lsat6"), n_starts=3)
 
 
 def choices():
