@@ -23,6 +23,7 @@ _LAZY = {
     "load": "semgllamm.api",
     "simulate": "semgllamm.api",
     "compare": "semgllamm.results.compare",
+    "information_criteria": "semgllamm.results.criteria",
     "parse": "semgllamm.api",
     "covariance_matrix": "semgllamm.data.moments",
     "explain": "semgllamm.stages",
@@ -40,7 +41,8 @@ _LAZY = {
 __all__ = [
     "Adaptive", "DataError", "EstimationError", "Fit", "Grid", "ModelError", "ModelSyntaxError", "Ordinary",
     "PathDiagram", "SemgllammError", "SemgllammWarning", "Settings", "cfa", "compare", "covariance_matrix", "explain",
-    "fit", "growth", "lavaan", "load", "load_dataset", "parameter_table", "parse", "person_periods", "sem", "simulate",
+    "fit", "growth", "information_criteria", "lavaan", "load", "load_dataset", "parameter_table", "parse",
+    "person_periods", "sem", "simulate",
 ]  # fmt: skip
 
 

@@ -1212,19 +1212,49 @@ class Fit:
 
         return simple_slopes(self, outcome, focal, at, group, level)
 
+    def eform(self, level: float = 0.95) -> pd.DataFrame:
+        """Exponentials of the coefficients of responses with a logit or log link: odds ratios, rate ratios, ….
+
+        Binary responses with a complementary log-log link have hazard ratios, survival times time ratios.
+
+        Parameters
+        ----------
+        level : float
+            Of the confidence limits.
+
+        Returns
+        -------
+        DataFrame
+            lhs, op, rhs, level, group, class, label, kind (what the exponential is), est, se (by the delta method),
+            z and pvalue (of the coefficient itself), ci_lower and ci_upper (exponentials of its limits); a row for each
+            free coefficient of a covariate or latent variable, and intercept.
+
+        Raises
+        ------
+        ModelError
+            If no response has such a link.
+        """
+        import pandas as pd
+
+        from semgllamm.results.ratios import ratios
+
+        return pd.DataFrame(ratios(self, level))
+
     # ---- printing ------------------------------------------------------------------------------------------------
 
     def report(
-        self, ci: bool = False, standardized: bool = False, rsquare: bool = False, fit_measures: bool = False
-    ) -> Report:
+        self, ci: bool = False, standardized: bool = False, rsquare: bool = False, fit_measures: bool = False,
+        eform: bool = False,
+    ) -> Report:  # fmt: skip
         """Everything that the summary prints, as a `Report`."""
         from semgllamm.results.reporting import report
 
-        return report(self, ci, standardized, rsquare, fit_measures)
+        return report(self, ci, standardized, rsquare, fit_measures, eform)
 
     def summary(
-        self, fit_measures: bool = False, standardized: bool = False, ci: bool = False, rsquare: bool = False
-    ) -> Summary:
+        self, fit_measures: bool = False, standardized: bool = False, ci: bool = False, rsquare: bool = False,
+        eform: bool = False,
+    ) -> Summary:  # fmt: skip
         """The printed summary: ``str()``, ``.to_latex()``, ``.to_html()``.
 
         Parameters
@@ -1238,6 +1268,8 @@ class Fit:
             With the columns Std.lv and Std.all (Gaussian models in closed form).
         rsquare : bool
             With a section of explained variances (likewise).
+        eform : bool
+            With tables of exponentiated coefficients and their confidence limits; see `eform`.
         """
         from semgllamm.tables.contents import contents
         from semgllamm.tables.summary import Summary
@@ -1246,7 +1278,7 @@ class Fit:
             from semgllamm.results.standardized import closed_form_of
 
             closed_form_of(self, "measures of fit are")
-        return Summary(contents(self.report(ci, standardized, rsquare, fit_measures)))
+        return Summary(contents(self.report(ci, standardized, rsquare, fit_measures, eform)))
 
     def to_latex(self) -> str:
         return self.summary().to_latex()

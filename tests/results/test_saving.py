@@ -110,10 +110,10 @@ FITS = (factors, groups, incomplete, moments, least_squares, nested, levels, eng
         masses, choices)  # fmt: skip
 
 
-def answer(call):
+def answer(call, *arguments):
     """What a call returns, or what it refuses."""
     try:
-        return call()
+        return call(*arguments)
     except SemgllammError as refusal:
         return str(refusal)
 
@@ -149,7 +149,7 @@ def test_what_is_estimated(pair):
     assert again.points == fit.points and again.boundary == fit.boundary and again.npar == fit.npar
     pd.testing.assert_frame_equal(again.parameters, fit.parameters, rtol=0, atol=0)
     for kind in (None, "observed", "sandwich"):
-        same(answer(lambda: again.vcov(kind)), answer(lambda: fit.vcov(kind)))
+        same(answer(again.vcov, kind), answer(fit.vcov, kind))
     pd.testing.assert_frame_equal(again.constraints, fit.constraints)
 
 
@@ -159,8 +159,8 @@ def test_what_is_predicted_and_drawn(pair):
         lambda one: one.predict(), lambda one: one.predict(kind="mean", se=True), lambda one: one.latent(),
         lambda one: one.class_probabilities(),
     ):  # fmt: skip
-        same(answer(lambda: question(again)), answer(lambda: question(fit)))
-    first, second = (answer(lambda: one.simulate(seed=3)) for one in (again, fit))
+        same(answer(question, again), answer(question, fit))
+    first, second = (answer(one.simulate, None, 3) for one in (again, fit))
     if not isinstance(second, str):
         second = second[list(first.columns)]
     same(first, second)
