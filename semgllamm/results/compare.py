@@ -27,6 +27,7 @@ from semgllamm.results.fit import Fit
 __all__ = ["compare", "fingerprint"]
 
 SCALED = ("satorra.bentler.2001", "satorra.bentler.2010")
+NOTHING = 1e-6  # a statistic that rounding leaves of 0
 METHODS = ("lr", "scaled", *SCALED, "bootstrap")
 COLUMNS = ("npar", "df", "aic", "bic", "loglik", "chisq", "chisq_diff", "rmsea", "df_diff", "pvalue", "null")
 
@@ -108,11 +109,11 @@ def _method(fits: Sequence[Fit], method: str | None) -> str:
     return method
 
 
-def _row(fit: Fit) -> dict[str, float]:
+def _row(fit: Fit) -> dict:
     closed = fit.test is not None
     likelihood = {"aic": fit.aic, "bic": fit.bic, "loglik": fit.loglik}
     df, chisq = (fit.test.df, fit.test.statistic) if closed else (np.nan, np.nan)
-    return {"npar": fit.npar, "df": df, **likelihood, "chisq": chisq}
+    return {"npar": fit.npar, "df": df, **likelihood, "chisq": chisq, "null": ""}
 
 
 def _check_pair(large: Fit, small: Fit, labels: tuple[str, str]) -> None:
@@ -177,7 +178,7 @@ def _difference(large: Fit, small: Fit, method: str, n: int, seed, workers, boun
     return out
 
 
-def _tested(statistic: float, m: int, fit: Fit) -> dict[str, float]:
+def _tested(statistic: float, m: int, fit: Fit) -> dict:
     groups = len(fit.model.groups)
     rmsea = float(np.sqrt(max(statistic - m, 0.0) * groups / (m * fit.nobs)))
     return {
@@ -207,7 +208,7 @@ def _variances_at_zero(large: Fit, small: Fit) -> list[tuple]:
 
 def _survival(statistic: float, df: int) -> float:
     """P(χ² ≥ statistic); no degree of freedom is all at 0."""
-    return float(chdtrc(df, max(statistic, 0.0))) if df else float(statistic <= 0)
+    return float(chdtrc(df, max(statistic, 0.0))) if df else float(statistic <= NOTHING)
 
 
 def _factor(large: Fit, small: Fit, m: int, method: str) -> float:

@@ -47,7 +47,8 @@ def test_limits(name):
     text, source, named = CASES[name]
     fit = sg.fit(text, read(source), settings=sg.Settings(target=1e-5))
     stored = VALUES[name]
-    assert fit.loglik == pytest.approx(stored["loglik"], abs=1e-4)
+    if "loglik" in stored:
+        assert fit.loglik == pytest.approx(stored["loglik"], abs=1e-6)
     found = fit.confint("profile", parameters=list(named.values()))
     for theirs, ours in named.items():
         limits = found.loc[ours].to_numpy()

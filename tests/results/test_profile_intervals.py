@@ -79,7 +79,7 @@ def test_a_variance_of_zero_has_the_lower_limit_zero():
 def test_methods_levels_and_names():
     fit = sg.cfa("visual =~ x1 + a*x2 + x3", sg.load_dataset("holzinger"))
     wald = fit.confint()
-    assert fit.confint(parameters="a").equals(wald.loc[["visual=~x2"]])
+    assert fit.confint(parameters="visual=~x2").equals(wald.loc[["a"]])
     narrow = fit.confint("profile", level=0.5, parameters=["a"])
     wide = fit.confint("profile", level=0.9, parameters=["a"])
     assert (wide["lower"] < narrow["lower"]).all() and (narrow["upper"] < wide["upper"]).all()
