@@ -254,9 +254,8 @@ def _fitted_once(
     call = Call(like, model, moments, {
         "family": family, "cluster": cluster, "group": group, "ordered": ordered,
         "group_label": None if moments is not None else group_label, "sampling_weights": sampling_weights,
-        "quadrature": quadrature, "start": start,
-        "n_starts": n_starts, "settings": settings, **switches,
-    })  # fmt: skip
+        "quadrature": quadrature, "start": start, "n_starts": n_starts, "settings": settings, **switches,
+    }, parse)  # fmt: skip
     walk = _walked(call, request, data)
     found = maximum_likelihood(
         walk.likelihood, walk.diagram, walk.rule, settings, walk.request, _progress(progress), walk.constraints, begin
@@ -292,7 +291,7 @@ def load(path: str | Path):
     """
     from semgllamm.results.saving import restored
 
-    return _as_fit(*restored(path, _walked, lambda walk: walk.without_grid(_likelihood)))
+    return _as_fit(*restored(path, parse, _walked, lambda walk: walk.without_grid(_likelihood)))
 
 
 def _as_fit(walk: Walk, found: Mapping[str, Any]):

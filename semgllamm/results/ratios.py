@@ -30,7 +30,7 @@ MEANING = {
     **{(name, "cloglog"): HAZARDS for name in ("bernoulli", "binomial")},
     **{(name, "log"): RATES for name in ("poisson", "nbinom1", "nbinom2", "zipoisson", "zinbinom1", "zinbinom2",
                                          "hurdlepoisson", "hurdlenbinom1", "hurdlenbinom2")},
-    **{(name, "log"): MEANS for name in ("gamma", "inversegaussian")},
+    **{(name, "log"): MEANS for name in ("gaussian", "gamma", "inversegaussian")},
     **{(name, "log"): TIMES for name in ("exponential", "weibull")},
 }  # fmt: skip
 

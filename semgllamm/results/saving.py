@@ -24,9 +24,9 @@ from semgllamm.estimation.optimise import Convergence
 from semgllamm.estimation.settings import Adaptive, Grid, Ordinary, Request, Settings
 from semgllamm.results.archive import decoded, encoded, read_archive, write_archive
 from semgllamm.results.walk import Call, Walk
-from semgllamm.syntax.build import read
 
 if TYPE_CHECKING:
+    from semgllamm.diagram.diagram import PathDiagram
     from semgllamm.results.fit import Fit
 
 __all__ = ["restored", "save"]
@@ -55,7 +55,7 @@ def save(fit: Fit, path: str | Path) -> None:
 
     call = fit.call
     counts = [latent.count for latent in call.diagram.latents]
-    if _diagram(call.diagram.text, counts) != call.diagram:
+    if _diagram(call.read(call.diagram.text), counts) != call.diagram:
         raise ModelError(
             "the diagram of this fit was changed after its text had been read: it cannot be saved",
             remedy="Fit a model text.",
@@ -87,12 +87,16 @@ def _state(fit: Fit) -> dict[str, Any]:
     }  # fmt: skip
 
 
-def restored(path: str | Path, walked: Callable[..., Walk], without_grid: Callable[[Walk], Walk]):
+def restored(
+    path: str | Path, read: Callable, walked: Callable[..., Walk], without_grid: Callable[[Walk], Walk]
+) -> tuple[Walk, dict[str, Any]]:
     """(walk, what estimation had found) of a saved fit.
 
     Parameters
     ----------
     path : str or Path
+    read : callable
+        Makes a diagram of a text.
     walked : callable
         ``walked(call, request, data)`` goes from a call to its likelihood.
     without_grid : callable
@@ -105,12 +109,12 @@ def restored(path: str | Path, walked: Callable[..., Walk], without_grid: Callab
     """
     record, arrays = read_archive(path)
     try:
-        diagram = _diagram(record["text"], decoded(record["counts"], TYPES))
+        diagram = _diagram(read(record["text"]), decoded(record["counts"], TYPES))
         frame, moments = _restored_data(record["data"], arrays)
         arguments = decoded(record["arguments"], TYPES)
         state = {name: decoded(record["state"][name], TYPES) for name in PLAIN}
         names, boundary, free = record["names"], frozenset(record["boundary"]), arrays["free"]
-        call, left_grid = Call(record["like"], diagram, moments, arguments), record["left_grid"]
+        call, left_grid = Call(record["like"], diagram, moments, arguments, read), record["left_grid"]
     except (KeyError, TypeError, IndexError, AttributeError) as failure:
         raise DataError(f"the saved fit '{path}' is incomplete: {failure}", remedy="Save the fit again.") from None
     walk = walked(call, state.pop("request"), frame)
@@ -139,9 +143,8 @@ def restored(path: str | Path, walked: Callable[..., Walk], without_grid: Callab
     }  # fmt: skip
 
 
-def _diagram(text: str, counts: list[int | None]):
-    """The diagram of a text, with the numbers of mass points that a fit has found."""
-    diagram = read(text)
+def _diagram(diagram: PathDiagram, counts: list[int | None]) -> PathDiagram:
+    """The diagram with the numbers of mass points that a fit has found."""
     latents = tuple(replace(latent, count=count) for latent, count in zip(diagram.latents, counts, strict=True))
     return replace(diagram, latents=latents)
 

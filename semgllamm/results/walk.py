@@ -30,6 +30,8 @@ class Call:
         In place of rows.
     arguments : mapping of str to object
         All that the walk to the likelihood takes: families, clusters, groups, switches of completion, settings, …
+    read : callable
+        Makes a diagram of a text.
     left_grid : bool
         Whether the fit gave up a shared grid for adaptive quadrature.
     """
@@ -38,6 +40,7 @@ class Call:
     diagram: PathDiagram
     moments: SampleMoments | None
     arguments: Mapping[str, Any]
+    read: Callable[[str], PathDiagram]
     left_grid: bool = False
 
 
