@@ -12,6 +12,7 @@ from scipy.special import ndtri
 
 from semgllamm.errors import ModelError
 from semgllamm.estimation.profile import Profile
+from semgllamm.results.plots import axes_for
 
 if TYPE_CHECKING:
     from semgllamm.results.fit import Fit
@@ -63,13 +64,9 @@ def profile(fit: Fit, name: str, reach: float = 0.99) -> pd.DataFrame:
 
 def plot_profile(fit: Fit, name: str, level: float, ax):
     """See `Fit.plot_profile`."""
-    try:
-        import matplotlib.pyplot as plt
-    except ImportError:
-        raise ModelError("plots need matplotlib", remedy="Install it: pip install 'semgllamm[plot]'.") from None
     table = profile(fit, name, max(level, 0.99))
     lower, upper = profile_limits(fit, level, name).iloc[0]
-    ax = plt.subplots()[1] if ax is None else ax
+    ax = axes_for(ax)
     ax.plot(table["value"], table["zeta"], marker=".")
     z = float(ndtri(0.5 + level / 2))
     for limit, at in ((lower, -z), (upper, z)):
