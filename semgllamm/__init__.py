@@ -20,8 +20,10 @@ _LAZY = {
     "cfa": "semgllamm.api",
     "growth": "semgllamm.api",
     "lavaan": "semgllamm.api",
+    "load": "semgllamm.api",
     "simulate": "semgllamm.api",
     "compare": "semgllamm.results.compare",
+    "information_criteria": "semgllamm.results.criteria",
     "parse": "semgllamm.api",
     "covariance_matrix": "semgllamm.data.moments",
     "explain": "semgllamm.stages",
@@ -39,7 +41,8 @@ _LAZY = {
 __all__ = [
     "Adaptive", "DataError", "EstimationError", "Fit", "Grid", "ModelError", "ModelSyntaxError", "Ordinary",
     "PathDiagram", "SemgllammError", "SemgllammWarning", "Settings", "cfa", "compare", "covariance_matrix", "explain",
-    "fit", "growth", "lavaan", "load_dataset", "parameter_table", "parse", "person_periods", "sem", "simulate",
+    "fit", "growth", "information_criteria", "lavaan", "load", "load_dataset", "parameter_table", "parse",
+    "person_periods", "sem", "simulate",
 ]  # fmt: skip
 
 

@@ -11,12 +11,15 @@ from functools import wraps
 from math import isfinite
 from numbers import Real
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from semgllamm.diagram.diagram import PathDiagram
 from semgllamm.errors import DataError, EstimationError, ModelError, SemgllammWarning
 
-__all__ = ["cfa", "fit", "growth", "lavaan", "lowered", "parameter_table", "parse", "sem", "simulate"]
+if TYPE_CHECKING:
+    from semgllamm.results.walk import Call, Walk
+
+__all__ = ["cfa", "fit", "growth", "lavaan", "load", "lowered", "parameter_table", "parse", "sem", "simulate"]
 
 COMPLETION = (
     "std_lv", "auto_fix_first", "auto_fix_single", "auto_cov_lv_x", "auto_cov_y", "auto_var", "auto_th", "auto_delta",
@@ -236,9 +239,8 @@ def _fitted_once(
 ):  # fmt: skip
     """The walk from a diagram to a fit; `begin` are parameters by name from which a mixture starts as well."""
     from semgllamm.estimation.maximum import maximum_likelihood
-    from semgllamm.estimation.settings import Adaptive, Request, Settings
-    from semgllamm.model.constraints import constraints_of_cells, equality_map
-    from semgllamm.results.fit import Fit
+    from semgllamm.estimation.settings import Request, Settings
+    from semgllamm.results.walk import Call
 
     settings = Settings() if settings is None else settings
     if not isinstance(settings, Settings):
@@ -249,17 +251,80 @@ def _fitted_once(
         like, estimator=estimator, information=information, likelihood=likelihood, missing=missing, se=se, test=test,
     )  # fmt: skip
     moments = _moments(like, data, sample_cov, sample_mean, sample_nobs, group_label, cluster, request)
+    call = Call(like, model, moments, {
+        "family": family, "cluster": cluster, "group": group, "ordered": ordered,
+        "group_label": None if moments is not None else group_label, "sampling_weights": sampling_weights,
+        "quadrature": quadrature, "start": start, "n_starts": n_starts, "settings": settings, **switches,
+    }, parse)  # fmt: skip
+    walk = _walked(call, request, data)
+    found = maximum_likelihood(
+        walk.likelihood, walk.diagram, walk.rule, settings, walk.request, _progress(progress), walk.constraints, begin
+    )  # fmt: skip
+    if _left_the_grid(walk.likelihood, quadrature, found):
+        # a distribution too narrow for any grid, of variance zero perhaps, is no trouble to points of each unit's own
+        walk = walk.without_grid(_likelihood)
+        found = maximum_likelihood(
+            walk.likelihood, walk.diagram, walk.rule, settings, walk.request, _progress(progress), walk.constraints
+        )  # fmt: skip
+    result = _as_fit(walk, {**found, "warnings": (*walk.messages, *found["warnings"])})
+    for message in result.warnings:
+        python_warnings.warn(message, SemgllammWarning, stacklevel=4)
+    return result
+
+
+def load(path: str | Path):
+    """A fit that `Fit.save` has written, without maximising again.
+
+    Parameters
+    ----------
+    path : str or Path
+
+    Returns
+    -------
+    Fit
+        It prints, predicts, simulates and tests as the original, with the columns of the data that the model names.
+
+    Raises
+    ------
+    DataError
+        If the file is no saved fit, is truncated, or was saved in a newer format.
+    """
+    from semgllamm.results.saving import restored
+
+    return _as_fit(*restored(path, parse, _walked, lambda walk: walk.without_grid(_likelihood)))
+
+
+def _as_fit(walk: Walk, found: Mapping[str, Any]):
+    """The fit of a walk whose estimates have been found."""
+    from semgllamm.results.fit import Fit
+
+    used_as_they_are = "used as they are (maximum likelihood, missing at random)"
+    return Fit(
+        diagram=walk.diagram, model=walk.model, binding=walk.binding, design=walk.design, likelihood=walk.likelihood,
+        tree=walk.tree, request=walk.request, call=walk.call,
+        missing=used_as_they_are if walk.request.missing == "ml" else "listwise deletion", **found,
+    )  # fmt: skip
+
+
+def _walked(call: Call, request, data) -> Walk:
+    """The walk of a call as far as the likelihood; `data` is the table of its rows, if it has some."""
+    from semgllamm.model.constraints import constraints_of_cells, equality_map
+    from semgllamm.results.walk import Walk
+
+    given, moments = dict(call.arguments), call.moments
+    settings, quadrature, n_starts = given.pop("settings"), given.pop("quadrature"), given.pop("n_starts")
+    sampling_weights, start = given.pop("sampling_weights"), given.pop("start")
+    named = {name: given.pop(name) for name in ("family", "cluster", "group", "group_label", "ordered")}
     if request.objective != "ML":
-        if switches.get("fixed_x"):
+        if given.get("fixed_x"):
             raise ModelError(
                 f"fixed_x=True is not for estimator='{request.estimator}', of which all covariates are random",
                 remedy="Leave it out.",
             )
-        switches = {**switches, "fixed_x": False}
+        given["fixed_x"] = False
     diagram, lowered_model, design, binding, messages = _bound(
-        model, data if moments is None else moments, like=like, family=family, cluster=cluster, group=group,
-        group_label=None if moments is not None else group_label, ordered=ordered, constraints=None,
-        missing=request.missing, switches=switches, start=start, joint=_is_auto(quadrature),
+        call.diagram, data if moments is None else moments, like=call.like, constraints=None, missing=request.missing,
+        switches=given, start=start, joint=_is_auto(quadrature), **named,
     )  # fmt: skip
     if moments is not None:
         _check_moments(request, sampling_weights)
@@ -269,26 +334,13 @@ def _fitted_once(
     _check_starts(n_starts, lowered_model)
     numbers = {name: number for name, number in _names(diagram, lowered_model).items() if number >= 0}
     affine = equality_map(diagram, numbers, lowered_model.n_parameters)
-    walked = diagram, lowered_model, design, affine
-    bound, tree, rule = _likelihood(*walked, quadrature, settings, request, weight)
+    bound, tree, rule = _likelihood(diagram, lowered_model, design, affine, quadrature, settings, request, weight)
     working = bound.working
     restricting = constraints_of_cells(
         diagram, numbers, lowered_model.rows, (working.K, working.c), working.positive()
     )
-    found = maximum_likelihood(bound, diagram, rule, settings, request, _progress(progress), restricting, begin)
-    if _left_the_grid(bound, quadrature, found):
-        # a distribution too narrow for any grid, of variance zero perhaps, is no trouble to points of each unit's own
-        bound, tree, rule = _likelihood(*walked, Adaptive(), settings, request, weight)
-        found = maximum_likelihood(bound, diagram, rule, settings, request, _progress(progress), restricting)
-    used_as_they_are = "used as they are (maximum likelihood, missing at random)"
-    result = Fit(
-        diagram=diagram, model=lowered_model, binding=binding, design=design, likelihood=bound, tree=tree,
-        request=request, missing=used_as_they_are if request.missing == "ml" else "listwise deletion",
-        warnings=(*messages, *found.pop("warnings")), **found,
-    )  # fmt: skip
-    for message in result.warnings:
-        python_warnings.warn(message, SemgllammWarning, stacklevel=4)
-    return result
+    return Walk(call, request, diagram, lowered_model, design, binding, tuple(messages), affine, weight, bound, tree,
+                rule, restricting)  # fmt: skip
 
 
 def _moments(like, data, covariance, mean, count, group_label, cluster, request):

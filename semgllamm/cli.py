@@ -80,12 +80,14 @@ def explain(options: argparse.Namespace) -> int:
 
 def show(result, options: argparse.Namespace) -> int:
     """Print the summary and write it where it is wanted."""
-    summary = result.summary(ci=options.ci)
+    summary = result.summary(ci=options.ci, eform=options.eform)
     print(summary, end="")
     if options.latex:
         write(options.latex, summary.to_latex())
     if options.html:
         write(options.html, summary.to_html())
+    if options.save:
+        result.save(options.save)
     return CONVERGED if result.converged else NOT_CONVERGED
 
 
@@ -201,8 +203,10 @@ def add_common(command: argparse.ArgumentParser) -> None:
 
 def add_output(command: argparse.ArgumentParser) -> None:
     command.add_argument("--ci", action="store_true", help="print confidence limits")
+    command.add_argument("--eform", action="store_true", help="print odds ratios, rate ratios, ...")
     command.add_argument("--latex", metavar="OUT", help="write the tables as LaTeX")
     command.add_argument("--html", metavar="OUT", help="write the tables as HTML")
+    command.add_argument("--save", metavar="OUT", help="write the fit to a file that semgllamm.load() reads")
 
 
 class Version(argparse.Action):

@@ -36,7 +36,7 @@ class Result:
 
     converged: bool = True
 
-    def summary(self, ci=False):
+    def summary(self, ci=False, eform=False):
         return Summary((Statement(f"confidence limits: {ci}"),))
 
 
@@ -66,6 +66,24 @@ def refusal(capsys, *arguments) -> str:
 
 
 # ---- with the engine
+
+
+def test_a_fit_is_saved(files, capsys):
+    assert run("fit", files / "model.sem", files / "data.csv", "--save", files / "fit.sg") == 0
+    assert str(semgllamm.load(files / "fit.sg").summary()) == capsys.readouterr().out
+
+
+def test_a_fit_that_cannot_be_saved_is_refused(files, capsys):
+    assert run("fit", files / "model.sem", files / "data.csv", "--save", files / "no" / "fit.sg") == 2
+    assert "cannot be written" in capsys.readouterr().err
+
+
+def test_odds_ratios_are_printed(files, capsys):
+    (files / "binary.sem").write_text("z ~ 1 + x  @family(bernoulli(logit))")
+    data = pd.read_csv(files / "data.csv")
+    data.assign(z=1 * (data["y"] > 1)).to_csv(files / "binary.csv", index=False)
+    assert run("fit", files / "binary.sem", files / "binary.csv", "--eform") == 0
+    assert "Odds Ratios:" in capsys.readouterr().out
 
 
 def test_fit_prints_and_writes_the_summary(files, capsys):

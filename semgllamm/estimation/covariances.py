@@ -15,7 +15,6 @@ from semgllamm.estimation.gaussian import GaussianLikelihood
 from semgllamm.estimation.information import Curvature, covariance
 from semgllamm.estimation.least_squares import LeastSquares
 from semgllamm.estimation.likelihood import Likelihood
-from semgllamm.estimation.optimise import Optimum
 from semgllamm.estimation.robust import MomentTraces, cross_product
 from semgllamm.estimation.settings import Request
 
@@ -34,7 +33,11 @@ class Inverse:
     ----------
     likelihood : Likelihood or GaussianLikelihood
     free : (n_free,) array
-    optimum : Optimum
+    points : tuple of int
+    boundary : tuple of str
+        Parameters at zero.
+    multipliers : (m,) array, optional
+        Of the restrictions.
     restrictions : Restrictions, optional
 
     Attributes
@@ -44,14 +47,12 @@ class Inverse:
     """
 
     def __init__(
-        self, likelihood: Likelihood | GaussianLikelihood, free: np.ndarray, optimum: Optimum,
-        restrictions: Restrictions | None,
+        self, likelihood: Likelihood | GaussianLikelihood, free: np.ndarray, points: tuple[int, ...],
+        boundary: tuple[str, ...], multipliers: np.ndarray | None, restrictions: Restrictions | None,
     ):  # fmt: skip
-        self.likelihood, self.free, self.points = likelihood, free, optimum.points
+        self.likelihood, self.free, self.points = likelihood, free, points
         self.notes: list[str] = []
-        self.boundary, self.multipliers, self.restrictions = (
-            optimum.convergence.boundary, optimum.multipliers, restrictions
-        )  # fmt: skip
+        self.boundary, self.multipliers, self.restrictions = boundary, multipliers, restrictions
 
     def __call__(self, information: np.ndarray) -> tuple[np.ndarray | None, tuple, list[str]]:
         """(covariance matrix with NaN at boundaries, what is not identified, notes)."""

@@ -264,6 +264,11 @@ class GridLikelihood(Likelihood):
         self._placed = low, high, np.sqrt((sd[seen] ** 2).mean(axis=0))
         self._grids, self._last, self._placed_at = {}, None, np.array(free, dtype=float)
 
+    @property
+    def placed_at(self) -> np.ndarray | None:
+        """The parameters at which the grid was placed."""
+        return self._placed_at
+
     def points_for(self, step: float) -> int:
         """Number of points on the longest axis for a step in prior standard deviations."""
         low, high, scale = self._placed

@@ -83,7 +83,9 @@ def maximum_likelihood(
     if not convergence.converged:
         problems += [convergence.message, *(_breaking_feedback(likelihood, optimum.free) if closed else ())]
     notes: list[str] = [] if found is None else [str(found)]
-    invert = Inverse(likelihood, np.asarray(optimum.free), optimum, restrictions)
+    invert = Inverse(
+        likelihood, np.asarray(optimum.free), optimum.points, convergence.boundary, optimum.multipliers, restrictions
+    )
     vcov, kind = None, ""
     if solution.information is not None:
         if closed:

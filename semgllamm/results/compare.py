@@ -6,6 +6,9 @@ With T₀, T₁ the chi-squares on d₀ > d₁ degrees of freedom and c₀, c₁
     satorra.bentler.2001   (T₀ − T₁)/c,  c = (d₀c₀ − d₁c₁)/m       (Satorra & Bentler 2001)
     satorra.bentler.2010   the same with c₁ of the larger model at the estimates of the smaller, by which c > 0
                            asymptotically                           (Satorra & Bentler 2010)
+    boundary               ½ χ²(m − 1) + ½ χ²(m) in place of χ²(m), if the smaller model sets one variance of a latent
+                           variable to 0 that cannot be negative, with its covariances   (Self & Liang 1987, case 6;
+                           Stram & Lee 1994, case 3)
     bootstrap              the share of 2 (log L₁ − log L₀) in samples of the smaller model beyond that of the data
 """
 
@@ -21,16 +24,17 @@ from semgllamm.errors import ModelError
 from semgllamm.estimation.resampling import likelihood_ratios
 from semgllamm.results.fit import Fit
 
-__all__ = ["compare"]
+__all__ = ["compare", "fingerprint"]
 
 SCALED = ("satorra.bentler.2001", "satorra.bentler.2010")
+NOTHING = 1e-6  # a statistic that rounding leaves of 0
 METHODS = ("lr", "scaled", *SCALED, "bootstrap")
-COLUMNS = ("npar", "df", "aic", "bic", "loglik", "chisq", "chisq_diff", "rmsea", "df_diff", "pvalue")
+COLUMNS = ("npar", "df", "aic", "bic", "loglik", "chisq", "chisq_diff", "rmsea", "df_diff", "pvalue", "null")
 
 
 def compare(
     *fits: Fit, method: str | None = None, names: Sequence[str] | None = None, n: int = 1000, seed: int | None = None,
-    workers: int | None = None,
+    workers: int | None = None, boundary: bool = True,
 ) -> pd.DataFrame:  # fmt: skip
     """Compare nested fits of the same data by likelihood-ratio tests.
 
@@ -44,12 +48,15 @@ def compare(
         Of the rows, in the order of `fits`; by default "fit1", "fit2", …
     n, seed, workers
         Samples of a parametric bootstrap, its seed and its processes; see `Fit.bootstrap`.
+    boundary : bool
+        Whether method "lr" heeds that a variance of 0 is on the boundary: without one random effect of k + 1 that may
+        covary, the statistic is distributed as χ² on k or k + 1 degrees of freedom, with probability ½ each.
 
     Returns
     -------
     DataFrame
         npar, df, aic, bic, loglik, chisq (unscaled; df and chisq are NaN without a closed form), chisq_diff, rmsea (of
-        the difference; NaN where it is scaled), df_diff, pvalue.
+        the difference; NaN where it is scaled), df_diff, pvalue, null (the distribution that the p-value is of).
 
     Raises
     ------
@@ -74,7 +81,7 @@ def compare(
         if place:
             before = fits[order[place - 1]]
             _check_pair(before, fits[k], (labels[order[place - 1]], labels[k]))
-            row |= _difference(before, fits[k], method, n, seed, workers)
+            row |= _difference(before, fits[k], method, n, seed, workers, boundary)
         rows.append(row)
     return pd.DataFrame(rows, index=[labels[k] for k in order], columns=list(COLUMNS))
 
@@ -102,11 +109,11 @@ def _method(fits: Sequence[Fit], method: str | None) -> str:
     return method
 
 
-def _row(fit: Fit) -> dict[str, float]:
+def _row(fit: Fit) -> dict:
     closed = fit.test is not None
     likelihood = {"aic": fit.aic, "bic": fit.bic, "loglik": fit.loglik}
     df, chisq = (fit.test.df, fit.test.statistic) if closed else (np.nan, np.nan)
-    return {"npar": fit.npar, "df": df, **likelihood, "chisq": chisq}
+    return {"npar": fit.npar, "df": df, **likelihood, "chisq": chisq, "null": ""}
 
 
 def _check_pair(large: Fit, small: Fit, labels: tuple[str, str]) -> None:
@@ -115,7 +122,7 @@ def _check_pair(large: Fit, small: Fit, labels: tuple[str, str]) -> None:
         raise ModelError(f"{first} and {second} have equally many parameters, and so are not nested")
     if large.request.objective != small.request.objective:
         raise ModelError(f"{first} and {second} minimise different functions")
-    if _fingerprint(large) != _fingerprint(small):
+    if fingerprint(large) != fingerprint(small):
         raise ModelError(
             f"{first} and {second} are not fits of the same data",
             remedy="Nested models have the same responses, and use the same rows.",
@@ -130,7 +137,7 @@ def _check_pair(large: Fit, small: Fit, labels: tuple[str, str]) -> None:
         )
 
 
-def _fingerprint(fit: Fit) -> tuple:
+def fingerprint(fit: Fit) -> tuple[int, tuple]:
     """Rows, and the sums of each response in each group."""
     sums: dict[tuple[str, int], float] = {}
     for block in fit.design.blocks:
@@ -139,7 +146,7 @@ def _fingerprint(fit: Fit) -> tuple:
     return fit.design.n_rows, tuple(sorted((key, round(value, 6)) for key, value in sums.items()))
 
 
-def _difference(large: Fit, small: Fit, method: str, n: int, seed, workers) -> dict[str, float]:
+def _difference(large: Fit, small: Fit, method: str, n: int, seed, workers, boundary: bool) -> dict:
     m = large.npar - small.npar
     if large.request.objective != "ML":
         if method != "lr":
@@ -150,14 +157,18 @@ def _difference(large: Fit, small: Fit, method: str, n: int, seed, workers) -> d
         unscaled = small.test.statistic - large.test.statistic
         factor = _factor(large, small, m, method)
         if not factor > 0:
-            return {"chisq_diff": np.nan, "rmsea": np.nan, "df_diff": m, "pvalue": np.nan}
+            return {"chisq_diff": np.nan, "rmsea": np.nan, "df_diff": m, "pvalue": np.nan, "null": ""}
         statistic = unscaled / factor
-        return {"chisq_diff": statistic, "rmsea": np.nan, "df_diff": m, "pvalue": _survival(statistic, m)}
+        return {**_tested(statistic, m, large), "rmsea": np.nan}
     # Wishart's likelihood has chi-squares of its own
     closed = large.test is not None and small.test is not None
     statistic = small.test.statistic - large.test.statistic if closed else 2 * (large.loglik - small.loglik)
     out = _tested(statistic, m, large)
+    if method == "lr" and boundary and len(_variances_at_zero(large, small)) == 1:
+        out["pvalue"] = 0.5 * (_survival(statistic, m - 1) + _survival(statistic, m))
+        out["null"] = f"0.5 chisq({m - 1}) + 0.5 chisq({m})"
     if method == "bootstrap":
+        out["null"] = "bootstrap"
         drawn = likelihood_ratios(
             small.likelihood, small.free, large.likelihood, large.free, n, seed, workers,
             (small.points, large.points), (small._constraints, large._constraints),
@@ -167,14 +178,37 @@ def _difference(large: Fit, small: Fit, method: str, n: int, seed, workers) -> d
     return out
 
 
-def _tested(statistic: float, m: int, fit: Fit) -> dict[str, float]:
+def _tested(statistic: float, m: int, fit: Fit) -> dict:
     groups = fit.model.n_groups
     rmsea = float(np.sqrt(max(statistic - m, 0.0) * groups / (m * fit.nobs)))
-    return {"chisq_diff": statistic, "rmsea": rmsea, "df_diff": m, "pvalue": _survival(statistic, m)}
+    return {
+        "chisq_diff": statistic, "rmsea": rmsea, "df_diff": m, "pvalue": _survival(statistic, m), "null": f"chisq({m})"
+    }  # fmt: skip
+
+
+def _variances_at_zero(large: Fit, small: Fit) -> list[tuple]:
+    """Variances of latent variables of the larger model that cannot be negative and are 0 in the smaller one.
+
+    Not those of variables with loadings or coefficients of their own, which the smaller model does not identify.
+    """
+    positive, latent = large.likelihood.working.positive(), set(large.model.eta)
+    there = {_key(row) for row in small._rows() if row["free"] or row["est"] != 0}
+    rows = [(row, n) for row, n in zip(large.diagram.parameters, large.model.rows) if n >= 0]
+    added = [(row, n) for row, n in rows if _key_of(row) not in there]
+    with_others = {
+        name for row, _ in added if row.op in ("=~", "~", "~1", "<~") for name in (row.lhs, row.rhs)
+    }
+    return [
+        _key_of(row)
+        for row, number in added
+        if row.op == "~~" and row.lhs == row.rhs and row.lhs in latent and positive[number]
+        and row.lhs not in with_others
+    ]  # fmt: skip
 
 
 def _survival(statistic: float, df: int) -> float:
-    return float(chdtrc(df, max(statistic, 0.0)))
+    """P(χ² ≥ statistic); no degree of freedom is all at 0."""
+    return float(chdtrc(df, max(statistic, 0.0))) if df else float(statistic <= NOTHING)
 
 
 def _factor(large: Fit, small: Fit, m: int, method: str) -> float:
@@ -191,9 +225,13 @@ def _cells_of(large: Fit, small: Fit) -> np.ndarray:
     cells = np.zeros(large.model.n_parameters)
     for row, number in zip(large.diagram.parameters, large.model.rows):
         if number >= 0:
-            key = _key({"lhs": row.lhs, "op": row.op, "rhs": row.rhs, "group": row.group, "level": row.level or ""})
-            cells[number] = estimate.get(key, 0.0)
+            cells[number] = estimate.get(_key_of(row), 0.0)
     return cells
+
+
+def _key_of(row) -> tuple:
+    """The key of a row of a diagram."""
+    return _key({"lhs": row.lhs, "op": row.op, "rhs": row.rhs, "group": row.group, "level": row.level or ""})
 
 
 def _key(row) -> tuple:

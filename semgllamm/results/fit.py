@@ -46,9 +46,9 @@ class Fit:
     def __init__(
         self, *, diagram, model, binding, design, likelihood, tree, convergence, free, points, information, vcov_free,
         information_kind, problems, boundary, quadrature_error, method, missing, request, se_kind="standard", notes=(),
-        warnings=(), constraints=None, restricted=None, inverse=None,
+        warnings=(), constraints=None, restricted=None, inverse=None, call=None,
     ):  # fmt: skip
-        self.request = request
+        self.request, self.call = request, call
         self.diagram, self.model, self.binding, self.design = diagram, model, binding, design
         self.likelihood, self.tree, self.convergence = likelihood, tree, convergence
         self.free, self.points, self.information = free, tuple(points), information
@@ -590,17 +590,102 @@ class Fit:
 
         return bootstrap(self, n, kind, seed, statistic, workers, progress)
 
-    def confint(self, method: str = "wald", level: float = 0.95) -> pd.DataFrame:
-        """Wald confidence intervals of `coef`."""
+    def confint(
+        self, method: str = "wald", level: float = 0.95, parameters: str | Sequence[str] | None = None,
+        n: int | None = None, seed: int | None = None,
+    ) -> pd.DataFrame:  # fmt: skip
+        """Confidence limits of `coef`.
+
+        Parameters
+        ----------
+        method : {"wald", "profile", "bootstrap"}
+            Estimates and standard errors; where twice the log-likelihood, maximised over all other parameters, has
+            fallen by the quantile of χ² (Venzon & Moolgavkar 1988), which respects that a variance is not negative; or
+            percentiles of bootstrap samples (see `bootstrap` for other kinds).
+        level : float
+        parameters : str or sequence of str, optional
+            Names or labels of those that are wanted: profiles maximise some ten times for each.
+        n, seed : int, optional
+            Bootstrap samples, by default 1000, and their seed.
+
+        Returns
+        -------
+        DataFrame
+            `lower` and `upper`; a profile that never falls so far has an infinite limit.
+
+        Raises
+        ------
+        ModelError
+            For an unknown method or parameter, and a profile of least squares or of a fit without standard errors.
+        EstimationError
+            If a profile rises above the maximum of the fit.
+        """
         import pandas as pd
         from scipy.special import ndtri
 
-        if method != "wald":
-            raise ModelError(f"confint method '{method}' is not available", remedy="Use method='wald'.")
+        from semgllamm.results.profile import numbers_of, profile_limits
+
+        if method not in ("wald", "profile", "bootstrap"):
+            raise ModelError(
+                f"confint method '{method}' is not available", remedy="Methods: 'wald', 'profile', 'bootstrap'."
+            )  # fmt: skip
         if not 0 < level < 1:
             raise ModelError(f"a confidence level lies between 0 and 1, not {level}")
+        if method != "bootstrap" and (n is not None or seed is not None):
+            raise ModelError(f"n and seed are of bootstrap samples, not of method='{method}'", remedy="Leave them out.")
+        if method == "profile":
+            return profile_limits(self, level, parameters)
+        chosen = numbers_of(self, parameters)
+        names = [self.model.names[number] for number in chosen]
+        if method == "bootstrap":
+            return self.bootstrap(1000 if n is None else n, seed=seed).confint(level=level).loc[names]
         half = ndtri(0.5 + level / 2) * np.sqrt(np.diag(self._vcov_cells))
-        return pd.DataFrame({"lower": self._cells - half, "upper": self._cells + half}, index=list(self.model.names))
+        limits = pd.DataFrame({"lower": self._cells - half, "upper": self._cells + half}, index=list(self.model.names))
+        return limits if parameters is None else limits.iloc[chosen]
+
+    def profile(self, name: str, level: float = 0.99) -> pd.DataFrame:
+        """The profile of the log-likelihood along one parameter.
+
+        Parameters
+        ----------
+        name : str
+            Its name or label.
+        level : float
+            Of the confidence interval that the profile reaches beyond.
+
+        Returns
+        -------
+        DataFrame
+            `value` of the parameter; `zeta`, the signed root of the deviance from the maximum, which is a straight line
+            where Wald's interval is right; `loglik`, maximised over all other parameters.
+
+        Raises
+        ------
+        ModelError, EstimationError
+            As by `confint`.
+        """
+        from semgllamm.results.profile import profile
+
+        return profile(self, name, level)
+
+    def plot_profile(self, name: str, level: float = 0.95, ax=None):
+        """Draw the profile of one parameter with its confidence limits; returns the matplotlib Axes.
+
+        Parameters
+        ----------
+        name : str
+        level : float
+        ax : matplotlib.axes.Axes, optional
+            Where to draw; by default a new figure.
+
+        Raises
+        ------
+        ModelError
+            If matplotlib is not installed (``pip install 'semgllamm[plot]'``), and as by `confint`.
+        """
+        from semgllamm.results.profile import plot_profile
+
+        return plot_profile(self, name, level, ax)
 
     # ---- latent variables ----------------------------------------------------------------------------------------
 
@@ -1129,19 +1214,49 @@ class Fit:
 
         return simple_slopes(self, outcome, focal, at, group, level)
 
+    def eform(self, level: float = 0.95) -> pd.DataFrame:
+        """Exponentials of the coefficients of responses with a logit or log link: odds ratios, rate ratios, ….
+
+        Binary responses with a complementary log-log link have hazard ratios, survival times time ratios.
+
+        Parameters
+        ----------
+        level : float
+            Of the confidence limits.
+
+        Returns
+        -------
+        DataFrame
+            lhs, op, rhs, level, group, class, label, kind (what the exponential is), est, se (by the delta method),
+            z and pvalue (of the coefficient itself), ci_lower and ci_upper (exponentials of its limits); a row for each
+            free coefficient of a covariate or latent variable, and intercept.
+
+        Raises
+        ------
+        ModelError
+            If no response has such a link.
+        """
+        import pandas as pd
+
+        from semgllamm.results.ratios import ratios
+
+        return pd.DataFrame(ratios(self, level))
+
     # ---- printing ------------------------------------------------------------------------------------------------
 
     def report(
-        self, ci: bool = False, standardized: bool = False, rsquare: bool = False, fit_measures: bool = False
-    ) -> Report:
+        self, ci: bool = False, standardized: bool = False, rsquare: bool = False, fit_measures: bool = False,
+        eform: bool = False,
+    ) -> Report:  # fmt: skip
         """Everything that the summary prints, as a `Report`."""
         from semgllamm.results.reporting import report
 
-        return report(self, ci, standardized, rsquare, fit_measures)
+        return report(self, ci, standardized, rsquare, fit_measures, eform)
 
     def summary(
-        self, fit_measures: bool = False, standardized: bool = False, ci: bool = False, rsquare: bool = False
-    ) -> Summary:
+        self, fit_measures: bool = False, standardized: bool = False, ci: bool = False, rsquare: bool = False,
+        eform: bool = False,
+    ) -> Summary:  # fmt: skip
         """The printed summary: ``str()``, ``.to_latex()``, ``.to_html()``.
 
         Parameters
@@ -1155,6 +1270,8 @@ class Fit:
             With the columns Std.lv and Std.all (Gaussian models in closed form).
         rsquare : bool
             With a section of explained variances (likewise).
+        eform : bool
+            With tables of exponentiated coefficients and their confidence limits; see `eform`.
         """
         from semgllamm.tables.contents import contents
         from semgllamm.tables.summary import Summary
@@ -1163,7 +1280,7 @@ class Fit:
             from semgllamm.results.standardized import closed_form_of
 
             closed_form_of(self, "measures of fit are")
-        return Summary(contents(self.report(ci, standardized, rsquare, fit_measures)))
+        return Summary(contents(self.report(ci, standardized, rsquare, fit_measures, eform)))
 
     def to_latex(self) -> str:
         return self.summary().to_latex()
@@ -1176,6 +1293,26 @@ class Fit:
 
     def _repr_html_(self) -> str:
         return self.summary().to_html()
+
+    def save(self, path) -> None:
+        """Write the fit to a file from which `semgllamm.load` restores it: a ZIP archive of JSON and arrays.
+
+        Of the data it holds the columns that the model text or the arguments of the call name.
+
+        Parameters
+        ----------
+        path : str or Path
+            A file there is replaced.
+
+        Raises
+        ------
+        ModelError, DataError, SemgllammError
+            For a diagram that was changed after its text had been read, arguments or columns of types that have no
+            plain form, and a file that cannot be written.
+        """
+        from semgllamm.results.saving import save
+
+        save(self, path)
 
     def explain(self, stage: str = "diagram", latex: bool = False) -> str:
         """Print a stage of the walk: "diagram", "matrices" or "tree"."""

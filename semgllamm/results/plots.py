@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
     from semgllamm.results.fit import Fit
 
-__all__ = ["Plots"]
+__all__ = ["Plots", "axes_for"]
 
 
 class Plots:
@@ -49,7 +49,7 @@ class Plots:
         for name in wanted:
             if name not in known:
                 raise ModelError(f"there is no item '{name}'", remedy=f"Items: {', '.join(known)}.")
-        ax = _axes(ax)
+        ax = axes_for(ax)
         for name in wanted:
             mine = curves[curves["item"] == name]
             labels = list(dict.fromkeys(mine["category"]))
@@ -64,7 +64,7 @@ class Plots:
         """Information of the items and of the test; `theta` and `ax` as for `icc`."""
         single_group(self._fit, "plots")
         table = item_information(self._fit, theta)
-        ax = _axes(ax)
+        ax = axes_for(ax)
         for name in table.columns.drop(["theta", "test", "se"]):
             ax.plot(table["theta"], table[name], label=name)
         ax.plot(table["theta"], table["test"], color="black", label="test")
@@ -80,7 +80,7 @@ class Plots:
         one_dimension(items, "Wright maps")
         table = fit.items(se=False)
         scores = fit.latent(se=False)[items.latents[0]]
-        ax = _axes(ax)
+        ax = axes_for(ax)
         ax.hist(scores, bins=30, color="lightgray")
         low = -0.06 * ax.get_ylim()[1]
         difficulties = [name for name in table.columns if name.startswith("b")]
@@ -93,7 +93,7 @@ class Plots:
         return ax
 
 
-def _axes(ax):
+def axes_for(ax):
     """The axes to draw into.
 
     Raises

@@ -19,7 +19,7 @@ __all__ = ["report"]
 
 def report(
     fit: Fit, ci: bool = False, standardized: bool = False, rsquare: bool = False,
-    fit_measures: bool = False,
+    fit_measures: bool = False, eform: bool = False,
 ) -> Report:  # fmt: skip
     """All that the summary prints."""
     from importlib.metadata import PackageNotFoundError, version
@@ -122,6 +122,7 @@ def report(
         ci=ci,
         standardized=standardized,
         rsquare=_explained(fit) if rsquare else (),
+        ratios=_ratios(fit) if eform else (),
     )
 
 
@@ -166,6 +167,21 @@ def _explained(fit: Fit) -> tuple[tuple[str, int, str | None, float], ...]:
     from semgllamm.results.standardized import explained
 
     return tuple((name, group, level or None, value) for name, group, level, value in explained(fit))
+
+
+def _ratios(fit: Fit):
+    """Exponentiated coefficients as (what they are, estimate)."""
+    from semgllamm.results.ratios import ratios
+    from semgllamm.tables.report import Estimate
+
+    return tuple(
+        (row["kind"], Estimate(
+            lhs=row["lhs"], op=row["op"], rhs=row["rhs"], group=row["group"], level=row["level"] or None,
+            label=row["label"], klass=row["class"],
+            **{name: row[name] for name in ("est", "se", "z", "pvalue", "ci_lower", "ci_upper")},
+        ))
+        for row in ratios(fit)
+    )  # fmt: skip
 
 
 def _optimizer(fit: Fit) -> str:

@@ -33,6 +33,7 @@ def contents(report: Report) -> list[Block]:
         *classes(report),
         estimates(report),
         *parameters(report),
+        *ratios(report),
         *intraclass(report),
         *defined(report),
         *constraints(report),
@@ -372,6 +373,24 @@ def constraints(report: Report) -> Iterator[Facts]:
     rows = tuple(Fact(text, (slack,), sub=True) for text, slack in report.constraints)
     if rows:
         yield Facts(rows, title="Constraints:", columns=("|Slack|",))
+
+
+def ratios(report: Report) -> Iterator[Block]:
+    """Exponentiated coefficients with their limits, a table for each kind; z and p are those of the coefficients."""
+    setting = Setting(ci=True, trustworthy=report.trustworthy)
+    several = len(report.group_labels) > 1
+    for group in dict.fromkeys(row.group for _, row in report.ratios):
+        if several:
+            yield Heading(f"Group {group} [{report.group_labels[group - 1]}]:", 1)
+        own = [(kind.removesuffix(" ratio"), row) for kind, row in report.ratios if row.group == group]
+        for kind in dict.fromkeys(kind for kind, _ in own):
+            rows = [
+                replace(row, lhs=f"{row.lhs} ({row.klass})" if row.klass else row.lhs, op="~", rhs=row.rhs or "1")
+                for one, row in own
+                if one == kind
+            ]
+            rows.sort(key=lambda row, order=[row.lhs for row in rows]: (order.index(row.lhs), row.rhs == "1"))
+            yield from table(f"{kind.capitalize()} Ratios:", rows, setting, headed=True)
 
 
 def explained(rsquare: list[tuple[str, int, str | None, float]]) -> Iterator[Table]:

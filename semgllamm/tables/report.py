@@ -109,6 +109,8 @@ class Report:
         Whether the tables show standardised estimates.
     rsquare : tuple of (variable, group, level, value)
         Explained variance; empty where it is not shown.
+    ratios : tuple of (kind, Estimate)
+        Exponentiated coefficients, and what they are ("odds ratio"); empty where they are not shown.
     """
 
     title: str = "semgllamm"
@@ -157,6 +159,7 @@ class Report:
     ci: bool = False
     standardized: bool = False
     rsquare: tuple[tuple[str, int, str | None, float], ...] = ()
+    ratios: tuple[tuple[str, Estimate], ...] = ()
 
     @property
     def has_fit_sections(self) -> bool:
