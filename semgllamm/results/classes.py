@@ -19,7 +19,8 @@ if TYPE_CHECKING:
 
     from semgllamm.results.fit import Fit
 
-__all__ = ["class_probabilities", "class_sizes", "entropy", "membership_of", "prior_and_posterior"]
+__all__ = ["class_probabilities", "class_sizes", "entropy", "membership_of", "prior_and_posterior",
+           "variable_number"]
 
 
 def membership_of(fit: Fit) -> MixtureLikelihood:
@@ -58,6 +59,23 @@ def prior_and_posterior(fit: Fit, v: int) -> tuple[np.ndarray, np.ndarray]:
     return tuple(p[likelihood.kept_of(a)] for p in both)
 
 
+def variable_number(fit: Fit, name: str | None = None) -> int:
+    """Which categorical latent variable is called so; None is the only one.
+
+    Raises
+    ------
+    ModelError
+        If there is none of that name, or none is named of several.
+    """
+    membership_of(fit)
+    known = [variable.name for variable in fit.model.classes]
+    if name is None and len(known) > 1:
+        raise ModelError("there are several categorical latent variables", remedy=f"Name one of {', '.join(known)}.")
+    if name is not None and name not in known:
+        raise ModelError(f"there is no categorical latent variable '{name}'", remedy=f"There is {', '.join(known)}.")
+    return 0 if name is None else known.index(name)
+
+
 def class_probabilities(fit: Fit, name: str | None = None) -> pd.DataFrame:
     """Posterior probabilities of classes, a row a unit; columns ``c=1``, ``c=2``, …"""
     import pandas as pd
@@ -66,8 +84,8 @@ def class_probabilities(fit: Fit, name: str | None = None) -> pd.DataFrame:
 
     membership_of(fit)
     known = [variable.name for variable in fit.model.classes]
-    if name is not None and name not in known:
-        raise ModelError(f"there is no categorical latent variable '{name}'", remedy=f"There is {', '.join(known)}.")
+    if name is not None:
+        variable_number(fit, name)
     chosen = [v for v, variable in enumerate(known) if name in (None, variable)]
     if len({fit.model.classes[v].level for v in chosen}) > 1:
         raise ModelError("the categorical latent variables vary at different levels", remedy="Name one of them.")
