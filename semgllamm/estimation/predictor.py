@@ -711,18 +711,6 @@ class Predictor:
 
     def at(self, inner: np.ndarray) -> State:
         """f, d and τ of every cell at a vector of inner parameters."""
-        state = self.unwhitened_at(inner)
-        if not state.possible:
-            return state
-        if self.feedback:
-            state.constant += self.feedback.log_volume(inner)
-        self._whiten(state)
-        if not (np.isfinite(state.lin[:, 0]).all() and np.isfinite(state.D).all()):
-            state.possible = False
-        return state
-
-    def unwhitened_at(self, inner: np.ndarray) -> State:
-        """The same of each response by itself, whatever its residual covaries with."""
         state = State(inner, [], self.program.constant)
         try:
             self._evaluate(state)
@@ -731,6 +719,11 @@ class Predictor:
             return state
         self._fill(state)
         self._scale(state)
+        if self.feedback:
+            state.constant += self.feedback.log_volume(inner)
+        self._whiten(state)
+        if not (np.isfinite(state.lin[:, 0]).all() and np.isfinite(state.D).all()):
+            state.possible = False
         return state
 
     def before_whitening(self, inner: np.ndarray) -> State:

@@ -183,7 +183,7 @@ class _Asked:
 
     def values(self, free: np.ndarray) -> list[np.ndarray]:
         """(patterns, categories) of every entry."""
-        state = self.predictor.unwhitened_at(self.working.inner(free))
+        state = self.predictor.before_whitening(self.working.inner(free))
         out = []
         for entry in self.entries:
             rows = []
