@@ -13,6 +13,7 @@ from semgllamm.errors import ModelError
 if TYPE_CHECKING:
     import pandas as pd
 
+    from semgllamm.results.distal import Distal
     from semgllamm.results.hypotheses import HypothesisTest
     from semgllamm.tables.report import Report
     from semgllamm.tables.summary import Summary
@@ -364,6 +365,36 @@ class Fit:
         from semgllamm.results.class_profiles import plot_profiles
 
         return plot_profiles(self, ax)
+
+    def distal(
+        self, outcome: str, method: str = "bch", name: str | None = None, categorical: bool | None = None
+    ) -> Distal:
+        """Means of an outcome in each class that had no part in finding the classes, by three steps.
+
+        Parameters
+        ----------
+        outcome : str
+            A column of the data, of one value a unit of the level of the classes.
+        method : {"bch", "ml", "modal"}
+            Weights of Bolck, Croon and Hagenaars (2004) and Vermunt (2010); maximum likelihood with the errors of
+            assignment (Vermunt 2010; Asparouhov & Muthén 2014); or assignment taken as true, which is biased.
+        name : str, optional
+            One of several categorical latent variables.
+        categorical : bool, optional
+            Proportions of categories instead of means; by default of columns that are not numeric.
+
+        Returns
+        -------
+        Distal
+            `table` with estimates and standard errors, and Wald's test that all classes are alike.
+
+        Raises
+        ------
+        ModelError, DataError, EstimationError
+        """
+        from semgllamm.results.distal import distal
+
+        return distal(self, outcome, method, name, categorical)
 
     def implied(self) -> dict:
         """Covariances and means by the model: a dict of {"cov": DataFrame, "mean": Series} by group and level."""

@@ -16,6 +16,7 @@ from semgllamm.errors import DataError, ModelError
 from semgllamm.estimation.drawing import simulated
 from semgllamm.estimation.gaussian import GaussianLikelihood
 from semgllamm.estimation.generation import answers_drawn, coordinates_drawn
+from semgllamm.estimation.mixture import MixtureLikelihood
 from semgllamm.estimation.nested import NestedLikelihood
 from semgllamm.estimation.predictor import Predictor, plan_tree
 from semgllamm.model.matrices import Model
@@ -56,8 +57,11 @@ def simulate(
 def _source(fit: Fit, latent: str) -> Callable[[np.random.Generator], list[CellBlock]]:
     """A function of the generator that draws the answers."""
     likelihood = fit.likelihood
-    if fit.model.classes:
-        raise ModelError("data are not drawn from models with classes yet")
+    if isinstance(likelihood, MixtureLikelihood):
+        if latent == "posterior":
+            raise ModelError("classes are not drawn given the answers yet", remedy="Use latent='prior'.")
+        apart = likelihood.apart
+        return lambda rng: list(simulated(apart, fit.free, rng).blocks)
     closed = isinstance(likelihood, GaussianLikelihood)
     if closed and latent == "prior" and not isinstance(likelihood, NestedLikelihood):
         return lambda rng: list(simulated(likelihood, fit.free, rng).blocks)

@@ -173,7 +173,7 @@ def test_rows_in_another_order_and_copies_kept_apart():
     value = walk.likelihood.value(at, ())
     assert other.likelihood.value(at, ()) == pytest.approx(value, abs=1e-10)
     assert walk.likelihood.mixing.levels[0].n < len(data)
-    assert walk.likelihood._apart.value(at, ()) == pytest.approx(value, abs=1e-10)
+    assert walk.likelihood.apart.value(at, ()) == pytest.approx(value, abs=1e-10)
 
 
 def test_one_class_known_for_all_is_a_regression():

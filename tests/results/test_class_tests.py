@@ -60,7 +60,7 @@ def test_classes_of_two_levels_are_drawn_by_their_probabilities():
 
 def test_units_are_drawn_with_what_is_known_of_them():
     data = clustered(400)
-    text = f"v ~ C {BINARY}\nu1 + u2 + u3 ~ C {BINARY}\n@level(school)\n@latent(C, classes(2), known=known)"
+    text = f"u1 + u2 + u3 + u4 ~ C {BINARY}\n@level(school)\n@latent(C, classes(2), known=known)"
     fit = sg.fit(text, data, n_starts=2)
     drawn = units_drawn(fit.design, 1, np.random.default_rng(0))
     np.testing.assert_array_equal(
@@ -68,12 +68,24 @@ def test_units_are_drawn_with_what_is_known_of_them():
     )
 
 
+def test_simulated_answers_have_the_table_of_the_model(soldiers):
+    _, two = soldiers
+    drawn = pd.concat([two.simulate(seed=k) for k in range(10)])
+    profile = two.class_profiles().set_index(["response", "category", "class"])["estimate"]
+    share = two.class_sizes()["share"].to_numpy()
+    for one, other in (("u1", "u2"), ("u3", "u4")):
+        both = sum(s * profile[one, "1", k] * profile[other, "1", k] for s, k in zip(share, "12"))
+        assert (drawn[one] * drawn[other]).mean() == pytest.approx(both, abs=4 * 0.5 / 100)
+    with pytest.raises(sg.ModelError, match="classes are not drawn given the answers"):
+        two.simulate(latent="posterior")
+
+
 @pytest.mark.parametrize("kind", ["parametric", "ordinary"])
 def test_draws_of_a_mixture_have_the_spread_of_the_information(kind):
     rng = np.random.default_rng(3)
     group = rng.random(300) < 0.4
     data = pd.DataFrame({f"y{k}": rng.normal(size=300) + 3.0 * group for k in (1, 2)})
-    data["t"] = np.array(["bus", "car", "foot"])[np.clip((3 * rng.random(300) + group).astype(int), 0, 2)]
+    data["t"] = np.array(["bus", "car", "foot"])[np.clip((3 * rng.random(300) + 0.6 * group).astype(int), 0, 2)]
     data["o"] = np.digitize(rng.normal(size=300) + group, [0, 1])
     text = "@latent(c, classes(2))\nc =~ y1 + y2\nt ~ c @family(multinomial)\no ~ c @family(ordinal(probit))"
     fit = sg.fit(text, data.astype({"o": float}), n_starts=2)

@@ -1,5 +1,6 @@
 """Latent classes of published tables, and what is reported of classes."""
 
+import numpy as np
 import pandas as pd
 import pytest
 from scipy.optimize import minimize
