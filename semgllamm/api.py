@@ -286,6 +286,10 @@ def _fitted_once(
         request=request, missing=used_as_they_are if request.missing == "ml" else "listwise deletion",
         warnings=(*messages, *found.pop("warnings")), **found,
     )  # fmt: skip
+    if lowered_model.classes:
+        from semgllamm.results.classes import classes_that_are_none
+
+        result.warnings += tuple(classes_that_are_none(result))
     for message in result.warnings:
         python_warnings.warn(message, SemgllammWarning, stacklevel=4)
     return result

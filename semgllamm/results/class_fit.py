@@ -186,6 +186,7 @@ def bivariate_residuals(fit: Fit) -> pd.DataFrame:
     """See `Fit.bivariate_residuals`."""
     import pandas as pd
 
+    membership_of(fit)
     reason = why_no_table(fit, missing=True)
     if reason is not None:
         raise ModelError(f"bivariate residuals are of contingency tables, and {reason}")
