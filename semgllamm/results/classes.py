@@ -54,7 +54,7 @@ def prior_and_posterior(fit: Fit, v: int) -> tuple[np.ndarray, np.ndarray]:
     _, members = likelihood.members(fit.free, fit.points)
     shares, h = [], None
     for membership, level in zip(likelihood.memberships, likelihood.mixing.levels):
-        log_pi = membership.log_probabilities(inner) - membership.known
+        log_pi = membership.unknown_log_probabilities(inner)
         shares.append(np.exp(log_pi).reshape(level.n, level.width))
     prior = likelihood.mixing.down(shares)
     variable = fit.model.classes[v]
