@@ -96,7 +96,8 @@ def test_draws_of_a_mixture_have_the_spread_of_the_information(kind):
     ratio = found.se.to_numpy()[with_spread] / se[with_spread]
     assert 0.7 < ratio.min() < ratio.max() < 1.4
     z = (found.draws.median() - found.estimates).to_numpy() / se
-    assert np.abs(z).max() < 0.5
+    # a median of 60 draws has a standard error of 1.25/60^½; the logits of rare categories are skewed
+    assert np.abs(z[with_spread]).max() < 3.5 * 1.2533 / np.sqrt(60)
 
 
 def test_weighted_sums_of_chi_squares():
