@@ -267,6 +267,10 @@ def _fitted_once(
             walk.likelihood, walk.diagram, walk.rule, settings, walk.request, _progress(progress), walk.constraints
         )  # fmt: skip
     result = _as_fit(walk, {**found, "warnings": (*walk.messages, *found["warnings"])})
+    if walk.model.classes:
+        from semgllamm.results.classes import classes_that_are_none
+
+        result.warnings += tuple(classes_that_are_none(result))
     for message in result.warnings:
         python_warnings.warn(message, SemgllammWarning, stacklevel=4)
     return result
@@ -384,7 +388,7 @@ def _is_auto(quadrature) -> bool:
 
 def _levels_used(model, diagram) -> bool:
     """Whether anything varies at a level above the rows."""
-    heights = (*model.eta_level, *(r.level for r in model.responses))
+    heights = (*model.eta_level, *(r.level for r in model.responses), *(v.level for v in model.classes))
     return bool(diagram.random_terms) or any(heights)
 
 

@@ -97,9 +97,10 @@ def test_only_one_file_knows_how_kernels_are_compiled():
 
 
 def declared(extra: str | None = None) -> set[str]:
+    """The packages that are needed, or those of an extra."""
     project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
-    wanted = project["dependencies"] if extra is None else project["optional-dependencies"][extra]
-    return {re.match(r"[\w-]+", requirement).group() for requirement in wanted}
+    needed = project["dependencies"] if extra is None else project["optional-dependencies"][extra]
+    return {re.match(r"[\w-]+", requirement).group() for requirement in needed}
 
 
 def test_the_package_needs_what_it_declares():

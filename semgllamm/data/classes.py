@@ -42,7 +42,7 @@ def known_classes(frame: pd.DataFrame, variable: ClassVariable, units: Units, le
         if text not in called:
             names = ", ".join(variable.classes)
             remedy = f"Write 1 to {len(variable.classes)}, or a name of a class ({names}); leave others missing."
-            raise DataError(f"column '{variable.known}', row {frame.index[row]}: {value!r} is no class of "
+            raise DataError(f"column '{variable.known}', row {frame.index[row]}: '{text}' is no class of "
                             f"'{variable.name}'", remedy=remedy)  # fmt: skip
         number[row] = called[text]
     if variable.level > 0:

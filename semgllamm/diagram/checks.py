@@ -94,6 +94,7 @@ def check_estimable(diagram: PathDiagram) -> None:
     ------
     ModelError
     """
+    _classes_in_place(diagram)
     found = [*_misfits(diagram), *_thresholds_moved_twice(diagram), *_not_estimated(diagram)]
     if not found:
         return
@@ -114,6 +115,41 @@ def _near(name: str, known: Iterable[str]) -> str | None:
     same = [other for other in known if other.lower() == name.lower()]
     found = same or get_close_matches(name, known, n=1, cutoff=0.6)
     return found[0] if found else None
+
+
+def _classes_in_place(diagram: PathDiagram) -> None:
+    """Classes are no numbers: they have no variances, products or measures in the sense of a factor."""
+    categorical = set(diagram.categorical_names)
+    if not categorical:
+        return
+    predictors = [path for predictor in diagram.predictors for path in predictor.paths]
+    used = {path.block.klass[0] for path in (*diagram.paths, *predictors) if path.block.klass is not None}
+    for path in (*diagram.paths, *predictors):
+        left, right = path.lhs.split(":"), path.rhs.split(":")
+        named = [name for name in (*left, *right) if name in categorical]
+        if not named:
+            continue
+        term, name = f"{path.lhs} {path.op} {path.rhs}", named[0]
+        if path.op == "~~":
+            remedy = f"What predicts the classes is written {name} ~ w, another variable's classes among it."
+            raise _error(diagram, f"{term}: the classes of '{name}' have no variances", path.span, remedy)
+        if len(left) > 1 or len(right) > 1:
+            remedy = f"Write an effect in each class: a line @class({name}, ...), and below it the effect."
+            raise _error(diagram, f"{term}: the classes of '{name}' have no products", path.span, remedy)
+        if path.op in ("=~", "<~") and path.rhs in categorical:
+            remedy = f"Write {path.lhs} ~ {name} if its mean differs between the classes."
+            raise _error(diagram, f"{term}: the classes of '{name}' are no measure", path.span, remedy)
+        if path.op == "~" and path.lhs in categorical and path.rhs in diagram.latent_names:
+            remedy = f"Write {path.rhs} ~ {name} if its mean differs between the classes."
+            message = f"{term}: classes depend on covariates and on other classes, not on a continuous latent variable"
+            raise _error(diagram, message, path.span, remedy)
+        if path.op == "=~" or path.rhs in categorical:
+            used.add(path.lhs if path.op == "=~" else path.rhs)
+    for declared in diagram.latents:
+        name = declared.names[0]
+        if declared.kind != "npml" and name not in used:
+            remedy = f"Write what differs between them: {name} =~ u1 + u2, y ~ {name}, or a block @class({name}, ...)."
+            raise _error(diagram, f"Nothing depends on the classes of '{name}'", declared.span, remedy)
 
 
 def _short_random_names(diagram: PathDiagram) -> None:

@@ -22,7 +22,7 @@ from semgllamm.estimation.information import Curvature, differences, louis_point
 from semgllamm.estimation.settings import Settings
 
 __all__ = ["Climber", "Evaluations", "Likelihood", "Point", "Progress", "Step", "Stopped", "climb", "damping_after",
-           "nearer"]  # fmt: skip
+           "nearer", "updated"]  # fmt: skip
 
 Progress = Callable[[int, float, float, float], None]
 
@@ -483,7 +483,7 @@ def bfgs(climber: Climber, free: np.ndarray, points: tuple[int, ...], until: flo
                 return here
             H, fresh, before = _metric(climber, here), True, np.inf
             continue
-        H = _update(H, there.free - here.free, here.gradient - there.gradient)
+        H = updated(H, there.free - here.free, here.gradient - there.gradient)
         here, fresh, before = there, False, decrement
 
 
@@ -495,7 +495,7 @@ def _metric(climber: Climber, here: Point) -> np.ndarray:
     return climber.curvature(climber.differenced(here)).inverse(floor=1e-2)
 
 
-def _update(H: np.ndarray, s: np.ndarray, y: np.ndarray) -> np.ndarray:
+def updated(H: np.ndarray, s: np.ndarray, y: np.ndarray) -> np.ndarray:
     """H⁺ = (I − sy'/s'y) H (I − ys'/s'y) + ss'/s'y; as it was where log L curves upwards along s."""
     sy = s @ y
     if sy <= 1e-10 * np.sqrt((s @ s) * (y @ y)):

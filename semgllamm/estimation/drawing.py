@@ -2,6 +2,7 @@
 
     ordinary      units i₁, …, i_J drawn from 1, …, J of each group, with all their rows and the units inside them
     parametric    y ~ f(ν),  ν = f + d'u,  u ~ N(0, I) of each unit of each level           (engine)
+                  the same in class c, c ~ π of each unit, higher levels first               (mixtures)
                   y = Πx + e,  e ~ N(0, F E S_l E'F') of each unit of each level l           (closed form)
                   y = FE(z)(Γx + Σ_l u_l),  u_l ~ N(0, S_l)             (coefficients that vary with covariates z)
 
@@ -25,23 +26,34 @@ from semgllamm.data.design import CellBlock, Design, parted
 from semgllamm.errors import EstimationError
 from semgllamm.estimation.gaussian import GaussianLikelihood
 from semgllamm.estimation.likelihood import Likelihood
+from semgllamm.estimation.mixture import MixtureLikelihood
 from semgllamm.estimation.predictor import Predictor
 from semgllamm.estimation.products import bent_part
 from semgllamm.integration.nested import NestedEvaluation
 from semgllamm.model.matrices import Model
 
-__all__ = ["answered_by", "drawn_by", "drawn_given", "independent_level", "simulated", "units_drawn"]
+__all__ = [
+    "answered_by", "design_of", "drawn_by", "drawn_given", "drawn_patterns", "independent_level", "simulated",
+    "units_drawn",
+]  # fmt: skip
 
 
 def independent_level(likelihood: GaussianLikelihood | Likelihood, clustered: bool = False) -> int:
     """The level of the independent units: the highest with latent variables; that of the clusters in any case."""
-    design = likelihood.design if isinstance(likelihood, GaussianLikelihood) else likelihood.predictor.design
+    design = design_of(likelihood)
     if clustered:
         return len(design.codes) - 1
     if isinstance(likelihood, GaussianLikelihood):
         return likelihood.n_levels - 1
     predictor = likelihood.predictor
-    return max((predictor.model.eta_level[k] for k in predictor.tree.order), default=0)
+    levels = [predictor.model.eta_level[k] for k in predictor.tree.order]
+    return max([*levels, *(variable.level for variable in predictor.model.classes)], default=0)
+
+
+def design_of(likelihood: GaussianLikelihood | Likelihood) -> Design:
+    """The design of the data, which is not that of a mixture's predictor."""
+    own = isinstance(likelihood, GaussianLikelihood | MixtureLikelihood)
+    return likelihood.design if own else likelihood.predictor.design
 
 
 def units_drawn(design: Design, level: int, rng: np.random.Generator, patterns: int = 1) -> Design:
@@ -88,7 +100,7 @@ def units_drawn(design: Design, level: int, rng: np.random.Generator, patterns: 
     return replace(
         design, n_rows=len(take), kept=design.kept[take], codes=tuple(codes), first_row=tuple(first_row),
         blocks=tuple(blocks), columns={name: x[take] for name, x in design.columns.items()},
-        group_of=design.group_of[take],
+        group_of=design.group_of[take], known={name: code[take] for name, code in design.known.items()},
     )  # fmt: skip
 
 
@@ -147,6 +159,8 @@ def simulated(likelihood: GaussianLikelihood | Likelihood, free: np.ndarray, rng
     if isinstance(likelihood, GaussianLikelihood):
         design = likelihood.design
         return replace(design, blocks=tuple(_gaussian_blocks(likelihood, free, rng)))
+    if isinstance(likelihood, MixtureLikelihood):
+        return _simulated_mixture(likelihood, free, rng)
     predictor = likelihood.predictor
     return drawn_by(predictor, predictor.working.inner(np.asarray(free, dtype=float)), rng)
 
@@ -185,6 +199,68 @@ def drawn_by(
             predictor.whole, predictor.working, predictor.tree, replace(design, columns=columns), collapse=False
         )  # fmt: skip
     return replace(design, blocks=drawn, columns=columns)
+
+
+def _simulated_mixture(likelihood: MixtureLikelihood, free: np.ndarray, rng: np.random.Generator) -> Design:
+    """Answers are drawn in every pattern of classes, and those in the pattern of each row are kept."""
+    design, P = likelihood.design, len(likelihood.model.patterns)
+    if _causes(likelihood.model):
+        raise EstimationError("with classes, responses that cause others are not drawn yet", remedy="Use se='robust'.")
+    pattern_of = drawn_patterns(likelihood, free, rng)
+    choices = {
+        (b.group, b.response.name): int(b.choice.max(initial=-1)) + 1 for b in design.blocks if b.choice is not None
+    }  # fmt: skip
+    parts: dict[tuple, list[CellBlock]] = {}
+    inner = likelihood.working.inner(np.asarray(free, dtype=float))
+    for block in drawn_given(likelihood.predictor, inner, rng):
+        group, p = divmod(block.group, P)
+        rows = block.rows - p * design.n_rows
+        mine = np.flatnonzero(pattern_of[rows] == p)
+        part = replace(_picked(block, mine, rows[mine]), group=group)
+        if block.choice is not None:
+            part = replace(
+                part, choice=part.choice - p * choices[group, block.response.name], case=part.case - p * design.n_rows
+            )  # fmt: skip
+        key = group, block.response.name, block.category, block.around, block.repeats
+        parts.setdefault(key, []).append(part)
+    return replace(design, blocks=tuple(_together(found) for found in parts.values() if sum(len(b.y) for b in found)))
+
+
+def _together(blocks: list[CellBlock]) -> CellBlock:
+    """The cells of blocks, in the order of their rows."""
+    order = np.argsort(np.concatenate([block.rows for block in blocks]), kind="stable")
+    fields = {
+        field: np.concatenate([getattr(block, field) for block in blocks])[order]
+        for field in ("rows", "y", "trials", "offset", "choice", "case", "weight")
+        if getattr(blocks[0], field) is not None
+    }  # fmt: skip
+    return replace(blocks[0], **fields)
+
+
+def drawn_patterns(likelihood: MixtureLikelihood, free: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+    """The pattern of classes of each row, drawn: of a class that is known, that one.
+
+    Parameters
+    ----------
+    likelihood : MixtureLikelihood
+        One in which identical units are kept apart.
+    """
+    model, design = likelihood.model, likelihood.design
+    inner = likelihood.working.inner(np.asarray(free, dtype=float))
+    classes = np.zeros((design.n_rows, len(model.classes)), dtype=np.int64)
+    above = np.zeros(likelihood.mixing.levels[-1].n, dtype=np.int64)
+    found = zip(likelihood.heights, likelihood.mixing.levels, likelihood.memberships, likelihood.class_of)
+    for height, level, membership, class_of in reversed(list(found)):
+        if level.inside is not None:
+            above = above[level.inside]
+        p = np.exp(membership.log_probabilities(inner)).reshape(level.n, level.above, level.own)
+        below = p[np.arange(level.n), above].cumsum(axis=1)
+        own = (rng.random(level.n)[:, None] * below[:, -1:] >= below).sum(axis=1)
+        above = above * level.own + own
+        here = [v for v, variable in enumerate(model.classes) if variable.level == height]
+        classes[:, here] = class_of[above][design.codes[height]][:, here]
+    number = {pattern: p for p, pattern in enumerate(map(tuple, model.patterns))}
+    return np.array([number[tuple(row)] for row in classes.tolist()])
 
 
 def answered_by(drawn: Design, design: Design, model: Model, closed: bool) -> Design:

@@ -104,7 +104,11 @@ class Membership:
 
     def log_probabilities(self, values: np.ndarray) -> np.ndarray:
         """Σ over the level's variables of log π, (n, h); −∞ where a class is known to be another."""
-        total = self.known.copy()
+        return self.known + self.unknown_log_probabilities(values)
+
+    def unknown_log_probabilities(self, values: np.ndarray) -> np.ndarray:
+        """The same whatever is known of the classes."""
+        total = np.zeros((self.n, self.width))
         for v in self.variables:
             if v in self.summed:
                 continue

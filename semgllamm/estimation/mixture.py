@@ -319,7 +319,7 @@ class MixtureLikelihood(Likelihood):
     def unit_scores(self, free, points) -> np.ndarray:
         """Total-derivative scores of the top units of the classes, (units, n_free)."""
         if self.predictor.collapse:
-            return self._apart.unit_scores(free, points)
+            return self.apart.unit_scores(free, points)
         return self.distinct_scores(free, points)
 
     def distinct_scores(self, free, points) -> np.ndarray:
@@ -331,7 +331,8 @@ class MixtureLikelihood(Likelihood):
         return self.working.pull_back(state.inner, self._lost(state, members, points)[1])
 
     @cached_property
-    def _apart(self) -> MixtureLikelihood:
+    def apart(self) -> MixtureLikelihood:
+        """The same with identical units kept apart."""
         return MixtureLikelihood(*self._walked, self.ordinary, collapse=False)
 
 

@@ -19,6 +19,7 @@ import numpy as np
 
 from semgllamm.diagram.diagram import PathDiagram
 from semgllamm.errors import EstimationError
+from semgllamm.estimation.ascent import updated
 from semgllamm.estimation.automatic import ascend_from
 from semgllamm.estimation.identification import identification
 from semgllamm.estimation.information import Curvature
@@ -28,6 +29,7 @@ from semgllamm.estimation.start import start_values
 
 __all__ = ["Search", "search"]
 
+GRADIENT_STEPS, DIFFERENCE = 30, 1e-4  # of the same without an information
 M_STEPS = 6  # Newton's steps from the start values to a division of the units
 EM_STEPS, SLOW = 60, 1e-3  # of EM, and the rise of log L below which Newton takes over
 HALVINGS = 12
@@ -256,15 +258,37 @@ def m_step(
 
 
 def _m_step_by_gradients(likelihood, free, members, points) -> np.ndarray | None:
-    from scipy.optimize import minimize
+    """The same by quasi-Newton steps from the information of differences."""
+    state, value = likelihood.expected(free, members, points)
+    if not np.isfinite(value):
+        return None
 
-    def objective(x):
-        state, value = likelihood.expected(x, members, points)
-        if not np.isfinite(value):
-            return np.inf, np.zeros(len(x))
-        return -value, -likelihood.score_given(state, members, points)
+    def slope(x: np.ndarray) -> np.ndarray:
+        return likelihood.score_given(likelihood.expected(x, members, points)[0], members, points)
 
-    return minimize(objective, free, jac=True, method="L-BFGS-B", options={"maxiter": 15}).x
+    gradient = likelihood.score_given(state, members, points)
+    h = DIFFERENCE * np.eye(len(free))
+    information = -np.array([slope(free + e) - slope(free - e) for e in h]) / (2 * DIFFERENCE)
+    if not (np.isfinite(gradient).all() and np.isfinite(information).all()):
+        return None
+    H = Curvature((information + information.T) / 2, likelihood.blocks).inverse(floor=1e-2)
+    for _ in range(GRADIENT_STEPS):
+        step = H @ gradient
+        for k in range(HALVINGS):
+            trial = free + 0.5**k * step
+            there, reached = likelihood.expected(trial, members, points)
+            if reached >= value:
+                break
+        else:
+            return free
+        new = likelihood.score_given(there, members, points)
+        if not np.isfinite(new).all():
+            return free
+        H = updated(H, trial - free, gradient - new)
+        rise, free, value, gradient = reached - value, trial, reached, new
+        if rise < SLOW:
+            break
+    return free
 
 
 def em(

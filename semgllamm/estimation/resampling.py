@@ -29,11 +29,12 @@ from semgllamm.errors import DataError, EstimationError, ModelError
 from semgllamm.estimation.automatic import ascend_from
 from semgllamm.estimation.benchmarks import MomentModel, saturated
 from semgllamm.estimation.constrained import Restrictions
-from semgllamm.estimation.drawing import answered_by, independent_level, simulated, units_drawn
+from semgllamm.estimation.drawing import answered_by, design_of, independent_level, simulated, units_drawn
 from semgllamm.estimation.gaussian import GaussianLikelihood, Sample
 from semgllamm.estimation.grid import shared_grid
 from semgllamm.estimation.least_squares import LeastSquares
 from semgllamm.estimation.likelihood import Likelihood
+from semgllamm.estimation.mixture import MixtureLikelihood
 from semgllamm.estimation.nested import NestedLikelihood
 from semgllamm.estimation.predictor import Predictor
 from semgllamm.estimation.settings import Settings
@@ -43,7 +44,7 @@ from semgllamm.model.constraints import Constraints
 from semgllamm.model.matrices import Model
 from semgllamm.model.transforms import Working
 
-__all__ = ["KINDS", "Draws", "likelihood_ratios", "resampled_estimates", "usable_cores"]
+__all__ = ["KINDS", "Draws", "Refit", "likelihood_ratios", "over_seeds", "resampled_estimates", "usable_cores"]
 
 KINDS = ("ordinary", "parametric", "bollen.stine")
 BATCHES = 20  # of draws, to each worker
@@ -110,7 +111,7 @@ class Refit:
     model, design, working, tree : the objects of the walk
         No tree for a closed form.
     objective : str
-        "ML", "nested" for that of nested units, or the kind of least squares.
+        "ML", "nested" for that of nested units, "mixture", or the kind of least squares.
     divisor : str
     ordinary, shared : bool
         Of quadrature: ordinary points, and those of a shared grid.
@@ -143,9 +144,10 @@ class Refit:
                                   remedy="Use se='robust' for standard errors that rest on the sample.")  # fmt: skip
         closed = isinstance(likelihood, GaussianLikelihood)
         owner = likelihood if closed else likelihood.predictor
+        objective = "nested" if isinstance(likelihood, NestedLikelihood) else getattr(likelihood, "kind", "ML")
         return cls(
-            owner.model if closed else owner.whole, owner.design, likelihood.working, None if closed else owner.tree,
-            "nested" if isinstance(likelihood, NestedLikelihood) else getattr(likelihood, "kind", "ML"),
+            _model(likelihood), design_of(likelihood), likelihood.working, None if closed else owner.tree,
+            "mixture" if isinstance(likelihood, MixtureLikelihood) else objective,
             likelihood.divisor if closed else "normal", likelihood.ordinary, getattr(likelihood, "shared", False),
             np.asarray(free), tuple(points), constraints, level, kind,
         )  # fmt: skip
@@ -158,6 +160,8 @@ class Refit:
             if found is None:
                 raise EstimationError("a drawn sample has no shared grid")
             return found
+        if self.objective == "mixture":
+            return MixtureLikelihood(self.model, working, self.tree, design, self.ordinary, 1, collapse)
         if self.tree is not None:
             predictor = Predictor(self.model, working, self.tree, design, collapse)
             return Likelihood(predictor, self.ordinary, threads=1)
@@ -244,7 +248,7 @@ def resampled_estimates(
             model = replace(model, samples=_turned(model, free))
         # a worker needs no rows of a design
         task = Task(model, benchmark, kind, likelihood.divisor == "wishart")
-    found = _all(task, n, seed, workers, progress)
+    found = over_seeds(task, n, seed, workers, progress)
     return Draws(np.array([f for f, _ in found]).reshape(n, -1), np.array([s for _, s in found]))
 
 
@@ -333,7 +337,7 @@ def likelihood_ratios(
             Refit.of(likelihood, free, p, c, independent_level(likelihood), "parametric")
             for likelihood, free, p, c in zip((small, large), (small_free, large_free), points, constraints)
         ))  # fmt: skip
-    return np.array([statistic for _, statistic in _all(pair, n, seed, workers, None)])
+    return np.array([statistic for _, statistic in over_seeds(pair, n, seed, workers, None)])
 
 
 def _model(likelihood: GaussianLikelihood | Likelihood) -> Model:
@@ -352,9 +356,10 @@ def usable_cores() -> int:
     return os.cpu_count() or 1
 
 
-def _all(
+def over_seeds(
     task: Task | Refit | Pair | RefittedPair, n: int, seed, workers: int | None, progress
 ) -> list[tuple[np.ndarray, float]]:  # fmt: skip
+    """What `task.many` finds for `n` seeds, in one process or several."""
     seeds = np.random.SeedSequence(seed).spawn(n)
     workers = max(1, min(usable_cores(), n // WORTH)) if workers is None else min(workers, n)
     size = max(1, -(-n // (BATCHES * workers)))
@@ -390,9 +395,9 @@ def _without_script() -> Iterator[None]:
 
 
 def _check(likelihood: GaussianLikelihood | Likelihood, kind: str) -> None:
-    if _model(likelihood).classes:
+    if any(variable.summed for variable in _model(likelihood).classes):
         raise EstimationError(
-            "no bootstrap samples are drawn of models with categorical latent variables yet",
+            "no bootstrap samples are drawn of models that sum over missing covariates yet",
             remedy="Use se='robust' for standard errors that rest on the sample.",
         )
     if not isinstance(likelihood, GaussianLikelihood):

@@ -7,6 +7,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from itertools import combinations
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -19,7 +21,12 @@ if TYPE_CHECKING:
 
     from semgllamm.results.fit import Fit
 
-__all__ = ["class_probabilities", "class_sizes", "entropy", "membership_of", "prior_and_posterior"]
+__all__ = [
+    "class_probabilities", "class_sizes", "classes_that_are_none", "entropy", "membership_of", "prior_and_posterior",
+    "variable_number",
+]  # fmt: skip
+
+ALIKE = 1e-3  # relative difference of two densities that are the same
 
 
 def membership_of(fit: Fit) -> MixtureLikelihood:
@@ -47,7 +54,7 @@ def prior_and_posterior(fit: Fit, v: int) -> tuple[np.ndarray, np.ndarray]:
     _, members = likelihood.members(fit.free, fit.points)
     shares, h = [], None
     for membership, level in zip(likelihood.memberships, likelihood.mixing.levels):
-        log_pi = membership.log_probabilities(inner) - membership.known
+        log_pi = membership.unknown_log_probabilities(inner)
         shares.append(np.exp(log_pi).reshape(level.n, level.width))
     prior = likelihood.mixing.down(shares)
     variable = fit.model.classes[v]
@@ -58,6 +65,23 @@ def prior_and_posterior(fit: Fit, v: int) -> tuple[np.ndarray, np.ndarray]:
     return tuple(p[likelihood.kept_of(a)] for p in both)
 
 
+def variable_number(fit: Fit, name: str | None = None) -> int:
+    """Which categorical latent variable is called so; None is the only one.
+
+    Raises
+    ------
+    ModelError
+        If there is none of that name, or none is named of several.
+    """
+    membership_of(fit)
+    known = [variable.name for variable in fit.model.classes]
+    if name is None and len(known) > 1:
+        raise ModelError("there are several categorical latent variables", remedy=f"Name one of {', '.join(known)}.")
+    if name is not None and name not in known:
+        raise ModelError(f"there is no categorical latent variable '{name}'", remedy=f"There is {', '.join(known)}.")
+    return 0 if name is None else known.index(name)
+
+
 def class_probabilities(fit: Fit, name: str | None = None) -> pd.DataFrame:
     """Posterior probabilities of classes, a row a unit; columns ``c=1``, ``c=2``, …"""
     import pandas as pd
@@ -66,8 +90,8 @@ def class_probabilities(fit: Fit, name: str | None = None) -> pd.DataFrame:
 
     membership_of(fit)
     known = [variable.name for variable in fit.model.classes]
-    if name is not None and name not in known:
-        raise ModelError(f"there is no categorical latent variable '{name}'", remedy=f"There is {', '.join(known)}.")
+    if name is not None:
+        variable_number(fit, name)
     chosen = [v for v, variable in enumerate(known) if name in (None, variable)]
     if len({fit.model.classes[v].level for v in chosen}) > 1:
         raise ModelError("the categorical latent variables vary at different levels", remedy="Name one of them.")
@@ -95,3 +119,25 @@ def entropy(fit: Fit, v: int = 0) -> float:
     _, p = prior_and_posterior(fit, v)
     terms = np.where(p > 0, p * np.log(np.where(p > 0, p, 1.0)), 0.0)
     return float(1 + terms.sum() / (len(p) * np.log(p.shape[1])))
+
+
+def classes_that_are_none(fit: Fit) -> Iterator[str]:
+    """Warnings of classes with less than one member, and of two whose members answer alike."""
+    if not np.isfinite(membership_of(fit).value(fit.free, fit.points)):
+        return
+    for v, variable in enumerate(fit.model.classes):
+        if variable.masses_of:
+            continue
+        prior, posterior = prior_and_posterior(fit, v)
+        members = posterior.sum(axis=0)
+        empty = [k for k, count in enumerate(members) if count < 1]
+        for k in empty:
+            name = f"class {variable.classes[k]} of '{variable.name}'"
+            yield f"{name} has less than one member: there may be fewer classes"
+        for k, m in combinations([k for k in range(len(members)) if k not in empty], 2):
+            # p_k/π_k = p_m/π_m for all units where the densities are the same
+            one, other = posterior[:, k] * prior[:, m], posterior[:, m] * prior[:, k]
+            open_to_both = np.flatnonzero(one + other > 0)
+            if (np.abs(one - other)[open_to_both] <= ALIKE * (one + other)[open_to_both]).all():
+                names = f"{variable.classes[k]} and {variable.classes[m]}"
+                yield f"members of classes {names} of '{variable.name}' answer alike: there may be fewer classes"

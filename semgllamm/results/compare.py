@@ -10,6 +10,7 @@ With T₀, T₁ the chi-squares on d₀ > d₁ degrees of freedom and c₀, c₁
                            variable to 0 that cannot be negative, with its covariances   (Self & Liang 1987, case 6;
                            Stram & Lee 1994, case 3)
     bootstrap              the share of 2 (log L₁ − log L₀) in samples of the smaller model beyond that of the data
+    vlmr, lmr, vuong       of fits with classes: see `semgllamm.results.class_tests`
 """
 
 from __future__ import annotations
@@ -18,23 +19,25 @@ from collections.abc import Sequence
 
 import numpy as np
 import pandas as pd
-from scipy.special import chdtrc
+from scipy.special import chdtrc, ndtr
 
 from semgllamm.errors import ModelError
 from semgllamm.estimation.resampling import likelihood_ratios
+from semgllamm.results.class_tests import classes_differ, classes_drawn, vuong, vuong_lo_mendell_rubin
 from semgllamm.results.fit import Fit
 
 __all__ = ["compare", "fingerprint"]
 
 SCALED = ("satorra.bentler.2001", "satorra.bentler.2010")
 NOTHING = 1e-6  # a statistic that rounding leaves of 0
-METHODS = ("lr", "scaled", *SCALED, "bootstrap")
+OF_CLASSES = ("vlmr", "lmr", "vuong")
+METHODS = ("lr", "scaled", *SCALED, "bootstrap", *OF_CLASSES)
 COLUMNS = ("npar", "df", "aic", "bic", "loglik", "chisq", "chisq_diff", "rmsea", "df_diff", "pvalue", "null")
 
 
 def compare(
     *fits: Fit, method: str | None = None, names: Sequence[str] | None = None, n: int = 1000, seed: int | None = None,
-    workers: int | None = None, boundary: bool = True,
+    workers: int | None = None, boundary: bool = True, n_starts: int | None = None,
 ) -> pd.DataFrame:  # fmt: skip
     """Compare nested fits of the same data by likelihood-ratio tests.
 
@@ -42,8 +45,12 @@ def compare(
     ----------
     *fits : Fit
         Two or more; the table has them from the least to the most restricted, each tested against the one before.
-    method : {"lr", "scaled", "satorra.bentler.2001", "satorra.bentler.2010", "bootstrap"}, optional
-        "scaled", which is that of 2001, if the fits have scaled tests, else "lr".
+    method : str, optional
+        "lr", "scaled", "satorra.bentler.2001", "satorra.bentler.2010", "bootstrap", "vlmr", "lmr", "vuong"; by default
+        "scaled", which is that of 2001, if the fits have scaled tests, else "lr". Between fits with different numbers
+        of classes there is no chi-square, and without a method no p-value: "bootstrap" draws samples of the smaller
+        (McLachlan 1987), "vlmr" holds the ratio, and "lmr" the adjusted ratio, against a weighted sum of chi-squares
+        (Lo, Mendell & Rubin 2001). "vuong" (1989) is for fits with classes that are not nested.
     names : sequence of str, optional
         Of the rows, in the order of `fits`; by default "fit1", "fit2", …
     n, seed, workers
@@ -51,12 +58,16 @@ def compare(
     boundary : bool
         Whether method "lr" heeds that a variance of 0 is on the boundary: without one random effect of k + 1 that may
         covary, the statistic is distributed as χ² on k or k + 1 degrees of freedom, with probability ½ each.
+    n_starts : int, optional
+        Starts of the fit with more classes in each sample of its bootstrap, by default 10.
 
     Returns
     -------
     DataFrame
         npar, df, aic, bic, loglik, chisq (unscaled; df and chisq are NaN without a closed form), chisq_diff, rmsea (of
         the difference; NaN where it is scaled), df_diff, pvalue, null (the distribution that the p-value is of).
+        Bootstraps of classes add `failed`, the samples that could not be fitted, and Vuong's test `z`, positive where
+        the fit above is nearer to the truth.
 
     Raises
     ------
@@ -74,16 +85,30 @@ def compare(
     if len(labels) != len(fits):
         raise ModelError(f"{len(labels)} names are given for {len(fits)} fits")
     method = _method(fits, method)
+    if n_starts is not None and (isinstance(n_starts, bool) or not isinstance(n_starts, int) or n_starts < 1):
+        raise ModelError(f"n_starts is {n_starts!r}", remedy="Give a whole number, 1 or more.")
+    if n_starts is not None and not (method == "bootstrap" and any(fit.model.classes for fit in fits)):
+        raise ModelError("n_starts is for the bootstrap of fits with classes", remedy="Leave it out.")
     order = sorted(range(len(fits)), key=lambda k: -fits[k].npar)
     rows = []
     for place, k in enumerate(order):
         row = _row(fits[k])
         if place:
             before = fits[order[place - 1]]
-            _check_pair(before, fits[k], (labels[order[place - 1]], labels[k]))
-            row |= _difference(before, fits[k], method, n, seed, workers, boundary)
+            pair = labels[order[place - 1]], labels[k]
+            _check_data(before, fits[k], pair)
+            if method == "vuong":
+                z = vuong(before, fits[k])
+                row |= {"z": z, "pvalue": float(2 * ndtr(-abs(z)))}
+            else:
+                _check_nested(before, fits[k], pair)
+                if classes_differ(before, fits[k]):
+                    row |= _difference_of_classes(before, fits[k], method, n, seed, workers, n_starts)
+                else:
+                    row |= _difference(before, fits[k], method, n, seed, workers, boundary)
         rows.append(row)
-    return pd.DataFrame(rows, index=[labels[k] for k in order], columns=list(COLUMNS))
+    more = [name for name in ("failed", "z") if any(name in row for row in rows)]
+    return pd.DataFrame(rows, index=[labels[k] for k in order], columns=[*COLUMNS, *more])
 
 
 def _method(fits: Sequence[Fit], method: str | None) -> str:
@@ -94,7 +119,10 @@ def _method(fits: Sequence[Fit], method: str | None) -> str:
         )
     has_scaled = tests != {"standard"}
     if method is None:
-        method = "scaled" if has_scaled else "lr"
+        some = any(classes_differ(fits[0], fit) for fit in fits)
+        method = "scaled" if has_scaled else "none" if some else "lr"
+        if some:
+            return method
     if method not in METHODS:
         raise ModelError(f"method '{method}' is unknown", remedy=f"Known: {', '.join(METHODS)}.")
     if method == "scaled":
@@ -116,10 +144,8 @@ def _row(fit: Fit) -> dict:
     return {"npar": fit.npar, "df": df, **likelihood, "chisq": chisq, "null": ""}
 
 
-def _check_pair(large: Fit, small: Fit, labels: tuple[str, str]) -> None:
+def _check_data(large: Fit, small: Fit, labels: tuple[str, str]) -> None:
     first, second = labels
-    if large.npar == small.npar:
-        raise ModelError(f"{first} and {second} have equally many parameters, and so are not nested")
     if large.request.objective != small.request.objective:
         raise ModelError(f"{first} and {second} minimise different functions")
     if fingerprint(large) != fingerprint(small):
@@ -127,6 +153,12 @@ def _check_pair(large: Fit, small: Fit, labels: tuple[str, str]) -> None:
             f"{first} and {second} are not fits of the same data",
             remedy="Nested models have the same responses, and use the same rows.",
         )
+
+
+def _check_nested(large: Fit, small: Fit, labels: tuple[str, str]) -> None:
+    first, second = labels
+    if large.npar == small.npar:
+        raise ModelError(f"{first} and {second} have equally many parameters, and so are not nested")
     if large.request.objective == "ML":
         gain = large.loglik - small.loglik
     else:
@@ -148,6 +180,8 @@ def fingerprint(fit: Fit) -> tuple[int, tuple]:
 
 def _difference(large: Fit, small: Fit, method: str, n: int, seed, workers, boundary: bool) -> dict:
     m = large.npar - small.npar
+    if method in OF_CLASSES:
+        raise ModelError(f"method '{method}' is for fits with different numbers of classes", remedy="Use method='lr'.")
     if large.request.objective != "ML":
         if method != "lr":
             raise ModelError(f"method '{method}' needs fits of maximum likelihood")
@@ -175,6 +209,29 @@ def _difference(large: Fit, small: Fit, method: str, n: int, seed, workers, boun
         )  # fmt: skip
         good = drawn[np.isfinite(drawn)]
         out["pvalue"] = float((good >= statistic).mean()) if len(good) else np.nan
+    return out
+
+
+def _difference_of_classes(
+    large: Fit, small: Fit, method: str, n: int, seed, workers, n_starts: int | None
+) -> dict[str, float]:
+    """2 LR, and its p-value by what is known of its distribution."""
+    statistic = 2 * (large.loglik - small.loglik)
+    out = {"chisq_diff": statistic, "rmsea": np.nan, "df_diff": large.npar - small.npar, "pvalue": np.nan}
+    if method == "bootstrap":
+        drawn = classes_drawn(large, small, n, 10 if n_starts is None else n_starts, seed, workers)
+        good = drawn[np.isfinite(drawn)]
+        # of n samples and the data themselves (Davison & Hinkley 1997, equation 4.11)
+        out["pvalue"] = (1 + float((good >= statistic).sum())) / (1 + len(good)) if len(good) else np.nan
+        out["failed"] = int(len(drawn) - len(good))
+    elif method in ("vlmr", "lmr"):
+        plain, adjusted, of_adjusted = vuong_lo_mendell_rubin(large, small)
+        out |= {"pvalue": plain} if method == "vlmr" else {"chisq_diff": adjusted, "pvalue": of_adjusted}
+    elif method != "none":
+        raise ModelError(
+            "the likelihood ratio of fits with different numbers of classes has no chi-square distribution",
+            remedy="Use method='bootstrap', 'vlmr' or 'lmr'.",
+        )
     return out
 
 

@@ -13,6 +13,7 @@ from semgllamm.errors import ModelError
 if TYPE_CHECKING:
     import pandas as pd
 
+    from semgllamm.results.distal import Distal
     from semgllamm.results.hypotheses import HypothesisTest
     from semgllamm.tables.report import Report
     from semgllamm.tables.summary import Summary
@@ -208,7 +209,10 @@ class Fit:
             Some of: npar, fmin, chisq, df, pvalue, baseline.chisq, …, cfi, tli, rfi, nfi, pnfi, ifi, rni, logl,
             unrestricted.logl, aic, bic, ntotal, bic2, rmsea, rmsea.ci.lower, …, rmr, srmr, crmr, gfi, agfi, pgfi, mfi,
             ecvi, cn_05, cn_01; with two levels srmr_within, srmr_between. Fits by quadrature have npar, logl, aic, bic,
-            ntotal and bic2 only. Definitions and sources: `semgllamm.results.fit_measures`.
+            ntotal and bic2 only, and those with classes caic, icl and entropy (``entropy.NAME`` of several variables)
+            beside, and where all answers are one contingency table pearson, pearson.pvalue, g2, g2.pvalue, table.df,
+            table.cells and table.patterns. bic2 is the sample-size adjusted BIC. Definitions and sources:
+            `semgllamm.results.fit_measures`, `semgllamm.results.class_fit`.
 
         Raises
         ------
@@ -282,6 +286,115 @@ class Fit:
         from semgllamm.results.classes import class_sizes
 
         return pd.DataFrame(class_sizes(self), columns=["variable", "class", "share", "expected", "most_likely"])
+
+    def classification_table(self, name: str | None = None) -> pd.DataFrame:
+        """Average posterior probabilities of the classes, by the class that is most likely.
+
+        Parameters
+        ----------
+        name : str, optional
+            Of one of several categorical latent variables.
+
+        Returns
+        -------
+        DataFrame
+            A row for each class as the most likely one: `units`, and the averages ``c=1``, ``c=2``, …, near 1 on the
+            diagonal where the classes are told apart.
+
+        Raises
+        ------
+        ModelError
+            If the model has no categorical latent variable, none of that name, or several of which none is named.
+        """
+        from semgllamm.results.class_fit import classification_table
+
+        return classification_table(self, name)
+
+    def bivariate_residuals(self) -> pd.DataFrame:
+        """What the classes leave of the association of each pair of categorical items.
+
+        Returns
+        -------
+        DataFrame
+            `item1`, `item2`, `n` (rows with both answers), `x2` (Pearson's, of the table of the pair), `df`,
+            (K₁ − 1)(K₂ − 1), and `bvr`, x2 over df (Vermunt & Magidson 2005), which should not be far above 1.
+
+        Raises
+        ------
+        ModelError
+            If the answers are no contingency table: responses that are not categorical, covariates, several levels, or
+            known classes.
+        """
+        from semgllamm.results.class_fit import bivariate_residuals
+
+        return bivariate_residuals(self)
+
+    def class_profiles(self) -> pd.DataFrame:
+        """What members of each class answer.
+
+        Of responses that differ between classes: the probability of each category, of others the mean (a proportion of
+        the trials for binomial ones), with covariates at their means in the group (products at the product of the
+        means) and continuous latent variables averaged over within the class. Standard errors by the delta method.
+
+        Returns
+        -------
+        DataFrame
+            `variable`, `class`, (`group`,) `response`, `category` ("" for means), `estimate`, `se`.
+
+        Raises
+        ------
+        ModelError
+            If the model has no categorical latent variable.
+        """
+        from semgllamm.results.class_profiles import class_profiles
+
+        return class_profiles(self)
+
+    def plot_profiles(self, ax=None):
+        """Draw `class_profiles`, a line a class with bars of one standard error; needs matplotlib.
+
+        Parameters
+        ----------
+        ax : matplotlib Axes, optional
+            To draw in; by default new ones.
+
+        Returns
+        -------
+        matplotlib Axes
+        """
+        from semgllamm.results.class_profiles import plot_profiles
+
+        return plot_profiles(self, ax)
+
+    def distal(
+        self, outcome: str, method: str = "bch", name: str | None = None, categorical: bool | None = None
+    ) -> Distal:
+        """Means of an outcome in each class that had no part in finding the classes, by three steps.
+
+        Parameters
+        ----------
+        outcome : str
+            A column of the data, of one value a unit of the level of the classes.
+        method : {"bch", "ml", "modal"}
+            Weights of Bolck, Croon and Hagenaars (2004) and Vermunt (2010); maximum likelihood with the errors of
+            assignment (Vermunt 2010; Asparouhov & Muthén 2014); or assignment taken as true, which is biased.
+        name : str, optional
+            One of several categorical latent variables.
+        categorical : bool, optional
+            Proportions of categories instead of means; by default of columns that are not numeric.
+
+        Returns
+        -------
+        Distal
+            `table` with estimates and standard errors, and Wald's test that all classes are alike.
+
+        Raises
+        ------
+        ModelError, DataError, EstimationError
+        """
+        from semgllamm.results.distal import distal
+
+        return distal(self, outcome, method, name, categorical)
 
     def implied(self) -> dict:
         """Covariances and means by the model: a dict of {"cov": DataFrame, "mean": Series} by group and level."""

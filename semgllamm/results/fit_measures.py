@@ -110,6 +110,10 @@ def fit_measures(fit: Fit, names=None) -> dict[str, float]:
     found = _information_criteria(fit)
     if has_saturated(fit.likelihood):
         found = _all(fit, found)
+    if fit.model.classes:
+        from semgllamm.results.class_fit import mixture_measures
+
+        found |= mixture_measures(fit)
     if names is None:
         return found
     wanted = (names,) if isinstance(names, str) else tuple(names)

@@ -115,6 +115,7 @@ def report(
         definitions=tuple(definitions),
         classes=tuple(class_sizes(fit)) if latent_classes else (),
         entropy=tuple((model.classes[v].name, entropy(fit, v)) for v in latent_classes),
+        **(_mixture(fit) if latent_classes else {}),
         icc=tuple(icc),
         notes=tuple(dict.fromkeys(notes)),
         warnings=fit.warnings,
@@ -147,6 +148,31 @@ def _tests(fit: Fit, full: bool) -> dict:
         "test_shift": np.nan if scaled is None else scaled.shift_parameter,
         "test_by_group": tuple(against_saturated(fit).by_group),
     }  # fmt: skip
+
+
+def _mixture(fit: Fit) -> dict:
+    """The arguments of the report that tell of classes: criteria, tests of the table, and what members answer."""
+    from semgllamm.results.class_fit import contingency, mixture_measures, why_no_table
+    from semgllamm.results.class_profiles import profiles
+
+    criteria = mixture_measures(fit)
+    sabic = -2 * fit.loglik + np.log((fit.nobs + 2) / 24) * fit.npar
+    out = {"criteria": (("Sample-size adjusted (SABIC)", sabic), ("Consistent AIC (CAIC)", criteria["caic"]),
+                        ("Integrated (ICL)", criteria["icl"]))}  # fmt: skip
+    if fit.converged and why_no_table(fit) is None:
+        table = contingency(fit)
+        tests = (("Pearson chi-square", table.pearson), ("Likelihood ratio (G2)", table.deviance))
+        out["contingency"] = tuple((name, x, table.df, p) for (name, x), p in zip(tests, table.pvalues))
+        out["patterns"], out["sparse"] = (table.patterns, table.cells), table.sparse
+    tables: dict[tuple[str, int], dict[tuple[str, str], dict[str, float]]] = {}
+    for one in profiles(fit, se=False):
+        rows = tables.setdefault((one.variable, one.group), {})
+        rows.setdefault((one.response, one.category), {})[one.klass] = one.estimate
+    out["profiles"] = tuple(
+        (variable, group + 1, classes, tuple((*key, tuple(values.values())) for key, values in rows.items()))
+        for (variable, group), rows in tables.items() if (classes := tuple(next(iter(rows.values()))))
+    )  # fmt: skip
+    return out
 
 
 def _standardised(fit: Fit) -> list[tuple[float, float]]:

@@ -15,6 +15,7 @@ from semgllamm.diagram.families import family_in
 from semgllamm.errors import DataError, ModelError
 from semgllamm.estimation.drawing import drawn_by, independent_level, simulated
 from semgllamm.estimation.gaussian import GaussianLikelihood
+from semgllamm.estimation.mixture import MixtureLikelihood
 from semgllamm.estimation.posterior_draws import coordinates_drawn
 from semgllamm.estimation.predictor import Predictor, plan_tree
 from semgllamm.estimation.unseen import SeenLikelihood, check_unseen, drawn_until_seen
@@ -61,8 +62,12 @@ def columns_of(binding: Binding) -> list[str]:
 def _source(fit: Fit, latent: str) -> Callable[[np.random.Generator], Design]:
     """A function of the generator that draws the answers."""
     likelihood = fit.likelihood
-    if fit.model.classes:
+    if any(variable.summed for variable in fit.model.classes):
         raise ModelError(f"data are not drawn from models with {fit.model.what_is_summed} yet")
+    if isinstance(likelihood, MixtureLikelihood):
+        if latent == "posterior":
+            raise ModelError("classes are not drawn given the answers yet", remedy="Use latent='prior'.")
+        return lambda rng: simulated(likelihood.apart, fit.free, rng)
     if latent == "prior":
         closed = isinstance(likelihood, GaussianLikelihood)
         inner = None if closed else likelihood.predictor.working.inner(fit.free)

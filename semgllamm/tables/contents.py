@@ -34,6 +34,7 @@ def contents(report: Report) -> list[Block]:
         estimates(report),
         *parameters(report),
         *ratios(report),
+        *profiles(report),
         *intraclass(report),
         *defined(report),
         *constraints(report),
@@ -141,8 +142,23 @@ def measures(report: Report) -> Iterator[Facts]:
         Fact("Loglikelihood", (report.loglik,)),
         Fact("Akaike (AIC)", (report.aic,)),
         Fact(f"Bayesian (BIC{size})", (report.bic,)),
+        *(Fact(name, (value,)) for name, value in report.criteria),
     )
     yield Facts(rows, title="Loglikelihood and Information Criteria:")
+    yield from contingency(report)
+
+
+def contingency(report: Report) -> Iterator[Table | Facts]:
+    """How far the table of all answers is from what is expected of it."""
+    if not report.contingency:
+        return
+    rows = tuple(Row(name, numbers) for name, *numbers in report.contingency)
+    seen, cells = report.patterns
+    notes = (f"{seen} of {cells} patterns of answers were seen.",)
+    if report.sparse:
+        notes = (f"{notes[0]} With fewer than five answers to a pattern the p-values mean little.",)
+    columns = ("Statistic", "df", "P-value")
+    yield Table("Table of All Answers:", columns, (Section(rows),), whole_names=True, notes=notes)
 
 
 def classes(report: Report) -> Iterator[Table]:
@@ -152,6 +168,26 @@ def classes(report: Report) -> Iterator[Table]:
     rows = tuple(Row(f"{variable}={klass}", numbers) for variable, klass, *numbers in report.classes)
     yield Table("Classes:", ("Share", "Expected", "Most likely"), (Section(rows),), whole_names=True)
     yield Facts(tuple(Fact(f"Entropy R-square of {name}", (value,)) for name, value in report.entropy))
+
+
+def profiles(report: Report) -> Iterator[Table]:
+    """What members of each class answer: of two categories the second, of means one line."""
+    groups = {group for _, group, *_ in report.profiles}
+    for variable, group, names, found in report.profiles:
+        where = f", Group {group} [{report.group_labels[group - 1]}]" if len(groups) > 1 else ""
+        columns = tuple(f"{variable}={name}" for name in names)
+        pairs = {response for response, category, _ in found if category == "0"}
+        pairs -= {response for response, category, _ in found if category not in ("0", "1")}
+        kinds = {
+            "Response Probabilities by Class": [
+                (response if response in pairs else f"{response}={category}", values)
+                for response, category, values in found if category and not (response in pairs and category == "0")
+            ],
+            "Response Means by Class": [(response, values) for response, category, values in found if not category],
+        }  # fmt: skip
+        for title, rows in kinds.items():
+            if rows:
+                yield Table(f"{title}{where}:", columns, (Section(tuple(Row(*row) for row in rows)),), whole_names=True)
 
 
 # as lavaan prints them; scores of rows are in the line below
@@ -283,7 +319,10 @@ def sections(rows: list[Estimate], setting: Setting, level: str | None) -> Itera
     covariances = [row for row in rows if row.op == "~~" and row.lhs != row.rhs]
     yield from table("Covariances:", covariances, setting, headed=True, extra=correlation_column(setting, level))
     yield from table("Intercepts:", [row for row in rows if row.op == "~1"], setting)
-    yield from table("Thresholds:", [row for row in rows if row.op == "|"], setting)
+    cut = [row for row in rows if row.op == "|"]
+    names = list(dict.fromkeys(row.lhs for row in cut))
+    # those of a class come after those that all classes share
+    yield from table("Thresholds:", sorted(cut, key=lambda row: names.index(row.lhs)), setting)
     yield from table("Effects on Thresholds:", [row for row in rows if row.op.startswith("|t")], setting)
     own = [row for row in rows if row.op == "~~" and row.lhs == row.rhs]
     yield from table("Variances:", own, setting, extra=deviation_column(setting))

@@ -100,6 +100,16 @@ class Report:
         Column of sampling weights.
     classes : tuple of (variable, class, share, expected members, most likely members)
     entropy : tuple of (variable, entropy R²)
+    criteria : tuple of (name, value)
+        Information criteria of mixtures, beside AIC and BIC.
+    contingency : tuple of (name, statistic, df, p-value)
+        Tests of the table of all answers.
+    patterns : (int, int), optional
+        Patterns of answers that were seen, and cells of the table.
+    sparse : bool
+        The cells are too many for the p-values.
+    profiles : tuple of (variable, group, classes, rows)
+        What members of each class answer; a row is (response, category, a value for each class).
     icc : tuple of (level, value, standard error)
     level_style : str
         "at", or "lavaan" for a text with lavaan's ``level:`` headers, whose tables are printed as lavaan prints them.
@@ -152,6 +162,11 @@ class Report:
     constraints: tuple[tuple[str, float], ...] = ()
     classes: tuple[tuple[str, str, float, float, int], ...] = ()
     entropy: tuple[tuple[str, float], ...] = ()
+    criteria: tuple[tuple[str, float], ...] = ()
+    contingency: tuple[tuple[str, float, int, float], ...] = ()
+    patterns: tuple[int, int] | None = None
+    sparse: bool = False
+    profiles: tuple[tuple[str, int, tuple[str, ...], tuple[tuple[str, str, tuple[float, ...]], ...]], ...] = ()
     icc: tuple[tuple[str, float, float], ...] = ()
     notes: tuple[str, ...] = ()
     warnings: tuple[str, ...] = ()

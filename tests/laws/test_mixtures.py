@@ -173,7 +173,7 @@ def test_rows_in_another_order_and_copies_kept_apart():
     value = walk.likelihood.value(at, ())
     assert other.likelihood.value(at, ()) == pytest.approx(value, abs=1e-10)
     assert walk.likelihood.mixing.levels[0].n < len(data)
-    assert walk.likelihood._apart.value(at, ()) == pytest.approx(value, abs=1e-10)
+    assert walk.likelihood.apart.value(at, ()) == pytest.approx(value, abs=1e-10)
 
 
 def test_one_class_known_for_all_is_a_regression():
@@ -205,3 +205,35 @@ def test_em_and_newton_agree():
     np.testing.assert_allclose(found, P[order], atol=1e-6)
     np.testing.assert_allclose(fit.class_sizes()["share"], p[order], atol=1e-6)
     np.testing.assert_allclose(fit.class_probabilities().to_numpy(), r[:, order], atol=1e-6)
+
+
+def test_classes_may_be_called_otherwise():
+    """The likelihood of a point is that of the point with the classes' parameters exchanged."""
+    data = toy()
+    walk = walk_mixture(f"@latent(c, classes(3))\nc =~ u1 + u2 + u3 + u4 {BINARY}\nc ~ x", data)
+    rng = np.random.default_rng(6)
+    values = {name: rng.normal() for name in walk.likelihood.model.names}
+    turned = {}
+    order = {1: 2, 2: 3, 3: 1}  # old class to new
+    for name, value in values.items():
+        if name.startswith("u"):
+            item, klass = name.split(".c")
+            turned[f"{item}.c{order[int(klass)]}"] = value
+    for what in ("1", "x"):
+        logits = {1: values[f"c[1]~{what}"], 2: values[f"c[2]~{what}"], 3: 0.0}
+        moved = {order[k]: logit for k, logit in logits.items()}
+        turned |= {f"c[{k}]~{what}": moved[k] - moved[3] for k in (1, 2)}
+    value = walk.likelihood.value(walk.free(values), ())
+    assert walk.likelihood.value(walk.free(turned), ()) == pytest.approx(value, abs=1e-10)
+
+
+def test_a_fit_does_not_depend_on_the_order_of_rows():
+    rng = np.random.default_rng(9)
+    kind = rng.random(200) < 0.35
+    data = pd.DataFrame({f"u{k}": 1.0 * (rng.random(200) < np.where(kind, 0.85, 0.2)) for k in range(1, 6)})
+    text = f"@latent(c, classes(2))\nc =~ u1 + u2 + u3 + u4 + u5 {BINARY}"
+    order = rng.permutation(200)
+    fit, other = (sg.fit(text, frame, n_starts=3) for frame in (data, data.iloc[order]))
+    assert other.loglik == pytest.approx(fit.loglik, abs=1e-8)
+    np.testing.assert_allclose(other.coef, fit.coef, atol=1e-5)
+    np.testing.assert_allclose(other.class_probabilities(), fit.class_probabilities().iloc[order], atol=1e-5)
