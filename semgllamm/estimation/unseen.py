@@ -87,7 +87,7 @@ class SeenLikelihood(Likelihood):
         self.unseen_workspace = Workspace(self.unseen.program, threads)
 
     def _refuse_the_unseen(self) -> None:
-        level = self.predictor._highest
+        level = self.predictor.highest
         seen = np.zeros(len(self.design.first_row[level]), dtype=bool)
         for block in self.design.blocks:
             seen[self.design.codes[level][block.rows[block.y > 0]]] = True
@@ -208,7 +208,7 @@ class SeenLikelihood(Likelihood):
     @property
     def n_seen(self) -> int:
         """The number of units in the data."""
-        return len(self.design.first_row[self.predictor._highest])
+        return len(self.design.first_row[self.predictor.highest])
 
     def population(self, free, points) -> tuple[float, float, np.ndarray]:
         """The number of units, seen or not, its variance at known parameters, and its derivative in `free`."""
