@@ -86,6 +86,9 @@ def _method(fits: Sequence[Fit], method: str | None) -> str:
             f"the fits have different tests: {', '.join(sorted(tests))}", remedy="Fit them by the same estimator."
         )
     has_scaled = tests != {"standard"}
+    if any(fit.request.weighted for fit in fits) and not has_scaled:
+        raise ModelError("the likelihood ratio has no distribution that is known under sampling weights",
+                         remedy="Use wald_test() of the larger fit.")
     if method is None:
         method = "scaled" if has_scaled else "lr"
     if method not in METHODS:
@@ -131,12 +134,14 @@ def _check_pair(large: Fit, small: Fit, labels: tuple[str, str]) -> None:
 
 
 def _fingerprint(fit: Fit) -> tuple:
-    """Rows, and the sums of each response in each group."""
+    """Rows, their weight, and the sums of each response in each group."""
     sums: dict[tuple[str, int], float] = {}
     for block in fit.design.blocks:
         key = block.response.name, block.group
         sums[key] = sums.get(key, 0.0) + float(np.sum(block.y)) + 1e3 * block.category * len(block.y)
-    return fit.design.n_rows, tuple(sorted((key, round(value, 6)) for key, value in sums.items()))
+    design = fit.design
+    weight = float(design.weight(0, len(design.codes), design.first_row[0]).sum())
+    return design.n_rows, round(weight, 6), tuple(sorted((key, round(value, 6)) for key, value in sums.items()))
 
 
 def _difference(large: Fit, small: Fit, method: str, n: int, seed, workers) -> dict[str, float]:

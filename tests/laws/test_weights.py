@@ -246,3 +246,15 @@ def test_rows_that_stand_for_nothing_are_left_out():
     assert one.loglik == pytest.approx(other.loglik, abs=1e-9)
     assert ("weight of 0", int((data["n_row"] == 0).sum())) in one.design.left_out
     assert one.nobs == other.nobs
+
+
+def test_likelihood_ratios_with_sampling_weights_are_refused():
+    data = with_frequencies()
+    one, other = (sg.fit(f"b1 ~ {terms} {LOGIT}\n@weight(row, n_row)", data) for terms in ("1 + w", "1"))
+    with pytest.raises(sg.ModelError, match="no distribution that is known under sampling weights"):
+        sg.compare(one, other)
+    counted = [sg.fit(f"b1 ~ {terms} {LOGIT}\n@frequency(row, n_row)", data) for terms in ("1 + w", "1")]
+    written = [sg.fit(f"b1 ~ {terms} {LOGIT}", written_out(data, ["row"])) for terms in ("1 + w", "1")]
+    assert sg.compare(*counted)["pvalue"].iloc[1] == pytest.approx(sg.compare(*written)["pvalue"].iloc[1], rel=1e-8)
+    with pytest.raises(sg.ModelError, match="not fits of the same data"):
+        sg.compare(counted[0], sg.fit(f"b1 ~ 1 {LOGIT}", data))
