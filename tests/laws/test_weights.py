@@ -258,3 +258,32 @@ def test_likelihood_ratios_with_sampling_weights_are_refused():
     assert sg.compare(*counted)["pvalue"].iloc[1] == pytest.approx(sg.compare(*written)["pvalue"].iloc[1], rel=1e-8)
     with pytest.raises(sg.ModelError, match="not fits of the same data"):
         sg.compare(counted[0], sg.fit(f"b1 ~ 1 {LOGIT}", data))
+
+
+CASES = {
+    "choices": "y ~ x + z:alt + (1 + x | person) @family(multinomial)\n@alternatives(y, case=id, alternative=alt)",
+    "means that are sums": "total ~ x + (1 | person) @family(poisson)\n@composite(total, case=id)",
+}
+
+
+@pytest.mark.parametrize("level", ["id", "person"])
+@pytest.mark.parametrize("name", CASES)
+def test_frequencies_of_cases_of_several_rows(name, level):
+    rng, rows = np.random.default_rng(6), []
+    for case in range(18):
+        chosen, total = rng.integers(3), rng.poisson(4.0)
+        for k in range(3):
+            rows.append((case, case // 3, "abc"[k], float(k == chosen), total, rng.normal(), case % 5 - 2.0))
+    data = pd.DataFrame(rows, columns=["id", "person", "alt", "y", "total", "x", "z"])
+    data["n"] = rng.integers(1, 4, 18)[data[level]]
+    copies = [data[data["n"] > k].assign(copy=k) for k in range(3)]
+    written = pd.concat(copies, ignore_index=True)
+    for held in {"id", level}:
+        written[held] = written[held] + 1000 * written["copy"]
+    one, other = walk(f"{CASES[name]}\n@frequency({level}, n)", data), walk(CASES[name], written)
+    same(one.likelihood, Likelihood(other.likelihood.predictor.apart), one.start + 0.1, one.points(7))
+    assert one.likelihood.design.n_answers == other.likelihood.design.n_answers
+    if level == "id":
+        data.loc[0, "n"] += 1
+        with pytest.raises(sg.DataError, match="varies within id 0"):
+            walk(f"{CASES[name]}\n@frequency(id, n)", data)
