@@ -261,7 +261,7 @@ def test_likelihood_ratios_with_sampling_weights_are_refused():
 
 
 CASES = {
-    "choices": "y ~ x + z:alt + (1 + x | person) @family(multinomial)\n@alternatives(y, case=id, alternative=alt)",
+    "choices": "y ~ x + z:alt + (0 + x | person) @family(multinomial)\n@alternatives(y, case=id, alternative=alt)",
     "means that are sums": "total ~ x + (1 | person) @family(poisson)\n@composite(total, case=id)",
 }
 
