@@ -29,8 +29,8 @@ COMPLETION = (
 )  # fmt: skip
 ARGUMENTS = (
     "family", "cluster", "group", "group_label", "ordered", "constraints", "missing", "estimator", "information",
-    "likelihood", "se", "test", "sampling_weights", "sample_cov", "sample_mean", "sample_nobs", "quadrature", "start",
-    "n_starts", "settings", "progress",
+    "likelihood", "se", "test", "sampling_weights", "weights_scaling", "sample_cov",
+    "sample_mean", "sample_nobs", "quadrature", "start", "n_starts", "settings", "progress",
 )  # fmt: skip
 
 
@@ -63,6 +63,7 @@ def fit(
     se: str | None = None,
     test: str | None = None,
     sampling_weights: str | None = None,
+    weights_scaling: str | None = None,
     sample_cov: Any = None,
     sample_mean: Any = None,
     sample_nobs: Any = None,
@@ -106,7 +107,12 @@ def fit(
     test : {"standard", "satorra.bentler", "yuan.bentler.mplus", "scaled.shifted", "mean.var.adjusted"}, optional
         The scaled test of a Gaussian model in closed form; by default that of the estimator.
     sampling_weights : str, optional
-        Column of weights of rows, of Gaussian models of one level; they are scaled to the number of rows.
+        Column of weights of rows, of models of one level; they are scaled to the number of rows. Weights of units of
+        any level, as they are, are ``@weight(school, w)`` in the model text.
+    weights_scaling : {"raw", "size", "effective"}, optional
+        How the weights of ``@weight`` are scaled within units of the next higher level: not at all, which is the
+        default, or so that they add up to the number of units or to the effective number (Rabe-Hesketh & Skrondal 2006,
+        section 4.2). Those of the highest level, and frequencies, stay as they are.
     sample_cov : DataFrame, or list or dict of one a group, optional
         In place of `data`, for Gaussian models of one level: covariances, divided by n − 1; see `covariance_matrix`.
     sample_mean : Series, array, or list or dict of them, optional
@@ -136,6 +142,7 @@ def fit(
     return _fitted("fit", model, data, family=family, cluster=cluster, group=group, group_label=group_label,
                    ordered=ordered, constraints=constraints, missing=missing, estimator=estimator,
                    information=information, se=se, test=test, sampling_weights=sampling_weights,
+                   weights_scaling=weights_scaling,
                    sample_cov=sample_cov, sample_mean=sample_mean, sample_nobs=sample_nobs, quadrature=quadrature,
                    start=start, n_starts=n_starts, settings=settings, progress=progress, **switches)  # fmt: skip
 
@@ -157,6 +164,7 @@ def sem(
     se: str | None = None,
     test: str | None = None,
     sampling_weights: str | None = None,
+    weights_scaling: str | None = None,
     sample_cov: Any = None,
     sample_mean: Any = None,
     sample_nobs: Any = None,
@@ -177,7 +185,7 @@ def sem(
         As for `fit`, and so are settings, progress, sample_cov, sample_mean and sample_nobs.
     missing : {"listwise", "ml"}
         Whether rows with a missing value are left out, or used as far as they go ("fiml" and "direct" are the same).
-    estimator, se, test, sampling_weights
+    estimator, se, test, sampling_weights, weights_scaling
         As for `fit`; robust standard errors are "robust.sem" for complete data, and "robust.cluster" with a `cluster`
         whose level the model does not name. With least squares all covariates are random.
     information : {"expected", "observed", "first.order"}, optional
@@ -199,7 +207,8 @@ def sem(
     return _fitted("sem", model, data, family=family, cluster=cluster, group=group, group_label=group_label,
                    ordered=ordered, constraints=constraints, missing=missing, estimator=estimator,
                    information=information, likelihood=likelihood, se=se, test=test,
-                   sampling_weights=sampling_weights, sample_cov=sample_cov, sample_mean=sample_mean,
+                   sampling_weights=sampling_weights, weights_scaling=weights_scaling, sample_cov=sample_cov,
+                   sample_mean=sample_mean,
                    sample_nobs=sample_nobs, quadrature=quadrature, start=start, n_starts=n_starts, settings=settings,
                    progress=progress, **switches)  # fmt: skip
 
@@ -233,9 +242,9 @@ def _fitted(like, model, data, *, constraints=None, **arguments):
 
 def _fitted_once(
     like, model, data, *, family=None, cluster=None, group=None, group_label=None, ordered=(), missing=None,
-    estimator=None, information=None, likelihood=None, se=None, test=None, sampling_weights=None, sample_cov=None,
-    sample_mean=None, sample_nobs=None, quadrature="auto", start=None, n_starts=None, settings=None, progress="auto",
-    begin=None, **switches,
+    estimator=None, information=None, likelihood=None, se=None, test=None, sampling_weights=None, weights_scaling=None,
+    sample_cov=None, sample_mean=None, sample_nobs=None, quadrature="auto", start=None, n_starts=None,
+    settings=None, progress="auto", begin=None, **switches,
 ):  # fmt: skip
     """The walk from a diagram to a fit; `begin` are parameters by name from which a mixture starts as well."""
     from semgllamm.estimation.maximum import maximum_likelihood
@@ -249,6 +258,7 @@ def _fitted_once(
         )
     request = Request.of(
         like, estimator=estimator, information=information, likelihood=likelihood, missing=missing, se=se, test=test,
+        weights_scaling=weights_scaling,
     )  # fmt: skip
     moments = _moments(like, data, sample_cov, sample_mean, sample_nobs, group_label, cluster, request)
     call = Call(like, model, moments, {
@@ -328,23 +338,27 @@ def _walked(call: Call, request, data) -> Walk:
         given["fixed_x"] = False
     diagram, lowered_model, design, binding, messages = _bound(
         call.diagram, data if moments is None else moments, like=call.like, constraints=None, missing=request.missing,
-        switches=given, start=start, joint=_is_auto(quadrature), **named,
+        switches=given, start=start, joint=_is_auto(quadrature), weights_scaling=request.weights_scaling, **named,
     )  # fmt: skip
     if moments is not None:
-        _check_moments(request, sampling_weights)
+        _check_moments(request, sampling_weights or any(r.kind in ("weight", "frequency") for r in diagram.columns))
     clustered = len(lowered_model.levels) > 1 and not _levels_used(lowered_model, diagram)
-    weight = _weights(sampling_weights, binding, design)
-    request = replace(request, clustered=clustered, weights=sampling_weights, n_starts=n_starts)
+    weights, frequencies = (_columns_of_weights(diagram, kind) for kind in ("weight", "frequency"))
+    if sampling_weights is not None:
+        design = _with_sampling_weights(sampling_weights, binding, design, lowered_model, diagram)
+        weights = sampling_weights
+    request = replace(request, clustered=clustered, weights=weights, frequencies=frequencies, n_starts=n_starts)
+    _check_weights(diagram, design, request)
     _check_starts(n_starts, lowered_model)
     numbers = {name: number for name, number in _names(diagram, lowered_model).items() if number >= 0}
     affine = equality_map(diagram, numbers, lowered_model.n_parameters)
-    bound, tree, rule = _likelihood(diagram, lowered_model, design, affine, quadrature, settings, request, weight)
+    bound, tree, rule = _likelihood(diagram, lowered_model, design, affine, quadrature, settings, request)
     working = bound.working
     restricting = constraints_of_cells(
         diagram, numbers, lowered_model.rows, (working.K, working.c), working.positive()
     )
-    return Walk(call, request, diagram, lowered_model, design, binding, tuple(messages), affine, weight, bound, tree,
-                rule, restricting)  # fmt: skip
+    return Walk(call, request, diagram, lowered_model, design, binding, tuple(messages), affine, bound, tree, rule,
+                restricting)  # fmt: skip
 
 
 def _moments(like, data, covariance, mean, count, group_label, cluster, request):
@@ -392,20 +406,54 @@ def _levels_used(model, diagram) -> bool:
     return bool(diagram.random_terms) or any(heights)
 
 
-def _weights(name, binding, design):
-    """The sampling weights of the design's rows, with mean 1; None if there are none."""
-    if name is None:
-        return None
+def _columns_of_weights(diagram, kind) -> str | None:
+    """The columns of ``@weight`` or ``@frequency`` as the report names them."""
+    roles = [role for role in diagram.columns if role.kind == kind]
+    return ", ".join(f"{role.column} ({role.target})" for role in roles) or None
+
+
+def _with_sampling_weights(name, binding, design, model, diagram):
+    """The design with weights of its rows whose mean is 1."""
     from semgllamm.data.columns import sampling_weights
 
+    if _levels_used(model, diagram):
+        raise ModelError("sampling_weights= is for models of one level",
+                         remedy=f"Write @weight(row, {name}) in the model text, and @weight of the levels above.")
+    if design.weights.sampling:
+        raise ModelError("there are sampling weights in the model text and in sampling_weights=",
+                         remedy="Leave one of them out.")
     weight = sampling_weights(binding.frame, name)[design.kept]
-    return weight / weight.mean()
+    average = weight @ design.repeats(0) / design.counted[0]
+    weights = replace(design.weights, sampling={0: weight / average})
+    return replace(design, weights=weights)
 
 
-def _check_nested(request, weight) -> None:
+def _check_weights(diagram, design, request) -> None:
+    """What weights do not go with."""
+    if not design.weights:
+        return
+    if request.se == "bootstrap":
+        raise EstimationError("the bootstrap has no use for weights", remedy="Use se='robust'.")
+    if request.objective != "ML":
+        raise ModelError(f"estimator='{request.estimator}' takes no weights", remedy="Use estimator='ML' or 'MLR'.")
+    if request.likelihood != "normal":
+        raise ModelError("likelihood='wishart' takes no weights", remedy="Use likelihood='normal'.")
+    if request.weights_scaling != "raw" and request.clustered:
+        raise ModelError("weights_scaling is for models with a level above the rows", remedy="Leave it out.")
+    unseen = next((role for role in diagram.columns if role.kind == "unseen"), None)
+    if unseen is not None:
+        raise ModelError("@unseen cannot be fitted yet with weights", text=diagram.text, span=unseen.span)
+
+
+def _row_weights(design):
+    """The weights of the rows of one level, (n_rows,); None if there are none."""
+    if not design.weights:
+        return None
+    return design.weight(0, len(design.codes), design.first_row[0])
+
+
+def _check_nested(request) -> None:
     """What models of nested units, or with coefficients that vary, have not."""
-    if weight is not None:
-        raise ModelError("sampling weights are for models of one level")
     if request.objective != "ML":
         raise ModelError(
             f"estimator='{request.estimator}' needs complete rows of one level", remedy="Use estimator='ML' or 'MLR'."
@@ -414,7 +462,7 @@ def _check_nested(request, weight) -> None:
         raise ModelError("likelihood='wishart' is for complete rows of one level", remedy="Use likelihood='normal'.")
 
 
-def _likelihood(diagram, model, design, constraint, quadrature, settings, request, weight=None):
+def _likelihood(diagram, model, design, constraint, quadrature, settings, request):
     """(likelihood, integration tree, quadrature rule): the closed form where there is one and no rule is asked for."""
     unseen = next((role for role in diagram.columns if role.kind == "unseen"), None)
     if unseen is not None:
@@ -425,22 +473,20 @@ def _likelihood(diagram, model, design, constraint, quadrature, settings, reques
     from semgllamm.estimation.nested import NestedLikelihood, has_nested_form
 
     if model.classes:
-        return _mixture(model, design, constraint, quadrature, settings, request, weight)
+        return _mixture(model, design, constraint, quadrature, settings, request)
     if _is_auto(quadrature) and has_closed_form(model, design, diagram):
-        if weight is not None and _levels_used(model, diagram):
-            raise ModelError("sampling weights are for models of one level")
         if request.objective != "ML":
             from semgllamm.estimation.least_squares import LeastSquares
 
-            if weight is not None or request.clustered:
+            if request.clustered:
                 raise ModelError(
-                    f"estimator='{request.estimator}' takes no sampling weights and no clusters",
+                    f"estimator='{request.estimator}' takes no clusters",
                     remedy="Use estimator='MLR'.",
                 )
             return LeastSquares(request.objective, model, design, constraint), None, None
-        return GaussianLikelihood(model, design, constraint, weight, request.likelihood), None, None
+        return GaussianLikelihood(model, design, constraint, _row_weights(design), request.likelihood), None, None
     if _is_auto(quadrature) and has_nested_form(model, design, diagram):
-        _check_nested(request, weight)
+        _check_nested(request)
         return NestedLikelihood(model, design, constraint), None, None
     _check_engine(request)
     with_means = {cell.row for group in model.groups for cell in group.beta if cell.column == "1"}
@@ -491,7 +537,7 @@ def _check_starts(n_starts, model) -> None:
         raise EstimationError(f"n_starts cannot be {n_starts!r}", remedy="Give a whole number, 1 or more.")
 
 
-def _mixture(model, design, constraint, quadrature, settings, request, weight):
+def _mixture(model, design, constraint, quadrature, settings, request):
     """As `_likelihood`, for a model with categorical latent variables."""
     from semgllamm.estimation.mixture import MixtureLikelihood, check_mixture
     from semgllamm.estimation.predictor import plan_tree
@@ -516,8 +562,6 @@ def _check_engine(request) -> None:
         raise ModelError(
             f"estimator='{request.estimator}' is for Gaussian models in closed form", remedy="Use 'ML' or 'MLR'."
         )
-    if request.weighted:
-        raise ModelError("sampling weights are for Gaussian models in closed form")
     if request.test not in (None, "standard"):
         raise ModelError(f"test='{request.test}' is for Gaussian models in closed form")
     if request.se == "robust.sem":
@@ -699,7 +743,7 @@ def lowered(model, data=None, *, family=None, cluster=None, group=None, ordered=
 
 def _bound(
     model, data, *, like, family, cluster, group, ordered, constraints, missing, switches, start, joint=False,
-    group_label=None,
+    group_label=None, weights_scaling="raw",
 ):  # fmt: skip
     """(completed diagram, Model, Design, Binding, warnings): a model text and its data, bound to each other."""
     from semgllamm.data.binding import bind
@@ -762,7 +806,8 @@ def _bound(
         completed = _with_starts(completed, start)
     model = lower(completed, binding.levels, binding.responses, binding.group_labels)
     # where responses have a joint normal density, one that causes another may be missing
-    cells = bind_cells(model, completed, binding, missing, joint=joint and is_gaussian(model) and not model.classes)
+    in_closed_form = joint and is_gaussian(model) and not model.classes
+    cells = bind_cells(model, completed, binding, missing, in_closed_form, weights_scaling)
     if model.classes or not (joint and has_closed_form(model, cells, completed)):
         check_residuals(completed)
         if parted:
@@ -782,7 +827,7 @@ def _bound(
             model = with_summed_covariates(model, names)
         if len(model.holes) > 1 or any(variable.summed for variable in model.classes):
             binding = replace(binding, notes=(*binding.notes, *notes_of_holes(model, binding)))
-        cells = bind_cells(model, completed, binding, missing)
+        cells = bind_cells(model, completed, binding, missing, weights_scaling=weights_scaling)
     elif parted and fixed_x:
         from semgllamm.estimation.exogenous import condition
 

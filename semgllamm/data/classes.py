@@ -93,7 +93,7 @@ def in_patterns(design: Design, model: Model) -> Design:
     return replace(
         design, n_rows=P * n, codes=tuple(codes), first_row=tuple(first_row),
         blocks=tuple(blocks), columns=columns_of,
-        group_of=np.concatenate([design.group_of * P + p for p in range(P)]),
+        group_of=np.concatenate([design.group_of * P + p for p in range(P)]), weights=design.weights.tiled(P),
     )  # fmt: skip
 
 

@@ -37,6 +37,7 @@ __all__ = [
     "sampling_weights",
     "trials",
     "unit_value",
+    "unit_weights",
     "weights_of_components",
 ]
 
@@ -186,6 +187,20 @@ def sampling_weights(frame: pd.DataFrame, name: str) -> np.ndarray:
     values = _numeric(frame, column(frame, name, "sampling weights"), name, "sampling weights")
     _refuse(~(values > 0), frame, frame[name], f"sampling weight '{name}'", "is not positive",
             "A row without weight is best left out.")
+    return values
+
+
+def unit_weights(frame: pd.DataFrame, name: str, whole: bool) -> np.ndarray:
+    """A column of sampling weights, or of frequencies, which are whole numbers; 0 for units that stand for nothing."""
+    what = "frequencies" if whole else "sampling weights"
+    values = _numeric(frame, column(frame, name, what), name, what)
+    one = f"frequency '{name}'" if whole else f"sampling weight '{name}'"
+    _refuse(np.isnan(values), frame, frame[name], one, "is missing", "Give it a value, or leave the row out.")
+    _refuse(~((values >= 0) & (values < math.inf)), frame, frame[name], one, "is negative or infinite",
+            "A unit stands for a number of units, 0 or more.")
+    if whole:
+        _refuse(values != np.round(values), frame, frame[name], one, "is not a whole number",
+                "A frequency counts units that are alike; what a unit stands for in a population is a @weight.")
     return values
 
 

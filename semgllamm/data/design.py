@@ -12,6 +12,7 @@ from semgllamm.data.binding import Binding
 from semgllamm.data.choices import explode
 from semgllamm.data.classes import known_classes
 from semgllamm.data.composites import differing_case
+from semgllamm.data.weights import Weights, read_weights, scaled
 from semgllamm.diagram.diagram import PathDiagram
 from semgllamm.errors import DataError, ModelError
 from semgllamm.model.matrices import Model, Response
@@ -75,6 +76,8 @@ class Design:
         For each group the log-likelihood of covariates that have a density, but are conditioned on.
     held : int
         How many of the moments are those of such covariates.
+    weights : Weights
+        Of the units of each level.
     """
 
     n_rows: int
@@ -89,6 +92,7 @@ class Design:
     given: tuple[float, ...] = ()
     held: int = 0
     known: Mapping[str, np.ndarray] = field(default_factory=dict)
+    weights: Weights = field(default_factory=lambda: Weights({}, {}))
 
     def column(self, name: str) -> np.ndarray:
         """A covariate over the rows; "1" is the constant, products are written ``a:b``."""
@@ -115,24 +119,41 @@ class Design:
         counts: dict[str, int] = {}
         for block in self.blocks:
             if not block.repeats:
-                count = len(block.rows) if block.case is None else len(np.unique(block.case))
+                rows = block.rows if block.case is None else np.unique(block.case)
+                level = block.response.level
+                count = int(self.weights.repeats(level, self.codes, rows).sum())
                 counts[block.response.name] = counts.get(block.response.name, 0) + count
         return counts
 
     @property
     def n_answers(self) -> int:
-        """Rows, or cases where every response is a choice in long form."""
+        """Rows, or cases where every response is a choice in long form; with frequencies, all that they stand for."""
         if all(block.response.answer == block.response.name for block in self.blocks):
-            return len(np.unique(np.concatenate([block.case for block in self.blocks])))
-        return self.n_rows
+            cases = np.unique(np.concatenate([block.case for block in self.blocks]))
+            return int(self.weights.repeats(0, self.codes, cases).sum())
+        return self.counted[0]
 
     @property
     def unit_counts(self) -> tuple[int, ...]:
         return tuple(len(rows) for rows in self.first_row)
 
+    @property
+    def counted(self) -> tuple[int, ...]:
+        """The units of each level that those of the data stand for."""
+        return tuple(int(self.repeats(level).sum()) for level in range(len(self.first_row)))
+
+    def repeats(self, level: int) -> np.ndarray:
+        """How many units each of a level stands for, (units,)."""
+        return self.weights.repeats(level, self.codes, self.first_row[level])
+
+    def weight(self, low: int, high: int, rows: np.ndarray) -> np.ndarray:
+        """The product of the weights of the units of levels low, …, high − 1 that hold each of `rows`."""
+        return self.weights.between(low, high, self.codes, rows)
+
 
 def design(
-    model: Model, diagram: PathDiagram, binding: Binding, missing: str = "ml", joint: bool = False
+    model: Model, diagram: PathDiagram, binding: Binding, missing: str = "ml", joint: bool = False,
+    weights_scaling: str = "raw",
 ) -> Design:
     """Bind a lowered model to the data.
 
@@ -141,6 +162,8 @@ def design(
     missing : {"ml", "listwise"}
     joint : bool
         The responses have a joint density: one that causes another is no covariate, and may be missing.
+    weights_scaling : {"raw", "size", "effective"}
+        Of sampling weights within the units of the next higher level.
 
     Raises
     ------
@@ -190,6 +213,9 @@ def design(
     for name in (*frozenset().union(*model.holes), *summed):
         values[name] = np.nan_to_num(values[name])  # never looked up where it is missing
     missing_by_column = {name: np.isnan(array) for name, array in values.items()}
+    weights = read_weights(diagram, binding)
+    alike = np.ones(n) if weights.count is None else weights.count[order]
+    none = np.zeros(n, dtype=bool) if weights.zero is None else weights.zero[order]
     lost = np.zeros(n, dtype=bool)
     for array in missing_by_column.values():
         lost |= array
@@ -200,9 +226,14 @@ def design(
     if case is not None:
         # without one of its alternatives a choice would be another one
         lost = np.bincount(case[lost], minlength=len(choices.ids))[case] > 0
+    lost &= ~none
     if lost.any():
         guilty = [name for name, array in missing_by_column.items() if array.any()]
-        left_out.append(("missing covariate: " + ", ".join(guilty) if guilty else "missing offset", int(lost.sum())))
+        why = "missing covariate: " + ", ".join(guilty) if guilty else "missing offset"
+        left_out.append((why, int(alike[lost].sum())))
+    if none.any():
+        left_out.append(("weight of 0", int(none.sum())))
+    lost |= none
     answers = {name: array[order] for name, array in binding.values.items()}
     beside = {name: array[order] for name, array in binding.beside.items()}
     unanswered = np.zeros(n, dtype=np.int64)
@@ -212,10 +243,10 @@ def design(
     if missing == "listwise":
         incomplete = ~lost & (unanswered > 0)
         if incomplete.any():
-            left_out.append(("listwise deletion of missing responses", int(incomplete.sum())))
+            left_out.append(("listwise deletion of missing responses", int(alike[incomplete].sum())))
         lost |= incomplete
     elif nothing.any():
-        left_out.append(("no response", int(nothing.sum())))
+        left_out.append(("no response", int(alike[nothing].sum())))
         lost |= nothing
     # no copies where all rows stay
     keep = np.flatnonzero(~lost) if lost.any() else slice(None)
@@ -277,9 +308,10 @@ def design(
         for variable in model.classes if variable.known is not None
     }  # fmt: skip
     known |= {name: np.nan_to_num(binding.values[name][kept], nan=-1).astype(np.int64) for name in summed}
+    total = int(np.where(none, 1, alike).sum())
     return Design(
-        kept.size, n, kept, tuple(kept_codes), tuple(first_row), tuple(blocks), values, tuple(left_out), group_of,
-        known=known,
+        kept.size, total, kept, tuple(kept_codes), tuple(first_row), tuple(blocks), values, tuple(left_out), group_of,
+        known=known, weights=scaled(weights, kept, kept_codes, first_row, weights_scaling),
     )  # fmt: skip
 
 

@@ -510,10 +510,6 @@ def _labels_of_one_group(diagram: PathDiagram, group_labels: Sequence[str]) -> I
 
 # ---------------------------------------------------------------------------------------------- not estimated yet
 
-COLUMNS = {
-    "weight": "Sampling weights (@weight)",
-    "frequency": "Replication weights (@frequency)",
-}
 OPERATORS = ("=~", "~", "~1", "~~", "|", "~*~", "<~")
 YET = "cannot be estimated yet"
 
@@ -537,9 +533,6 @@ def _not_estimated(diagram: PathDiagram) -> Iterator[Refusal]:
             yield what, predictor.span, "Write it for all classes."
     for path in diagram.paths:
         yield from _path_not_estimated(diagram, path)
-    for role in diagram.columns:
-        if role.kind in COLUMNS:
-            yield f"{COLUMNS[role.kind]} {YET}", role.span, None
 
 
 def _path_not_estimated(diagram: PathDiagram, path: Path) -> Iterator[Refusal]:

@@ -166,11 +166,13 @@ def by_scores(invert: Inverse, kind: str, vcov: np.ndarray, request: Request) ->
     return out
 
 
-def clusters_of(likelihood, request: Request) -> tuple[np.ndarray | None, np.ndarray | None]:
-    """The cluster and the group of each unit, where rows of one level lie in clusters."""
+def clusters_of(likelihood, request: Request) -> tuple[np.ndarray | None, np.ndarray | None, np.ndarray | None]:
+    """The cluster and the group of each unit, where rows of one level lie in clusters, and how many independent units
+    each stands for, where there are frequencies."""
+    design = likelihood.design
     if not request.clustered:
-        return None, None
-    return likelihood.design.codes[1], likelihood.design.group_of
+        return None, None, design.repeats(likelihood.unit_level) if design.weights.frequency else None
+    return design.codes[1], design.group_of, design.repeats(1)[design.codes[1]] if design.weights.frequency else None
 
 
 def moment_traces(likelihood: GaussianLikelihood, free: np.ndarray, vcov: np.ndarray) -> MomentTraces:

@@ -25,17 +25,19 @@ class Feedback:
     Attributes
     ----------
     loops : list of (group, names, units, cells)
-        For each group with a cycle: the responses on cycles, the number of units that have them, and the cells of B.
+        For each group with a cycle: the responses on cycles, the number (or weight) of units that have them, and the
+        cells of B.
     """
 
     def __init__(self, model: Model, design: Design):
-        self.loops: list[tuple[int, list[str], int, list[Cell]]] = []
+        self.loops: list[tuple[int, list[str], float, list[Cell]]] = []
         responses = {response.name for response in model.responses}
         for g, group in enumerate(model.groups):
             cells = [c for c in group.beta if c.column in responses and (c.is_free or c.value != 0.0)]
             names = sorted(_on_cycles(cells))
             if names:
-                units = max(len(b.rows) for b in design.blocks if b.group == g and b.response.name == names[0])
+                units = max(design.weight(b.response.level, len(design.codes), b.rows).sum()
+                            for b in design.blocks if b.group == g and b.response.name == names[0])
                 self.loops.append((g, names, units, [c for c in cells if c.row in names and c.column in names]))
 
     def __bool__(self) -> bool:

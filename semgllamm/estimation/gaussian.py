@@ -104,6 +104,8 @@ def has_closed_form(model: Model, design: Design, diagram: PathDiagram) -> bool:
     used = {*model.eta_level, *(r.level for r in model.responses)}
     if used == {min(used)}:
         return min(used) == 0
+    if design.weights:
+        return False
     if used != {0, 1}:
         return False
     low = [r.name for r in model.responses if r.level == 0]
@@ -237,7 +239,7 @@ class MomentLikelihood(ABC):
         return loglik, gradient, observed if near else self.information(free, expected=True)
 
     def unit_scores(self, free, points=()) -> np.ndarray:
-        """The derivatives of the independent units' log-likelihoods, (units, n_free)."""
+        """The derivatives of the independent units' log-likelihoods, times their weights, (units, n_free)."""
         return self.on_free(scores_of_units(self.at(free), self.samples, self.units))
 
     def on_free(self, slopes: np.ndarray) -> np.ndarray:
@@ -258,7 +260,7 @@ class GaussianLikelihood(MomentLikelihood):
     constraint : (K, c), optional
         Linear equality constraints, cells = c + K free.
     weight : (n_rows,) array, optional
-        Sampling weights.
+        Weights of the rows.
     divisor : {"normal", "wishart"}
         Whether covariances are divided by n, or by n − 1; then their standard errors have n − 1 for n as well.
 
@@ -428,6 +430,11 @@ class GaussianLikelihood(MomentLikelihood):
     def units(self) -> int:
         """Independent units."""
         return self.design.unit_counts[self.n_levels - 1]
+
+    @property
+    def unit_level(self) -> int:
+        """The level of the independent units."""
+        return self.n_levels - 1
 
     def standard(self, free, expected: bool = False) -> np.ndarray:
         """The information that gives the standard errors: under Wishart's likelihood, of rows less one a group."""

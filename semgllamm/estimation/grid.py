@@ -153,7 +153,8 @@ class GridLikelihood(Likelihood):
         names = {c.column for g in model.groups for c in g.Gamma if c.column != "1"}
         self.covariates = tuple(sorted(names))
         self.latent = [LatentDistribution(g, model.eta, axes, self.covariates) for g in model.groups]
-        self.constant = float(sum(b.constant.sum() for b in design.blocks))
+        self.row_weight = design.weight(0, len(design.codes), np.arange(design.n_rows))
+        self.constant = float(sum(b.constant @ self.row_weight[b.rows] for b in design.blocks))
         self._collapse()
         self._lay_out()
         self.matrices = one_axis(self.units, self.ranges, self.bound, len(axes))
@@ -177,13 +178,14 @@ class GridLikelihood(Likelihood):
         word = self.bound.signatures() + mix(design.group_of.astype(np.uint64))
         if self.covariates:
             word = mix(word) ^ hash_columns(w)[:, 0]
-        _, first, unit, count = np.unique(word, return_index=True, return_inverse=True, return_counts=True)
+        _, first, unit = np.unique(word, return_index=True, return_inverse=True)
+        weight = np.bincount(unit.ravel(), self.row_weight)
         order = np.lexsort((self.bound.rows[first].sum(axis=1), design.group_of[first]))
         place = np.empty_like(order)
         place[order] = np.arange(len(order))
         self.unit_of_row = place[unit.ravel()]
         first = first[order]
-        self.units = Units(np.ascontiguousarray(self.bound.rows[first]), count[order].astype(float), w[first])
+        self.units = Units(np.ascontiguousarray(self.bound.rows[first]), weight[order], w[first])
         self.n_units = len(first)
         group = design.group_of[first]
         self.ranges = [tuple(np.searchsorted(group, (g, g + 1))) for g in range(len(self.model.groups))]
@@ -605,7 +607,7 @@ class GridLikelihood(Likelihood):
         return out
 
     def unit_scores(self, free, points) -> np.ndarray:
-        """Scores of the rows of the design, (n_rows, n_free)."""
+        """Scores of the rows of the design, times their weights, (n_rows, n_free)."""
         found = self._sweep(free, points, "means")
         if found is None:
             return np.full((1, self.n_free), np.nan)
@@ -616,7 +618,11 @@ class GridLikelihood(Likelihood):
         for g, ((lo, hi), here) in enumerate(zip(self.ranges, at.distributions)):
             form, constant = self._rows_of_columns(g, here)
             scores[lo:hi] = (sums.x[lo:hi] @ form + constant) @ J
-        return scores[self.unit_of_row]
+        return scores[self.unit_of_row] * self.row_weight[:, None]
+
+    @property
+    def unit_level(self) -> int:
+        return 0
 
     def louis(self, free, points) -> tuple[float, np.ndarray, np.ndarray]:
         """log L, its derivative and the observed information, exact for the grid in use."""

@@ -125,13 +125,19 @@ class Likelihood:
         return gradient if self.identity else self.K.T @ gradient
 
     def unit_scores(self, free, points) -> np.ndarray:
-        """Total-derivative scores of the units of the highest level with latent variables, (units, n_free)."""
+        """Total-derivative scores of the units of the highest level with latent variables, times their weights, (units,
+        n_free)."""
         if self.predictor.collapse:
             return self._apart.unit_scores(free, points)
         state, result = self._evaluate(free, points, 2)
         if result is None or result.R is None:
             return np.full((1, self.n_free), np.nan)
         return self.predictor.unit_scores(state, result.R) @ self.K
+
+    @property
+    def unit_level(self) -> int:
+        """The level of the independent units."""
+        return self.predictor.highest
 
     @cached_property
     def _apart(self) -> Likelihood:

@@ -244,11 +244,11 @@ def _method(likelihood: Likelihood | GaussianLikelihood, points: tuple[int, ...]
 def _top_units(likelihood: Likelihood) -> int:
     """Units of the highest level with latent variables; rows if there are none."""
     if isinstance(likelihood, GaussianLikelihood):
-        return likelihood.design.unit_counts[likelihood.n_levels - 1]
+        return likelihood.design.counted[likelihood.n_levels - 1]
     if likelihood.shared:
-        return likelihood.design.n_rows
+        return likelihood.design.counted[0]
     if isinstance(likelihood, MixtureLikelihood):
-        return likelihood.n_units
+        return likelihood.design.counted[likelihood.unit_level]
     predictor = likelihood.predictor
     highest = max((predictor.model.eta_level[k] for k in predictor.tree.order), default=0)
-    return predictor.design.unit_counts[highest]
+    return predictor.design.counted[highest]

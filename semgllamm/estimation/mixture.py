@@ -140,20 +140,32 @@ class MixtureLikelihood(Likelihood):
                     component.append(place[nodes])
             inside = None if highest else design.codes[heights[a + 1]][design.first_row[level]]
             entries = [np.concatenate(x) if x else np.zeros(0, dtype=np.int64) for x in (unit, under, component)]
-            kept, weight = np.arange(units), np.ones(units)
+            kept, weight = np.arange(units), design.weight(level, len(design.codes), design.first_row[level])
             self.stands_for = kept
             if self.predictor.collapse and len(heights) == 1:
                 data = Membership.data(model, design, level)
-                kept, self.stands_for, weight = _collapsed(units, *entries, data)
+                kept, self.stands_for, weight = _collapsed(units, *entries, data, weight)
                 entries = _of_kept(kept, *entries)
             levels.append(ClassLevel(len(kept), len(classes) // own, own, inside, *entries))
             memberships.append(Membership(model, design, level, classes, kept))
             self.class_of.append(classes)
         self.heights = tuple(heights)
+        self._check_weights(min(heights[0], *(level for level, _, _ in self.predictor.root_nodes)))
         self.mixing = Mixing(levels, len(program.roots), weight)
         self.memberships = memberships
         self.n_units = len(self.stands_for)
         self.constant = program.constant / len(patterns)
+
+    def _check_weights(self, lowest: int) -> None:
+        """Weights multiply log-densities; those of components are added up as they are, so only the top has some."""
+        for level in self.design.weights.levels:
+            if lowest <= level < self.heights[-1]:
+                names = self.model.levels
+                raise ModelError(
+                    f"weights of '{names[level]}' below classes of '{names[self.heights[-1]]}' cannot be fitted yet, "
+                    f"where '{names[level]}' has latent variables of its own, or classes",
+                    remedy=f"Give weights to '{names[self.heights[-1]]}'.",
+                )
 
     def kept_of(self, a: int) -> np.ndarray:
         """The unit that is kept for each unit of the a-th level with classes."""
@@ -317,10 +329,14 @@ class MixtureLikelihood(Likelihood):
         return self.mixing.louis(members.shares, members.posterior, scores, slopes)
 
     def unit_scores(self, free, points) -> np.ndarray:
-        """Total-derivative scores of the top units of the classes, (units, n_free)."""
+        """Total-derivative scores of the top units of the classes, times their weights, (units, n_free)."""
         if self.predictor.collapse:
             return self.apart.unit_scores(free, points)
-        return self.distinct_scores(free, points)
+        return self.distinct_scores(free, points) * self.mixing.weight[:, None]
+
+    @property
+    def unit_level(self) -> int:
+        return self.heights[-1]
 
     def distinct_scores(self, free, points) -> np.ndarray:
         """Those of the units that are kept, one of each that are identical."""
@@ -352,13 +368,13 @@ def _first_of_each(number: np.ndarray) -> np.ndarray:
     return np.unique(number, return_index=True)[1]
 
 
-def _collapsed(n: int, unit, classes, component, data) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Units of which others are copies, the kept one (by number) that stands for each unit, and how many these are."""
+def _collapsed(n: int, unit, classes, component, data, weight) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Units of which others are copies, the kept one (by number) that stands for each unit, and their weight."""
     number = classes.astype(np.uint64) * np.uint64(int(component.max(initial=0)) + 1) + component.astype(np.uint64)
     total = hash_columns(data)[:, 0]
     np.add.at(total, unit, mix(number))
-    _, first, stands_for, count = np.unique(total, return_index=True, return_inverse=True, return_counts=True)
-    return first, stands_for.ravel(), count.astype(float)
+    _, first, stands_for = np.unique(total, return_index=True, return_inverse=True)
+    return first, stands_for.ravel(), np.bincount(stands_for.ravel(), weight)
 
 
 def _of_kept(kept: np.ndarray, unit, classes, component) -> list[np.ndarray]:

@@ -98,11 +98,12 @@ class InNestedUnits:
 
 
 def has_nested_form(model: Model, design: Design, diagram: PathDiagram) -> bool:
-    """Whether all is Gaussian and linear, in units that lie within one group each.
+    """Whether all is Gaussian and linear, in units that lie within one group each, and have no weights.
 
     Models with random terms are left to the engine, where the variance of a random effect ends at zero.
     """
-    if diagram.random_terms or not model.responses or not all(r.family.is_linear for r in model.responses):
+    linear = all(r.family.is_linear for r in model.responses)
+    if design.weights or diagram.random_terms or not model.responses or not linear:
         return False
     if any(group.alpha or group.products for group in model.groups):
         return False

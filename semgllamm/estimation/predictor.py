@@ -418,7 +418,8 @@ class Predictor:
         # nodes: one a unit and random latent variable
         first = {}
         start = {}
-        parent, rule, kind = [], [], []
+        parent, rule, kind, heavy = [], [], [], []
+        highest = len(design.codes)
         total = 0
         for k in tree.order:
             level = model.eta_level[k]
@@ -435,6 +436,8 @@ class Predictor:
                 parent.append(start[up] + design.codes[model.eta_level[up]][first[k]])
             rule.append(np.full(n, self.rule_of_level[model.eta_level[k]], dtype=np.int64))
             kind.append(np.full(n, j, dtype=np.int64))
+            above = model.eta_level[up] if up >= 0 else highest
+            heavy.append(design.weight(model.eta_level[k], above, first[k]))
         self.node_start, self.node_rows = start, first
         paths, cell_node, code, y, trials, constant = [], [], [], [], [], []
         # where covariates are missing the responses that they predict have longer paths
@@ -455,6 +458,8 @@ class Predictor:
             parent.append(np.full(n, -1, dtype=np.int64))
             rule.append(np.full(n, len(self.rule_levels), dtype=np.int64))
             kind.append(np.full(n, len(tree.order) + place, dtype=np.int64))
+            bare = self.bare_level is not None
+            heavy.append(design.weight(level, highest, design.first_row[level]) if bare else np.ones(n))
         coupled = [coupled_responses(group) for group in model.groups]
         whitened = [set().union(*sets) for sets in coupled]
         for block in design.blocks:
@@ -472,10 +477,11 @@ class Predictor:
             code.append(np.full(len(block.rows), block.response.family.code, dtype=np.int64))
             y.append(np.zeros(len(block.rows)) if block.response.name in whitened[block.group] else block.y)
             trials.append(block.trials)
-            constant.append(block.constant)
+            constant.append(block.constant * design.weight(block.response.level, highest, block.rows))
         if any(coupled):
             # cells of one unit that are whitened together sit on one node, deep enough for all of them
             self._join_coupled(design, coupled, paths, cell_node, start)
+        own_weight = [self._own_weight(block, path, highest) for block, path in zip(design.blocks, paths)]
         join = np.concatenate
         bends = self._bends(design, coupled)
         if any(bends):
@@ -489,6 +495,8 @@ class Predictor:
             join(kind) if kind else np.zeros(0, np.int64), join(cell_node), join(code), join(y), join(trials),
             join(constant), signature, self._choices(design), *self._summed(design),
             bent=join([np.full(len(b.rows), bent) for b, bent in zip(design.blocks, bends)]) if any(bends) else None,
+            node_weight=join(heavy) if design.weights and heavy else None,
+            cell_weight=join(own_weight) if design.weights else None,
         )  # fmt: skip
         self.P, self.W = self.program.depth, self.program.width
         tree_of = self.program.tree
@@ -535,6 +543,13 @@ class Predictor:
     def _bare_height(self, block: CellBlock) -> int:
         """The level whose units keep a response without latent variables; 0 where all of them are together."""
         return 0 if self.bare_level is None else max(self.bare_level, block.response.level)
+
+    def _own_weight(self, block: CellBlock, path, highest: int) -> np.ndarray:
+        """The weights of cells on their node: those of the levels below that of the node."""
+        height = highest if self.bare_level is None else self._bare_height(block)
+        if path:
+            height = self.model.eta_level[path[-1]]
+        return self.design.weight(block.response.level, height, block.rows)
 
     def _bends(self, design: Design, coupled) -> list[bool]:
         """Whether products reach the cells of each block, or those that they are whitened together with."""
@@ -1077,7 +1092,7 @@ class Predictor:
         The units are those of the highest level with latent variables, and rows if there are none: of a choice in long
         form, a row of its case, and the others have none.
         """
-        return self.scores_of(self._unit_of_cells(), len(self.design.first_row[self._highest]), state, R)
+        return self.scores_of(self._unit_of_cells(), len(self.design.first_row[self.highest]), state, R)
 
     def scores_of(self, unit: np.ndarray, count: int, state: State, R: np.ndarray) -> np.ndarray:
         """The gradient's parts in the inner parameters, (count, q), by the unit that each cell is of, (cells,)."""
@@ -1096,7 +1111,7 @@ class Predictor:
         return scores
 
     @property
-    def _highest(self) -> int:
+    def highest(self) -> int:
         """The highest level with latent variables, 0 if there are none."""
         return max((self.model.eta_level[k] for k in self.tree.order), default=0)
 
@@ -1104,7 +1119,7 @@ class Predictor:
         row = np.zeros(len(self.program.code), dtype=np.int64)
         for b in self.blocks:
             row[b.at] = (b.source.rows if b.source.case is None else b.source.case)[b.keep]
-        return self.design.codes[self._highest][row]
+        return self.design.codes[self.highest][row]
 
     # ---- latent variables ----------------------------------------------------------------------------------------
 

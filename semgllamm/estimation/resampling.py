@@ -400,10 +400,10 @@ def _check(likelihood: GaussianLikelihood | Likelihood, kind: str) -> None:
             "no bootstrap samples are drawn of models that sum over missing covariates yet",
             remedy="Use se='robust' for standard errors that rest on the sample.",
         )
+    if likelihood.design.weights:
+        raise EstimationError("the bootstrap has no use for weights", remedy="Use se='robust'.")
     if not isinstance(likelihood, GaussianLikelihood):
         return
-    if any(s.weight is not None for s in likelihood.samples):
-        raise EstimationError("the bootstrap has no use for sampling weights", remedy="Leave sampling_weights out.")
     if kind == "bollen.stine" and likelihood.divisor != "normal":
         raise EstimationError("kind='bollen.stine' is for likelihood='normal'")
     complete = all(s.moments.complete for s in likelihood.samples)

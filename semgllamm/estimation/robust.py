@@ -86,32 +86,41 @@ def scaled(name: str, test: ChiSquare, trace: float, trace_squared: float = np.n
     return ChiSquare(name, value, df, _pvalue(value, df), factor, shift, trace, trace_squared)
 
 
-def cross_product(scores: np.ndarray, cluster: np.ndarray | None = None, group: np.ndarray | None = None) -> np.ndarray:
+def cross_product(
+    scores: np.ndarray, cluster: np.ndarray | None = None, group: np.ndarray | None = None,
+    repeats: np.ndarray | None = None,
+) -> np.ndarray:  # fmt: skip
     """B of units, or of clusters of them; in each group m clusters count m/(m − 1) times.
+
+    The scores have the units' weights: w²ss' of a sampling weight w. Of f units that are alike they are f times that of
+    one, and B has fss'.
 
     Parameters
     ----------
     scores : (n, q) array
     cluster, group : (n,) int arrays, optional
+    repeats : (n,) array, optional
+        How many independent units each unit, or its cluster, stands for.
     """
     if cluster is None:
-        return scores.T @ scores
+        return scores.T @ (scores if repeats is None else scores / repeats[:, None])
     out = np.zeros((scores.shape[1],) * 2)
     for g in np.unique(group):
         mine = group == g
-        _, code = np.unique(cluster[mine], return_inverse=True)
-        m = int(code.max()) + 1
+        _, first, code = np.unique(cluster[mine], return_index=True, return_inverse=True)
+        alike = np.ones(len(first)) if repeats is None else repeats[mine][first]
+        m = alike.sum()
         if m < 2:
             raise EstimationError("robust standard errors need two clusters or more in each group")
-        sums = np.zeros((m, scores.shape[1]))
+        sums = np.zeros((len(first), scores.shape[1]))
         np.add.at(sums, code, scores[mine])
-        out += m / (m - 1) * (sums.T @ sums)
+        out += m / (m - 1) * (sums.T @ (sums / alike[:, None]))
     return out
 
 
-def trace_of_units(inverse: np.ndarray, scores: np.ndarray, cluster=None, group=None) -> float:
+def trace_of_units(inverse: np.ndarray, scores: np.ndarray, cluster=None, group=None, repeats=None) -> float:
     """tr A⁻¹B, what is NaN in A⁻¹ left out."""
-    B = cross_product(scores, cluster, group)
+    B = cross_product(scores, cluster, group, repeats)
     return float(np.nansum(inverse * B))
 
 

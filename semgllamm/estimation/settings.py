@@ -113,6 +113,7 @@ ESTIMATORS = {
 SE = ("standard", "robust", "robust.sem", "robust.huber.white", "robust.cluster", "first.order", "bootstrap", "none")
 TESTS = ("standard", "satorra.bentler", "yuan.bentler.mplus", "scaled.shifted", "mean.var.adjusted")
 INFORMATION = ("observed", "expected", "first.order")
+SCALINGS = ("raw", "size", "effective")
 LIKELIHOODS = ("normal", "wishart")
 MISSING = {"ml": "ml", "fiml": "ml", "direct": "ml", "listwise": "listwise"}
 
@@ -137,7 +138,11 @@ class Request:
     clustered : bool
         Whether rows of one level lie in clusters.
     weights : str, optional
-        Column of sampling weights.
+        Column of sampling weights, or what columns are those of what levels.
+    frequencies : str, optional
+        The same of frequencies.
+    weights_scaling : {"raw", "size", "effective"}
+        How sampling weights within units of a higher level are scaled.
     likelihood : {"normal", "wishart"}
         Whether covariances are divided by n or n − 1.
     missing : {"ml", "listwise"}
@@ -154,6 +159,8 @@ class Request:
     test: str | None = None
     clustered: bool = False
     weights: str | None = None
+    frequencies: str | None = None
+    weights_scaling: str = "raw"
     n_starts: int | None = None
 
     @property
@@ -204,7 +211,8 @@ class Request:
             given["estimator"] = _word(str(given["estimator"]).upper(), ESTIMATORS, "estimator")
         if "missing" in given:
             given["missing"] = MISSING[_word(given["missing"], MISSING, "missing")]
-        words = {"information": INFORMATION, "likelihood": LIKELIHOODS, "se": SE, "test": TESTS}
+        words = {"information": INFORMATION, "likelihood": LIKELIHOODS, "se": SE, "test": TESTS,
+                 "weights_scaling": SCALINGS}  # fmt: skip
         for name, known in words.items():
             if name in given:
                 _word(given[name], known, name)

@@ -119,7 +119,7 @@ class SeenLikelihood(Likelihood):
         self.unseen_workspace = Workspace(self.unseen.program, threads)
 
     def _refuse_the_unseen(self) -> None:
-        level = self.predictor._highest
+        level = self.predictor.highest
         seen = seen_units(self.design, level)
         if not seen.all():
             row = self.design.kept[self.design.first_row[level][int(np.argmin(seen))]]
@@ -238,7 +238,7 @@ class SeenLikelihood(Likelihood):
     @property
     def n_seen(self) -> int:
         """The number of units in the data."""
-        return len(self.design.first_row[self.predictor._highest])
+        return len(self.design.first_row[self.predictor.highest])
 
     def population(self, free, points) -> tuple[float, float, np.ndarray]:
         """The number of units, seen or not, its variance at known parameters, and its derivative in `free`."""

@@ -111,7 +111,8 @@ class Program:
     tree : (N, 6) int64
         Of each kept node, in preorder: depth, parent, first own cell, end of own cells, end of its subtree, rule.
     weight, share : (N,) float
-        Number of identical nodes that it stands for under its parent, and the product of these from its root on.
+        Number (or weight) of the identical nodes that it stands for under its parent, and the product of these from
+        its root on.
     roots : (roots,) int64
     depth : int
         Nodes on the longest path, P.
@@ -415,7 +416,8 @@ def _pool(threads: int, process: int) -> ThreadPoolExecutor:
 
 
 def build(
-    parent, rule, kind, cell_node, code, y, trials, constant, signature, choice=None, times=None, link=None, bent=None
+    parent, rule, kind, cell_node, code, y, trials, constant, signature, choice=None, times=None, link=None, bent=None,
+    node_weight=None, cell_weight=None,
 ) -> Program:  # fmt: skip
     """Put units in the engine's order and keep identical ones once.
 
@@ -442,10 +444,15 @@ def build(
         For rows of composite links, their weight in the mean and the number of their link.
     bent : (Nc,) bool, optional
         Whether products of latent variables enter its predictor.
+    node_weight, cell_weight : (N,) and (Nc,) float, optional
+        Weights of each node's log-likelihood under its parent, and of each cell's on its node; positive, the cells of
+        one answer alike. `constant` has those of all nodes and cells already.
     """
     parent, rule, kind, cell_node, code = (np.asarray(x, dtype=np.int64) for x in (parent, rule, kind, cell_node, code))
     depth = depths(parent)
-    kept = collapse(parent, depth, rule, kind, cell_node, np.asarray(signature, dtype=np.uint64))
+    kept = collapse(
+        parent, depth, rule, kind, cell_node, np.asarray(signature, dtype=np.uint64), node_weight, cell_weight
+    )
     place, end = preorder(parent, depth, kept.node_weight > 0)
     old = np.empty(int((kept.node_weight > 0).sum()), dtype=np.int64)
     lives = np.flatnonzero(kept.node_weight > 0)

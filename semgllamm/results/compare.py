@@ -118,6 +118,9 @@ def _method(fits: Sequence[Fit], method: str | None) -> str:
             f"the fits have different tests: {', '.join(sorted(tests))}", remedy="Fit them by the same estimator."
         )
     has_scaled = tests != {"standard"}
+    if any(fit.request.weighted for fit in fits) and not has_scaled:
+        raise ModelError("the likelihood ratio has no distribution that is known under sampling weights",
+                         remedy="Use wald_test() of the larger fit.")
     if method is None:
         some = any(classes_differ(fits[0], fit) for fit in fits)
         method = "scaled" if has_scaled else "none" if some else "lr"
@@ -169,13 +172,15 @@ def _check_nested(large: Fit, small: Fit, labels: tuple[str, str]) -> None:
         )
 
 
-def fingerprint(fit: Fit) -> tuple[int, tuple]:
-    """Rows, and the sums of each response in each group."""
+def fingerprint(fit: Fit) -> tuple:
+    """Rows, their weight, and the sums of each response in each group."""
     sums: dict[tuple[str, int], float] = {}
     for block in fit.design.blocks:
         key = block.response.name, block.group
         sums[key] = sums.get(key, 0.0) + float(np.sum(block.y)) + 1e3 * block.category * len(block.y)
-    return fit.design.n_rows, tuple(sorted((key, round(value, 6)) for key, value in sums.items()))
+    design = fit.design
+    weight = float(design.weight(0, len(design.codes), design.first_row[0]).sum())
+    return design.n_rows, round(weight, 6), tuple(sorted((key, round(value, 6)) for key, value in sums.items()))
 
 
 def _difference(large: Fit, small: Fit, method: str, n: int, seed, workers, boundary: bool) -> dict:

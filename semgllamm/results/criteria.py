@@ -81,7 +81,7 @@ def _row(fit: Fit) -> dict[str, float]:
 
 def _why_not(first: Fit, second: Fit, one: str, other: str) -> str | None:
     """Why two likelihoods are not of the same answers; None if they are."""
-    (rows, sums), (other_rows, other_sums) = fingerprint(first), fingerprint(second)
+    (rows, weight, sums), (other_rows, other_weight, other_sums) = fingerprint(first), fingerprint(second)
     responses, others = ({r.answer or r.name for r in fit.model.responses} for fit in (first, second))
     if responses != others:
         odd = sorted(responses ^ others)
@@ -95,8 +95,8 @@ def _why_not(first: Fit, second: Fit, one: str, other: str) -> str | None:
     for name, is_density in kinds.items():
         if is_density != other_kinds[name]:
             return f"the likelihood of {name} is a density in one and a probability in the other"
-    if first.request.weights != second.request.weights:
-        return "their sampling weights differ"
+    if first.request.weights != second.request.weights or weight != other_weight:
+        return "their weights differ"
     if first.request.likelihood != second.request.likelihood:
         return "one likelihood is Wishart's"
     if sums != other_sums:

@@ -77,7 +77,7 @@ class Fit:
 
     @property
     def n_units(self) -> dict[str, int]:
-        return dict(zip(self.model.levels, self.design.unit_counts))
+        return dict(zip(self.model.levels, self.design.counted))
 
     @property
     def aic(self) -> float:

@@ -91,7 +91,7 @@ def _in_block(fit: Fit, row: Parameter, group: int, level: int) -> bool:
 
 def units_of(fit: Fit) -> int:
     """How many independent units the information is divided by: rows, or clusters of two levels."""
-    return fit.design.unit_counts[fit.likelihood.n_levels - 1]
+    return fit.design.counted[fit.likelihood.n_levels - 1]
 
 
 def rows_counted(fit: Fit) -> float:

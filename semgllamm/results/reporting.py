@@ -64,11 +64,12 @@ def report(
         level: sum(1 for k in fit.tree.order if model.levels[model.eta_level[k]] == level)
         for level in fit.likelihood.levels
     }
-    units = tuple(zip(model.levels, design.unit_counts)) if len(model.levels) > 1 else ()
+    units = tuple(zip(model.levels, design.counted)) if len(model.levels) > 1 else ()
+    repeats = design.repeats(0)
     several = len(model.group_labels) > 1
     used = ()
     if several:
-        used = tuple(map(int, np.bincount(design.group_of // len(model.holes), minlength=model.n_groups)))
+        used = tuple(map(int, np.bincount(design.group_of // len(model.holes), repeats, model.n_groups)))
     notes = [*fit.binding.notes, *fit.diagram.notes, *fit.notes, *_at_bounds(fit)]
     icc = [
         (level if len(model.responses) == 1 else f"{level} ({name})", value, se)
@@ -87,7 +88,7 @@ def report(
         n_inequalities=sum(constraint.op != "==" for constraint in fit.diagram.constraints),
         constraints=tuple((text, abs(slack)) for text, _, slack, *_ in fit._slacks(bounds=False)),
         nobs=fit.nobs,
-        n_used=design.n_rows,
+        n_used=design.counted[0],
         n_total=design.n_total,
         group_labels=model.group_labels if several else (),
         group_used=used,
@@ -105,12 +106,14 @@ def report(
         loglik=fit.loglik,
         aic=fit.aic,
         bic=fit.bic,
-        bic_n=f"{fit.nobs} {'rows' if fit.nobs == design.n_rows else 'cases'}",
+        bic_n=f"{fit.nobs} {'rows' if fit.nobs == design.counted[0] else 'cases'}",
         **_tests(fit, fit_measures),
         information=fit.information_kind,
         estimator=fit.request.objective,
         standard_errors=fit.se_kind,
         weights=fit.request.weights,
+        frequencies=fit.request.frequencies,
+        weights_scaling=fit.request.weights_scaling,
         parameters=tuple(estimates),
         definitions=tuple(definitions),
         classes=tuple(class_sizes(fit)) if latent_classes else (),

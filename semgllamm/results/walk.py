@@ -56,7 +56,6 @@ class Walk:
     binding: Binding
     messages: tuple[str, ...]
     affine: Any
-    weight: Any
     likelihood: Any
     tree: Any
     rule: Any
@@ -68,7 +67,7 @@ class Walk:
 
         likelihood, tree, rule = bind(
             self.diagram, self.model, self.design, self.affine, Adaptive(), self.call.arguments["settings"],
-            self.request, self.weight,
+            self.request,
         )  # fmt: skip
         return replace(
             self, call=replace(self.call, left_grid=True), likelihood=likelihood, tree=tree, rule=rule

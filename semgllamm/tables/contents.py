@@ -102,6 +102,10 @@ def sample(report: Report) -> Iterator[Facts]:
         rows += [Fact(level, (count,), sub=True) for level, count in report.units]
     if report.weights is not None:
         rows.append(Fact("Sampling weights variable", (report.weights,)))
+        if report.weights_scaling != "raw":
+            rows.append(Fact("Scaling of sampling weights", (report.weights_scaling,)))
+    if report.frequencies is not None:
+        rows.append(Fact("Frequencies variable", (report.frequencies,)))
     if report.missing:
         rows.append(Fact("Missing values", (report.missing,)))
     yield Facts(tuple(rows), columns=("Used", "Total") if lost else (), caption="The data")

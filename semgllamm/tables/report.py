@@ -97,7 +97,11 @@ class Report:
     standard_errors : str
         "standard", "robust.sem", "robust.huber.white", "robust.cluster", "first.order", "bootstrap" or "none".
     weights : str, optional
-        Column of sampling weights.
+        Column of sampling weights, or what columns are those of what levels.
+    frequencies : str, optional
+        The same of frequencies.
+    weights_scaling : str
+        How sampling weights within units of a higher level were scaled; "raw" for not at all.
     classes : tuple of (variable, class, share, expected members, most likely members)
     entropy : tuple of (variable, entropy R²)
     criteria : tuple of (name, value)
@@ -157,6 +161,8 @@ class Report:
     information: str = ""
     standard_errors: str = "standard"
     weights: str | None = None
+    frequencies: str | None = None
+    weights_scaling: str = "raw"
     parameters: tuple[Estimate, ...] = ()
     definitions: tuple[Estimate, ...] = ()
     constraints: tuple[tuple[str, float], ...] = ()

@@ -149,8 +149,6 @@ def test_names_that_are_columns_too():
         ("@latent(c, classes(1))\nc =~ y1 + y2", "'c' with one class"),
         ('efa("b")*f =~ y1 + y2 + y3', "rotated factor 'f'"),
         ('y ~ prior("normal(0,1)")*x', "prior of y ~ x"),
-        ("y ~ x + (1 | g)\n@weight(g, w)", "Sampling weights"),
-        ("y ~ x\n@frequency(row, n)", "Replication weights"),
         ("f =~ u1 + u2\nu1 | t1\nu1 ~*~ u1", r"scale u1 ~\*~ u1"),
     ],
 )

@@ -40,7 +40,7 @@ def walk_mixture(text: str, data: pd.DataFrame, group: str | None = None, **argu
     )  # fmt: skip
     names = {name: number for name, number in api._names(diagram, model).items() if number >= 0}
     affine = equality_map(diagram, names, model.n_parameters)
-    likelihood, *_ = api._mixture(model, design, affine, "auto", Settings(threads=1), Request.of("fit"), None)
+    likelihood, *_ = api._mixture(model, design, affine, "auto", Settings(threads=1), Request.of("fit"))
     return MixtureWalk(diagram, likelihood)
 
 

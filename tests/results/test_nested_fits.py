@@ -128,7 +128,7 @@ def test_three_levels_have_moments_of_each():
 
 REFUSED = {
     "least squares": ({"estimator": "GLS"}, "estimator='GLS' needs complete rows of one level"),
-    "weights": ({"sampling_weights": "x3"}, "sampling weights are for models of one level"),
+    "weights": ({"sampling_weights": "x3"}, "sampling_weights= is for models of one level"),
     "wishart": ({"likelihood": "wishart"}, "likelihood='wishart' is for complete rows of one level"),
 }
 
