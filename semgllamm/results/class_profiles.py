@@ -22,6 +22,7 @@ from semgllamm.estimation.predictor import Predictor
 from semgllamm.responses import adjacent, ordinal, sequential
 from semgllamm.responses.contract import Family
 from semgllamm.results.classes import membership_of
+from semgllamm.results.plots import axes_for
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -244,13 +245,8 @@ def category_probabilities(family: Family, nu: np.ndarray, thresholds: np.ndarra
 
 def plot_profiles(fit: Fit, ax: Axes | None = None) -> Axes:
     """See `Fit.plot_profiles`."""
-    try:
-        from matplotlib import pyplot
-    except ImportError as error:
-        raise ModelError("profiles are drawn by matplotlib", remedy="Install it: pip install matplotlib.") from error
     found = [p for p in profiles(fit) if p.category != "0" or _more_than_two(fit, p)]
-    if ax is None:
-        ax = pyplot.figure().add_subplot()
+    ax = axes_for(ax)
     places = list(dict.fromkeys((p.group, p.response, p.category) for p in found))
     labels = [f"{response}={category}" if category not in ("", "1") else response for _, response, category in places]
     for variable, klass in dict.fromkeys((p.variable, p.klass) for p in found):
