@@ -17,7 +17,6 @@ import numpy as np
 
 from semgllamm.data.classes import in_patterns
 from semgllamm.data.made_rows import answered_rows
-from semgllamm.errors import ModelError
 from semgllamm.estimation.predictor import Predictor
 from semgllamm.responses import adjacent, ordinal, sequential
 from semgllamm.responses.contract import Family
