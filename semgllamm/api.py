@@ -332,7 +332,7 @@ def _is_auto(quadrature) -> bool:
 
 def _levels_used(model, diagram) -> bool:
     """Whether anything varies at a level above the rows."""
-    heights = (*model.eta_level, *(r.level for r in model.responses))
+    heights = (*model.eta_level, *(r.level for r in model.responses), *(v.level for v in model.classes))
     return bool(diagram.random_terms) or any(heights)
 
 

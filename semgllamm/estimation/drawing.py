@@ -34,14 +34,16 @@ __all__ = ["answered_by", "drawn_given", "independent_level", "simulated", "unit
 
 
 def independent_level(likelihood: GaussianLikelihood | Likelihood, clustered: bool = False) -> int:
-    """The level of the independent units: the highest with latent variables; that of the clusters in any case."""
+    """The level of the independent units: the highest with latent variables or classes; that of the clusters in any case."""
     design = likelihood.design if isinstance(likelihood, GaussianLikelihood) else likelihood.predictor.design
     if clustered:
         return len(design.codes) - 1
     if isinstance(likelihood, GaussianLikelihood):
         return likelihood.n_levels - 1
     predictor = likelihood.predictor
-    return max((predictor.model.eta_level[k] for k in predictor.tree.order), default=0)
+    model = predictor.model
+    heights = (*(model.eta_level[k] for k in predictor.tree.order), *(v.level for v in model.classes))
+    return max(heights, default=0)
 
 
 def units_drawn(design: Design, level: int, rng: np.random.Generator) -> Design:
