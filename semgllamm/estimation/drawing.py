@@ -34,7 +34,7 @@ __all__ = ["answered_by", "drawn_given", "independent_level", "simulated", "unit
 
 
 def independent_level(likelihood: GaussianLikelihood | Likelihood, clustered: bool = False) -> int:
-    """The level of the independent units: the highest with latent variables or classes; that of the clusters in any case."""
+    """The level of the independent units: the highest with latent variables or classes, or that of the clusters."""
     design = likelihood.design if isinstance(likelihood, GaussianLikelihood) else likelihood.predictor.design
     if clustered:
         return len(design.codes) - 1
