@@ -39,7 +39,7 @@ __all__ = [
 
 
 def independent_level(likelihood: GaussianLikelihood | Likelihood, clustered: bool = False) -> int:
-    """The level of the independent units: the highest with latent variables; that of the clusters in any case."""
+    """The level of the independent units: the highest with latent variables or classes, or that of the clusters."""
     design = design_of(likelihood)
     if clustered:
         return len(design.codes) - 1

@@ -103,6 +103,8 @@ class MixtureLikelihood(Likelihood):
                 "products of latent variables cannot be fitted yet beside classes and covariates that are summed over"
             )
         super().__init__(predictor, ordinary, threads)
+        # without continuous latent variables there is nothing to place
+        self.held = ordinary or not predictor.rule_levels
         self.design, self.model = design, model
         self._bind()
 
@@ -192,7 +194,7 @@ class MixtureLikelihood(Likelihood):
         if not state.possible:
             return state, None
         result = self.predictor.program.evaluate(
-            state.lin, state.D, (*points, 1), ordinary=self.ordinary, workspace=self.workspace
+            state.lin, state.D, (*points, 1), ordinary=self.held, workspace=self.workspace
         )
         F = result.roots_loglik.copy()
         share = self.predictor.share_of_cells
@@ -277,7 +279,7 @@ class MixtureLikelihood(Likelihood):
 
     def _derivatives(self, program: Program, state: State, points, moments: int) -> np.ndarray | None:
         result = program.evaluate(
-            state.lin, state.D, (*points, 1), ordinary=self.ordinary, moments=moments, workspace=self.workspace
+            state.lin, state.D, (*points, 1), ordinary=self.held, moments=moments, workspace=self.workspace
         )
         return result.R
 
@@ -292,7 +294,7 @@ class MixtureLikelihood(Likelihood):
         gradient = self.predictor.pull_back(state, R, share)
         J = self.predictor.jacobian(state)
         _, information = program.louis(
-            state.lin, state.D, (*louis_points(self, points), 1), J, q, ordinary=self.ordinary,
+            state.lin, state.D, (*louis_points(self, points), 1), J, q, ordinary=self.held,
             workspace=self.workspace,
         )  # fmt: skip
         if self.predictor.bending.any():

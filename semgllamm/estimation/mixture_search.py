@@ -14,6 +14,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from time import perf_counter
+from typing import NamedTuple
 
 import numpy as np
 
@@ -24,6 +25,7 @@ from semgllamm.estimation.automatic import ascend_from
 from semgllamm.estimation.identification import identification
 from semgllamm.estimation.information import Curvature
 from semgllamm.estimation.mixture import Members, MixtureLikelihood
+from semgllamm.estimation.predictor import State
 from semgllamm.estimation.settings import Settings
 from semgllamm.estimation.start import start_values
 
@@ -291,29 +293,65 @@ def _m_step_by_gradients(likelihood, free, members, points) -> np.ndarray | None
     return free
 
 
+class _Place(NamedTuple):
+    """Parameters of a mixture, and what its expectation gives there."""
+
+    free: np.ndarray
+    state: State
+    loglik: float
+    members: Members | None
+
+
 def em(
     likelihood: MixtureLikelihood, free: np.ndarray, points: tuple[int, ...]
 ) -> tuple[np.ndarray, float, Members] | None:
-    """Steps of EM until they are slow: parameters, log L and posterior probabilities; None if there are none."""
-    state, value, members = likelihood.expectation(free, points)
-    if not np.isfinite(value):
+    """Steps of EM until they are slow: parameters, log L and posterior probabilities; None if there are none.
+
+    Every two steps r and r + v are prolonged to ϑ + 2αr + α²v with α = |r|/|v|, if that is uphill of both (Varadhan &
+    Roland 2008, SQUAREM's third step length); lengths are by the information of the complete data.
+    """
+    here = _Place(free, *likelihood.expectation(free, points))
+    if not np.isfinite(here.loglik):
         return None
-    for _ in range(EM_STEPS):
-        gradient, information = likelihood.complete(state, members, points)
-        if not (np.isfinite(gradient).all() and np.isfinite(information).all()):
-            return None
-        step = Curvature(information, likelihood.blocks).solve(gradient)
-        for k in range(HALVINGS):
-            trial = free + 0.5**k * step
-            there, reached, others = likelihood.expectation(trial, points)
-            if reached >= value:
-                break
-        else:
-            break
-        rise, free, state, value, members = reached - value, trial, there, reached, others
-        if rise < SLOW:
-            break
-    return free, value, members
+    for _ in range(EM_STEPS // 2):
+        way = [here]
+        for _ in range(2):
+            found = _em_step(likelihood, way[-1], points)
+            if found is None:
+                return None
+            there, metric = found
+            way.append(there)
+            if there.loglik - way[-2].loglik < SLOW:
+                return there.free, there.loglik, there.members
+        here = _prolonged(likelihood, way, metric, points)
+    return here.free, here.loglik, here.members
+
+
+def _em_step(likelihood, here: _Place, points) -> tuple[_Place, np.ndarray] | None:
+    """One step of Newton's for the complete data, as short as it must be to lead uphill, and the information."""
+    gradient, information = likelihood.complete(here.state, here.members, points)
+    if not (np.isfinite(gradient).all() and np.isfinite(information).all()):
+        return None
+    step = Curvature(information, likelihood.blocks).solve(gradient)
+    for k in range(HALVINGS):
+        free = here.free + 0.5**k * step
+        there = _Place(free, *likelihood.expectation(free, points))
+        if there.loglik >= here.loglik:
+            return there, information
+    return here, information
+
+
+def _prolonged(likelihood, way: list[_Place], metric: np.ndarray, points) -> _Place:
+    """What lies ahead of two steps, or where they ended."""
+    r = way[1].free - way[0].free
+    v = way[2].free - way[1].free - r
+    bend = v @ metric @ v
+    alpha = np.sqrt(max(r @ metric @ r, 0.0) / bend) if bend > 0 else 1.0
+    if not alpha > 1.0:
+        return way[2]
+    free = way[0].free + 2 * alpha * r + alpha**2 * v
+    ahead = _Place(free, *likelihood.expectation(free, points))
+    return ahead if ahead.loglik >= way[2].loglik else way[2]
 
 
 # ---- the order of classes

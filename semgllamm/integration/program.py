@@ -68,7 +68,7 @@ class Evaluation:
 
 
 class Workspace:
-    """Where the points of a program were placed last: each search for the modes starts from the last one.
+    """Where the points of a program were placed last: a search for the only mode starts from the last one.
 
     Parameters
     ----------
@@ -125,6 +125,10 @@ class Program:
     n_rules : int
     largest : tuple of int
         The numbers of nodes and of cells of the largest tree, and of cells of a node.
+    codes : (codes,) int64
+        The family codes that there are.
+    one_mode : bool
+        Whether every log f is concave in ν, so that no search for a mode depends on where it starts.
     """
 
     code: np.ndarray
@@ -139,6 +143,8 @@ class Program:
     representative: np.ndarray
     n_rules: int
     largest: tuple[int, int, int]
+    codes: np.ndarray
+    one_mode: bool
 
     @property
     def bends(self) -> bool:
@@ -345,6 +351,9 @@ class Program:
         if ordinary:
             workspace.place_at_prior()
             return places, lambda lo, hi: placed
+        if not self.one_mode:
+            # or the likelihood would depend on the way: a step may leave a unit at another of its modes
+            workspace.reset()
 
         def place(lo, hi):
             path, centre = np.zeros((2, self.depth))
@@ -358,7 +367,7 @@ class Program:
 
     def _cells(self, lin, D) -> Cells:
         lin, D = self._checked(lin, D)
-        codes = np.unique(self.code)
+        codes = self.codes
         value, terms = registry.addresses(codes)
         choice = np.zeros(11, dtype=np.int64)
         if registry.MULTINOMIAL in codes:
@@ -488,11 +497,13 @@ def build(
     roots = np.flatnonzero(tree[:, DEPTH] == 0)
     ends = tree[roots, END]
     largest = (ends - roots, tree[ends - 1, LAST] - tree[roots, FIRST], tree[:, LAST] - tree[:, FIRST])
+    codes = np.unique(code[cells])
     return Program(
         code=code[cells], cell=np.ascontiguousarray(cell), tree=tree, weight=weight, share=share,
         roots=roots, depth=int(depth.max(initial=0)) + 1,
         constant=float(np.asarray(constant, dtype=np.float64).sum()), cells=cells, representative=place[kept.node],
         n_rules=int(rule.max(initial=0)) + 1, largest=tuple(int(sizes.max(initial=1)) for sizes in largest),
+        codes=codes, one_mode=registry.all_concave(codes),
     )
 
 

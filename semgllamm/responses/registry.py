@@ -32,8 +32,8 @@ from semgllamm.responses import (
 from semgllamm.responses.contract import Family
 from semgllamm.responses.dispatch import address
 
-__all__ = ["BINOMIAL_LOGIT", "COMPOSITE", "FAMILIES", "MULTINOMIAL", "addresses", "composite_of", "links_of", "lookup",
-           "names", "own_parameters", "terms", "value"]  # fmt: skip
+__all__ = ["BINOMIAL_LOGIT", "COMPOSITE", "FAMILIES", "MULTINOMIAL", "addresses", "all_concave", "composite_of",
+           "links_of", "lookup", "names", "own_parameters", "terms", "value"]  # fmt: skip
 
 LISTED: tuple[Family, ...] = (
     *gaussian.FAMILIES,
@@ -92,6 +92,7 @@ MULTINOMIAL = lookup("multinomial").code
 # from this code on, rows of one answer whose mean is a sum over them
 COMPOSITE = len(_KERNELS)
 _COMPOSITES = composite.composites(FAMILIES, COMPOSITE)
+_NOT_CONCAVE = frozenset(family.code for family in (*FAMILIES, *_COMPOSITES) if not family.log_concave)
 _ALL_KERNELS = (*_KERNELS, *dict.fromkeys((family.value, family.terms) for family in _COMPOSITES))
 
 
@@ -141,6 +142,11 @@ def addresses(codes: Iterable[int]) -> tuple[np.ndarray, np.ndarray]:
 @cache
 def _addresses(code: int) -> tuple[int, ...]:
     return tuple(address(kernel) for kernel in _ALL_KERNELS[code])
+
+
+def all_concave(codes: Iterable[int]) -> bool:
+    """Whether log f of the families with these codes is concave in ν."""
+    return set(codes).isdisjoint(_NOT_CONCAVE)
 
 
 def own_parameters() -> np.ndarray:

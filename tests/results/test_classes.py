@@ -3,7 +3,9 @@
 import numpy as np
 import pandas as pd
 import pytest
+from scipy import stats
 from scipy.optimize import minimize
+from scipy.special import log_expit, logsumexp
 from scipy.stats import multivariate_normal
 
 import semgllamm as sg
@@ -89,3 +91,32 @@ def test_growth_in_classes_has_the_maximum_of_a_normal_mixture():
 
     start = np.array([0.7, 0.0, 0.3, *[np.log(0.25)] * 4, 0.0, 0.6, 2.0, -0.3, 0.6])
     assert fit.loglik == pytest.approx(-minimize(deviance, start).fun, abs=1e-5)
+
+
+def test_sandwich_of_classes_of_persons_by_their_scores_written_out():
+    rng = np.random.default_rng(1)
+    person = np.repeat(np.arange(150), 4)
+    x = rng.normal(size=600)
+    rate = np.exp(np.array([0.2, 1.5])[rng.integers(0, 2, 150)[person]] + 0.3 * x)
+    data = pd.DataFrame({"person": person, "x": x, "y": rng.poisson(rate)})
+    text = "y ~ c + x @family(poisson)\n@level(person)\n@latent(c, classes(2))"
+    fit = sg.fit(text, data, n_starts=2)
+    assert fit.likelihood.model.names == ("y~1.c1", "y~1.c2", "y~x", "c[1]~1.l2")
+
+    def of_units(cells):
+        nu = cells[:2] + cells[2] * x[:, None]
+        logf = stats.poisson.logpmf(data.y.to_numpy()[:, None], np.exp(nu))
+        of_person = np.add.reduceat(logf, np.arange(0, 600, 4))
+        return logsumexp(of_person + log_expit(cells[3] * np.array([1, -1])), axis=1)
+
+    at, h = fit.coef.to_numpy(), 1e-4 * np.eye(4)
+    scores = np.array([(of_units(at + e) - of_units(at - e)) / 2e-4 for e in h]).T
+    bends = [[(of_units(at + e + d) - of_units(at + e - d) - of_units(at - e + d) + of_units(at - e - d)).sum() / 4e-8
+              for d in h] for e in h]  # fmt: skip
+    bread = np.linalg.inv(-np.array(bends))
+    assert of_units(at).sum() == pytest.approx(fit.loglik, abs=1e-8)
+    np.testing.assert_allclose(fit.vcov(), bread, rtol=1e-4, atol=1e-8)
+    sandwich = bread @ scores.T @ scores @ bread
+    np.testing.assert_allclose(fit.vcov("sandwich"), sandwich, rtol=1e-4, atol=1e-8)
+    robust = sg.fit(text, data, n_starts=2, se="robust")
+    np.testing.assert_allclose(robust.vcov(), sandwich, rtol=1e-4, atol=1e-8)
