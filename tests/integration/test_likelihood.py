@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from dense_grid import log_likelihood
+from dense_grid import GAUSSIAN, LOGIT, log_likelihood
 from forests import CODES, SHAPES, forest, weighted, written_out
 
 
@@ -35,7 +35,7 @@ def test_weights_multiply_logs_at_every_level(shape):
 
 
 def test_one_point_is_exact_for_gaussian_responses():
-    trees = forest(SHAPES["one dimension above two"], codes=[0])
+    trees = forest(SHAPES["one dimension above two"], codes=[GAUSSIAN])
     assert loglik(trees, 1) == pytest.approx(loglik(trees, 15), rel=1e-12)
 
 
@@ -56,7 +56,7 @@ def test_a_node_without_cells_changes_nothing():
 
 def test_long_leaves_do_not_overflow():
     # more answers than factors are multiplied before a logarithm is taken
-    trees = forest([-1], codes=[1], cells=1301)
+    trees = forest([-1], codes=[LOGIT], cells=1301)
     trees.trials[:] = 1.0
     trees.y[:] = trees.y > 0
     assert loglik(trees, 25) == pytest.approx(log_likelihood(trees, 2001), rel=1e-9)
