@@ -82,7 +82,7 @@ def test_a_sentence_that_says_too_little_is_refused(written):
 @pytest.mark.parametrize("kind", ["ordinary", "parametric"])
 def test_bootstrap_samples_are_refused_by_name(kind):
     fit = sg.fit(SUM, DATA, progress=False)
-    with pytest.raises(EstimationError, match="'y' has @composite, of which no bootstrap samples"):
+    with pytest.raises(EstimationError, match="'y' has @composite, of which no samples are drawn"):
         fit.bootstrap(n=2, kind=kind)
 
 

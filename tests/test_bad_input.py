@@ -190,7 +190,6 @@ REFUSED = {
         f"@latent(c, classes(2))\nc =~ u1 + u2 {LOGIT}", DATA, {}, EstimationError,
         ("not identified", "5 parameters", "4 different patterns"),
     ),
-    "product": (f"{FACTOR}\ng =~ y4 + y\nk ~ f:g", DATA, {}, ModelError, ("product", "f:g", "line 3, column 5")),
     "composite": ("f <~ y1 + y2\ny ~ f", DATA, {}, ModelError, ("composite 'f' has no scale", "line 1", "1*y1")),
     "ranking in wide form": (
         "y ~ x @family(ranking)", DATA, {}, ModelError, ("ranking", "'y'", "line 1, column 7", "@alternatives")

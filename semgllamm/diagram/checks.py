@@ -573,8 +573,9 @@ def _misfits(diagram: PathDiagram) -> Iterator[Refusal]:
         place = choice.span or choice.family.span
         known = FAMILIES.get(family.name)
         if known is None:
-            remedy = f"Families: {', '.join(FAMILIES)}."
-            yield f"'{choice.response}' is {family.name}, and there is no such family", place, remedy
+            near = _near(family.name, FAMILIES)
+            remedy = (f"Did you mean {near}? " if near else "") + f"Families: {', '.join(FAMILIES)}."
+            yield f"There is no family '{family.name}', which is that of '{choice.response}'", place, remedy
         elif family.link not in known.links:
             made = EXTENDED.values()
             fitting = [name for name, other in FAMILIES.items() if family.link in other.links and name not in made]

@@ -16,6 +16,8 @@ OWN = {"dispersion": 0.3, "inflation": -0.4, "guessing": -1.2, "ceiling": 2.0}
 POINTS = {
     "inversegaussian(log)": 41, "hurdlenbinom1(log)": 41, "bernoulli3plu(cloglog)": 51, "bernoulli4pl(cloglog)": 51,
     "binomial3plu(cloglog)": 51, "binomial4pl(cloglog)": 51,
+    # several trials with asymptotes: more than one mode
+    "binomial3pl(probit)": 45, "binomial3pl(loglog)": 45, "binomial3plu(probit)": 45, "binomial4pl(probit)": 45,
 }  # fmt: skip
 # log f that falls like a double exponential needs small variances, or a finer grid than four dimensions allow
 STEEP = ("gaussian(log)", "inversegaussian(log)", "beta(cloglog)", "beta(loglog)")

@@ -137,12 +137,3 @@ def test_standard_errors_of_bootstrap_have_a_seed():
     assert (errors[0] != errors[2]).any()
     with pytest.raises(sg.SemgllammError, match="setting 'seed' is -1"):
         sg.Settings(seed=-1)
-
-
-def test_samples_of_classes_are_refused():
-    rng = np.random.default_rng(1)
-    member = rng.random(200) < 0.4
-    data = pd.DataFrame({f"u{k}": (rng.random(200) < np.where(member, 0.8, 0.2)).astype(float) for k in range(1, 5)})
-    fit = sg.fit("@latent(c, classes(2))\nc =~ u1 + u2 + u3 + u4 @family(bernoulli(logit))", data)
-    with pytest.raises(sg.SemgllammError, match="categorical latent variables"):
-        fit.bootstrap(2, seed=1)

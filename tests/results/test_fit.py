@@ -96,10 +96,8 @@ def test_equal_parameters_share_one_row_of_the_covariance_matrix():
 @pytest.mark.parametrize(
     ("call", "words"),
     [
-        (lambda fit: fit.latent("plausible"), "latent kind 'plausible' is not available"),
         (lambda fit: fit.latent(level="farm"), "no latent variable varies at level 'farm'"),
         (lambda fit: fit.vcov("hessian"), "vcov kind 'hessian' is unknown"),
-        (lambda fit: fit.confint("profile"), "confint method 'profile' is not available"),
         (lambda fit: fit.confint(level=95), "lies between 0 and 1"),
     ],
 )

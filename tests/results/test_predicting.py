@@ -137,7 +137,7 @@ def test_predictions_need_a_distribution_of_the_responses():
 
 def test_models_with_classes_are_refused():
     fit = sg.fit("@latent(c, classes(2))\nc =~ x1 + x2 + x3", sg.load_dataset("holzinger"))
-    for ask in (fit.predict, fit.simulate, fit.influence, lambda: fit.residuals("pearson")):
+    for ask in (fit.predict, fit.influence, lambda: fit.residuals("pearson")):
         with pytest.raises(ModelError, match="classes"):
             ask()
 
