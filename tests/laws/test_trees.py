@@ -17,7 +17,7 @@ def paths(found):
 
 def cost_by_response(found):
     """Latent variables on the path of each response."""
-    return {name: len(path) for name, path in found.likelihood.predictor.paths.items()}
+    return {name: len(path) for name, path in found.likelihood.predictor.paths[0].items()}
 
 
 @pytest.mark.parametrize("specific", [2, 3, 8])
