@@ -104,7 +104,6 @@ def test_thresholds_of_an_ordinal_response_stand_in_kappa():
     ("f =~ y1 + y2 + y3\nf ~~ 0*f + z\nz ~ x", "f has no disturbance"),
     ("f =~ y1 + y2 + y3\nf ~~ z\nz ~ x  @family(poisson)", "no residual"),
     ("z ~ x + h\nz ~~ h\n@level(class)\nh =~ k1 + k2 + k3", "varies over units of 'class'"),
-    ("f =~ y1 + y2 + y3\nh =~ y4 + y5\ny1 ~ f:h", "product"),
 ])  # fmt: skip
 def test_what_has_no_place_in_the_matrices_is_refused(text, message):
     with pytest.raises(ModelError, match=message) as error:
