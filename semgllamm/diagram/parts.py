@@ -208,14 +208,16 @@ class Parameter:
     @property
     def group_name(self) -> str:
         """The name with ``.g2`` in the second group."""
-        return self.name + (f".g{self.group}" if self.group > 1 else "")
+        return f"{self.lhs}{self.op}{self.rhs}.g{self.group}" if self.group > 1 else f"{self.lhs}{self.op}{self.rhs}"
 
     @property
     def class_suffix(self) -> str:
         """``.c1`` for what holds in class 1 of c, ``.c[never]`` for a class with a name of its own."""
+        if not self.klass:
+            return ""
         return "".join(f".{name}{k}" if k.isdigit() else f".{name}[{k}]" for name, k in self.klass)
 
     @property
     def full_name(self) -> str:
         """The name with the suffixes of group and class."""
-        return self.group_name + self.class_suffix
+        return self.group_name + self.class_suffix if self.klass else self.group_name

@@ -579,6 +579,8 @@ class Fit:
         """(name, value, standard error) of the ``:=`` rows, by the delta method."""
         from semgllamm.diagram.expressions import evaluate, gradient
 
+        if not self.diagram.definitions:
+            return []
         values = self.label_values
         slopes: dict[str, np.ndarray] = {}
         q = self.model.n_parameters
