@@ -180,28 +180,28 @@ class MixtureLikelihood(Likelihood):
 
     # ---- evaluation ----------------------------------------------------------------------------------------------
 
-    def _components(self, free, points) -> tuple[State, np.ndarray | None]:
-        """The predictors, and log F of every component with all that depends on parameters."""
-        return self._components_at(self.working.inner(np.asarray(free, dtype=float)), points)
+    def _components(self, free, points, moments: int = 0) -> tuple[State, np.ndarray | None, np.ndarray | None]:
+        """The predictors, log F of every component with all that depends on parameters, and its derivatives in them."""
+        self.evaluations += 1
+        state = self.predictor.at(self.working.inner(np.asarray(free, dtype=float)))
+        return state, *self._densities(state, points, moments)
 
     def log_densities(self, inner: np.ndarray, points) -> np.ndarray | None:
         """log F of every component at inner parameters; None where they are impossible."""
-        return self._components_at(inner, points)[1]
+        return self._densities(self.predictor.at(inner), points)[0]
 
-    def _components_at(self, inner: np.ndarray, points) -> tuple[State, np.ndarray | None]:
-        self.evaluations += 1
-        state = self.predictor.at(inner)
+    def _densities(self, state: State, points, moments: int = 0) -> tuple[np.ndarray | None, np.ndarray | None]:
         if not state.possible:
-            return state, None
+            return None, None
         result = self.predictor.program.evaluate(
-            state.lin, state.D, (*points, 1), ordinary=self.held, workspace=self.workspace
+            state.lin, state.D, (*points, 1), ordinary=self.held, moments=moments, workspace=self.workspace
         )
         F = result.roots_loglik.copy()
         share = self.predictor.share_of_cells
         for (_, _, at, _), (L, *_) in zip(self.predictor.whitening, state.whitening or ()):
             root = self.of_root[at[:, 0]]
             np.add.at(F, root, -share[at[:, 0]] / self.root_weight[root] * np.log(np.diag(L)).sum())
-        return state, F
+        return F, result.R
 
     def _members(self, inner: np.ndarray, F: np.ndarray) -> tuple[float, Members]:
         S, shares = self.mixing.up(F, [m.log_probabilities(inner) for m in self.memberships])
@@ -218,7 +218,7 @@ class MixtureLikelihood(Likelihood):
 
     def expectation(self, free, points) -> tuple[State, float, Members | None]:
         """The predictors, log L and the posterior probabilities there; −∞ and None where it is impossible."""
-        state, F = self._components(free, points)
+        state, F, _ = self._components(free, points)
         if F is None:
             return state, -np.inf, None
         loglik, members = self._members(state.inner, F)
@@ -226,7 +226,7 @@ class MixtureLikelihood(Likelihood):
 
     def expected(self, free, members: Members, points) -> tuple[State, float]:
         """The predictors, and Σ p (F + log π) with the posterior probabilities held."""
-        state, F = self._components(free, points)
+        state, F, _ = self._components(free, points)
         if F is None:
             return state, -np.inf
         live = members.weights > 0
@@ -238,7 +238,7 @@ class MixtureLikelihood(Likelihood):
 
     def value(self, free, points) -> float:
         """log L, every constant included; −inf outside the parameter space."""
-        state, F = self._components(free, points)
+        state, F, _ = self._components(free, points)
         if F is None:
             return -np.inf
         S, _ = self.mixing.up(F, [m.log_probabilities(state.inner) for m in self.memberships])
@@ -247,86 +247,81 @@ class MixtureLikelihood(Likelihood):
 
     def score(self, free, points) -> tuple[float, np.ndarray]:
         """log L and its total derivative, the points moving with the parameters."""
-        state, F = self._components(free, points)
-        if F is None:
-            return -np.inf, np.full(self.n_free, np.nan)
-        loglik, members = self._members(state.inner, F)
+        state, F, R = self._components(free, points, 2)
+        loglik, members = (-np.inf, None) if R is None else self._members(state.inner, F)
         if not np.isfinite(loglik):
             return -np.inf, np.full(self.n_free, np.nan)
-        return loglik, self.score_given(state, members, points)
+        return loglik, self.working.pull_back(state.inner, self._gradient(state, members, R))
 
     def score_given(self, state: State, members: Members, points) -> np.ndarray:
         """The derivative of Σ p (F + log π) with p held, which is that of log L where p are its own."""
-        program, share = self._weighted(members.weights)
-        R = self._derivatives(program, state, points, 2)
+        _, R = self._densities(state, points, 2)
         if R is None:
             return np.full(self.n_free, np.nan)
-        gradient = self.predictor.pull_back(state, R, share)
+        return self.working.pull_back(state.inner, self._gradient(state, members, R))
+
+    def _gradient(self, state: State, members: Members, R: np.ndarray) -> np.ndarray:
+        """The same in the inner parameters, from the derivatives of the components."""
+        ratio = self._ratio(members)
+        share = self.predictor.share_of_cells * ratio[self.of_root]
+        gradient = self.predictor.pull_back(state, self._weighed(R, ratio), share)
         for membership, w, p in zip(self.memberships, self.mixing.unit_weights(), members.posterior):
             membership.pull_back(state.inner, w[:, None] * p, gradient)
-        return self.working.pull_back(state.inner, gradient)
+        return gradient
 
-    def _weighted(self, weights: np.ndarray) -> tuple[Program, np.ndarray]:
-        """The program with other weights of its roots, and the weights of its cells then."""
+    def _ratio(self, members: Members) -> np.ndarray:
+        """The weights of the components given their members, in units of those of the program."""
+        return np.maximum(members.weights, NOBODY) / self.root_weight
+
+    def _weighed(self, R: np.ndarray, ratio: np.ndarray) -> np.ndarray:
+        return R * ratio[self.of_root, None]
+
+    def _with_members(self, ratio: np.ndarray) -> Program:
+        """The program with these weights of its roots."""
         program = self.predictor.program
-        weights = np.maximum(weights, NOBODY)
-        ratio = weights / self.root_weight
         sizes = program.tree[program.roots, END] - program.roots
         weight = program.weight.copy()
-        weight[program.roots] = weights
-        changed = replace(program, weight=weight, share=program.share * np.repeat(ratio, sizes))
-        return changed, self.predictor.share_of_cells * ratio[self.of_root]
-
-    def _derivatives(self, program: Program, state: State, points, moments: int) -> np.ndarray | None:
-        result = program.evaluate(
-            state.lin, state.D, (*points, 1), ordinary=self.held, moments=moments, workspace=self.workspace
-        )
-        return result.R
+        weight[program.roots] *= ratio
+        return replace(program, weight=weight, share=program.share * np.repeat(ratio, sizes))
 
     def complete(self, state: State, members: Members, points) -> tuple[np.ndarray, np.ndarray]:
         """Gradient and information of Σ p (F + log π) with p held, in the free parameters: what EM's M-step solves."""
-        inner = state.inner
-        program, share = self._weighted(members.weights)
-        R = self._derivatives(program, state, points, 2)
-        q = len(inner)
+        _, R = self._densities(state, points, 2)
         if R is None:
             return np.full(self.n_free, np.nan), np.full((self.n_free, self.n_free), np.nan)
-        gradient = self.predictor.pull_back(state, R, share)
+        return self._complete(state, members, points, R)
+
+    def _complete(self, state: State, members: Members, points, R: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        inner, ratio = state.inner, self._ratio(members)
+        gradient = self._gradient(state, members, R)
         J = self.predictor.jacobian(state)
-        _, information = program.louis(
-            state.lin, state.D, (*louis_points(self, points), 1), J, q, ordinary=self.held,
+        _, information = self._with_members(ratio).louis(
+            state.lin, state.D, (*louis_points(self, points), 1), J, len(inner), ordinary=self.held,
             workspace=self.workspace,
         )  # fmt: skip
         if self.predictor.bending.any():
-            held = R if self.exact else self._derivatives(program, state, points, 1)
-            information = information - self.predictor.curvature(state, held)
+            held = R if self.exact else self._densities(state, points, 1)[1]
+            information = information - self.predictor.curvature(state, self._weighed(held, ratio))
         for membership, w, p in zip(self.memberships, self.mixing.unit_weights(), members.posterior):
-            membership.pull_back(inner, w[:, None] * p, gradient)
             information = information + membership.information(inner, w[:, None] * p)
         working = self.working
         return working.pull_back(inner, gradient), working.pull_back_information(inner, gradient, information)
 
     def louis(self, free, points) -> tuple[float, np.ndarray, np.ndarray]:
         """log L, its total derivative and the observed information with fixed points."""
-        nothing = np.full(self.n_free, np.nan), np.full((self.n_free, self.n_free), np.nan)
-        state, F = self._components(free, points)
-        if F is None:
-            return -np.inf, *nothing
-        loglik, members = self._members(state.inner, F)
+        state, F, R = self._components(free, points, 2)
+        loglik, members = (-np.inf, None) if R is None else self._members(state.inner, F)
         if not np.isfinite(loglik):
-            return -np.inf, *nothing
-        gradient, information = self.complete(state, members, points)
-        lost, _ = self._lost(state, members, points)
+            return -np.inf, np.full(self.n_free, np.nan), np.full((self.n_free, self.n_free), np.nan)
+        gradient, information = self._complete(state, members, points, R)
+        lost, _ = self._lost(state, members, R)
         lost = self.working.pull_back_information(state.inner, np.zeros(len(lost)), lost)
         return loglik, gradient, information - lost
 
-    def _lost(self, state: State, members: Members, points) -> tuple[np.ndarray, np.ndarray]:
-        predictor, program = self.predictor, self.predictor.program
-        R = self._derivatives(program, state, points, 2)
-        if R is None:
-            q = len(state.inner)
-            return np.full((q, q), np.nan), np.full((self.mixing.levels[-1].n, q), np.nan)
-        scores = predictor.scores_of(self.of_root, len(program.roots), state, R) / self.root_weight[:, None]
+    def _lost(self, state: State, members: Members, R: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """What not knowing the classes takes from the information, and the scores of the top units."""
+        roots = len(self.predictor.program.roots)
+        scores = self.predictor.scores_of(self.of_root, roots, state, R) / self.root_weight[:, None]
         slopes = [membership.slopes(state.inner) for membership in self.memberships]
         return self.mixing.louis(members.shares, members.posterior, scores, slopes)
 
@@ -342,11 +337,11 @@ class MixtureLikelihood(Likelihood):
 
     def distinct_scores(self, free, points) -> np.ndarray:
         """Those of the units that are kept, one of each that are identical."""
-        state, F = self._components(free, points)
-        if F is None:
+        state, F, R = self._components(free, points, 2)
+        if R is None:
             return np.full((1, self.n_free), np.nan)
         _, members = self._members(state.inner, F)
-        return self.working.pull_back(state.inner, self._lost(state, members, points)[1])
+        return self.working.pull_back(state.inner, self._lost(state, members, R)[1])
 
     @cached_property
     def apart(self) -> MixtureLikelihood:

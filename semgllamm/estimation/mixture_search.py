@@ -246,17 +246,24 @@ def m_step(
         if not (np.isfinite(gradient).all() and np.isfinite(information).all()):
             return None
         step = Curvature(information, likelihood.blocks).solve(gradient)
-        for k in range(HALVINGS):
-            trial = free + 0.5**k * step
-            there, reached = likelihood.expected(trial, members, points)
-            if reached >= value:
-                break
-        else:
+        found = _uphill(likelihood, free, step, members, points, value)
+        if found is None:
             return free
-        rise, free, state, value = reached - value, trial, there, reached
+        free, state, reached = found
+        rise, value = reached - value, reached
         if rise < SLOW:
             break
     return free
+
+
+def _uphill(likelihood, free, step, members, points, value) -> tuple[np.ndarray, State, float] | None:
+    """The first of ever shorter steps that does not lower Σ p (F + log π): parameters, predictors, value."""
+    for k in range(HALVINGS):
+        trial = free + 0.5**k * step
+        state, reached = likelihood.expected(trial, members, points)
+        if reached >= value:
+            return trial, state, reached
+    return None
 
 
 def _m_step_by_gradients(likelihood, free, members, points) -> np.ndarray | None:
@@ -275,14 +282,10 @@ def _m_step_by_gradients(likelihood, free, members, points) -> np.ndarray | None
         return None
     H = Curvature((information + information.T) / 2, likelihood.blocks).inverse(floor=1e-2)
     for _ in range(GRADIENT_STEPS):
-        step = H @ gradient
-        for k in range(HALVINGS):
-            trial = free + 0.5**k * step
-            there, reached = likelihood.expected(trial, members, points)
-            if reached >= value:
-                break
-        else:
+        found = _uphill(likelihood, free, H @ gradient, members, points, value)
+        if found is None:
             return free
+        trial, there, reached = found
         new = likelihood.score_given(there, members, points)
         if not np.isfinite(new).all():
             return free

@@ -55,6 +55,36 @@ def layers(P: int, nodes: int) -> Moments:
     return Moments(np.zeros(P), np.zeros(P), np.zeros((P, nodes, P + 1, P + 1)))
 
 
+@kernel
+def density_of_cells(n, cells, trees, u):
+    """log f of the own cells of node n at the path u."""
+    o = trees.node[n, DEPTH]
+    total = 0.0
+    L = 0.0
+    for i in range(trees.node[n, FIRST], trees.node[n, LAST]):
+        nu = cells.lin[i, 0]
+        for b in range(o + 1):
+            nu += cells.D[i, b] * u[b]
+        if BENDS and cells.data[i, BENT] != 0.0:
+            nu += bend(i, o, len(u), cells.D, u)
+        if cells.lin.shape[1] > 3 and cells.own[cells.code[i]] == MANY:
+            value, _ = value_of_any(cells.data[i, Y], cells.data[i, TRIALS], nu, cells.lin[i])
+        elif cells.code[i] >= COMPOSITE:
+            value = 0.0
+            if cells.data[i, COUNT] > 0.0:
+                value = composite_value(cells.choice[SUM_VALUE], (i, o, cells, u))
+        else:
+            choice = cells.code[i] == MULTINOMIAL
+            if choice and cells.data[i, TRIALS] > 0.0:
+                L = log_sum(cells.choice[LOG_SUM], (i, o, cells, u))
+            value, _ = dispatch.value(
+                cells.value[cells.code[i]], cells.data[i, Y], cells.data[i, TRIALS], nu,
+                L if choice else cells.lin[i, 1], cells.lin[i, 2]
+            )
+        total += cells.data[i, WEIGHT] * value
+    return total
+
+
 def _signature():
     cells, trees, places, rules, _ = examples()
     arguments = (0, 0, cells, trees, places, rules, layers(0, 0))
@@ -75,7 +105,6 @@ def node(n, n0, cells, trees, places, rules, moments):
                 E[j, a, b] = 0.0
     top = -math.inf
     mass = 0.0
-    L = 0.0
     drift, T = 0.0, places.T[n]
     for b in range(o):
         drift += places.G[n, b] * moments.du[b]
@@ -87,27 +116,7 @@ def node(n, n0, cells, trees, places, rules, moments):
         u = places.m[n] + moments.du[o]
         moments.u[o] = u
         total = rules.logw[rule, k] + math.log(T) - 0.5 * u * u
-        for i in range(trees.node[n, FIRST], trees.node[n, LAST]):
-            nu = cells.lin[i, 0]
-            for b in range(o + 1):
-                nu += cells.D[i, b] * moments.u[b]
-            if BENDS and cells.data[i, BENT] != 0.0:
-                nu += bend(i, o, len(moments.u), cells.D, moments.u)
-            if cells.lin.shape[1] > 3 and cells.own[cells.code[i]] == MANY:
-                value, _ = value_of_any(cells.data[i, Y], cells.data[i, TRIALS], nu, cells.lin[i])
-            elif cells.code[i] >= COMPOSITE:
-                value = 0.0
-                if cells.data[i, COUNT] > 0.0:
-                    value = composite_value(cells.choice[SUM_VALUE], (i, o, cells, moments.u))
-            else:
-                choice = cells.code[i] == MULTINOMIAL
-                if choice and cells.data[i, TRIALS] > 0.0:
-                    L = log_sum(cells.choice[LOG_SUM], (i, o, cells, moments.u))
-                value, _ = dispatch.value(
-                    cells.value[cells.code[i]], cells.data[i, Y], cells.data[i, TRIALS], nu,
-                    L if choice else cells.lin[i, 1], cells.lin[i, 2]
-                )
-            total += cells.data[i, WEIGHT] * value
+        total += density_of_cells(n, cells, trees, moments.u)
         child = n + 1
         while child < end:
             total += trees.weight[child] * node(child, n0, cells, trees, places, rules, moments)

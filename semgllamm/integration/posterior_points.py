@@ -16,35 +16,16 @@ from typing import NamedTuple
 import numba
 import numpy as np
 
-from semgllamm.integration.arrays import (
-    BENT,
-    COUNT,
-    DEPTH,
-    END,
-    FIRST,
-    LAST,
-    PARENT,
-    RULE,
-    SUM_VALUE,
-    TRIALS,
-    WEIGHT,
-    Y,
-    examples,
-)
-from semgllamm.integration.choices import LOG_SUM, log_sum
-from semgllamm.integration.composites import composite_value
-from semgllamm.integration.products import bend, engine, is_bent_copy
-from semgllamm.responses import dispatch
-from semgllamm.responses.adjacent import value_of_any
-from semgllamm.responses.contract import MANY
+from semgllamm.integration.arrays import DEPTH, END, PARENT, RULE, examples
+from semgllamm.integration.products import engine, is_bent_copy
 from semgllamm.responses.jit import kernel
-from semgllamm.responses.registry import COMPOSITE, MULTINOMIAL
 
 __all__ = ["Points", "PosteriorPoints", "room", "spread_units"]
 
 BENDS = is_bent_copy(__name__)
 _recursion = engine("recursion", BENDS)
 exact_place, is_exact = _recursion.exact_place, _recursion.is_exact
+density_of_cells = engine("posterior", BENDS).density_of_cells
 
 
 class Points(NamedTuple):
@@ -72,7 +53,6 @@ def node(n, at, cells, trees, places, rules, points):
     count = rules.count[rule]
     first = points.start[n] + at * count
     top = -math.inf
-    L = 0.0
     drift, T = 0.0, places.T[n]
     for b in range(o):
         drift += places.G[n, b] * points.du[b]
@@ -84,27 +64,7 @@ def node(n, at, cells, trees, places, rules, points):
         u = places.m[n] + points.du[o]
         points.u[o] = u
         total = rules.logw[rule, k] + math.log(T) - 0.5 * u * u
-        for i in range(trees.node[n, FIRST], trees.node[n, LAST]):
-            nu = cells.lin[i, 0]
-            for b in range(o + 1):
-                nu += cells.D[i, b] * points.u[b]
-            if BENDS and cells.data[i, BENT] != 0.0:
-                nu += bend(i, o, len(points.u), cells.D, points.u)
-            if cells.lin.shape[1] > 3 and cells.own[cells.code[i]] == MANY:
-                value, _ = value_of_any(cells.data[i, Y], cells.data[i, TRIALS], nu, cells.lin[i])
-            elif cells.code[i] >= COMPOSITE:
-                value = 0.0
-                if cells.data[i, COUNT] > 0.0:
-                    value = composite_value(cells.choice[SUM_VALUE], (i, o, cells, points.u))
-            else:
-                choice = cells.code[i] == MULTINOMIAL
-                if choice and cells.data[i, TRIALS] > 0.0:
-                    L = log_sum(cells.choice[LOG_SUM], (i, o, cells, points.u))
-                value, _ = dispatch.value(
-                    cells.value[cells.code[i]], cells.data[i, Y], cells.data[i, TRIALS], nu,
-                    L if choice else cells.lin[i, 1], cells.lin[i, 2]
-                )
-            total += cells.data[i, WEIGHT] * value
+        total += density_of_cells(n, cells, trees, points.u)
         child = n + 1
         while child < end:
             total += trees.weight[child] * node(child, at * count + k, cells, trees, places, rules, points)
