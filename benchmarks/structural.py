@@ -182,7 +182,10 @@ while (NROW(times) < 3 || (sum(times[, 2]) < 5 && NROW(times) < 60)) {{
 cat(sprintf('{{"seconds": %.6f, "wall": %.6f, "loglik": %.9f, "version": "{package} %s"}}', min(times[, 1]),
             min(times[, 2]), {loglik}, packageVersion("{package}")))
 """
-    return answer(["Rscript", "-e", script])
+    with tempfile.NamedTemporaryFile("w", suffix=".R") as file:  # R cuts long scripts of a command line
+        file.write(script)
+        file.flush()
+        return answer(["Rscript", file.name])
 
 
 def semopy(case: Case, path: Path, interpreter: str) -> dict:
