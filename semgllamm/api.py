@@ -539,6 +539,7 @@ def _check_starts(n_starts, model) -> None:
 
 def _mixture(model, design, constraint, quadrature, settings, request):
     """As `_likelihood`, for a model with categorical latent variables."""
+    from semgllamm.estimation.inner_classes import InnerClasses, sums_inside, tree_of_parts
     from semgllamm.estimation.mixture import MixtureLikelihood, check_mixture
     from semgllamm.estimation.predictor import plan_tree
     from semgllamm.estimation.settings import Grid, Ordinary, parse_quadrature
@@ -548,11 +549,13 @@ def _mixture(model, design, constraint, quadrature, settings, request):
     if isinstance(quadrature, Grid):
         raise ModelError("models with classes have no shared grid", remedy="Use quadrature='auto'.")
     _announce_compilation()
-    tree = plan_tree(model, design)
-    check_mixture(model, design, tree)
+    tree, kind = plan_tree(model, design), MixtureLikelihood
+    if sums_inside(model, tree):
+        tree, kind = tree_of_parts(model, design), InnerClasses
+    else:
+        check_mixture(model)
     working = working_parameters(model, tuple(model.eta[k] for k in tree.order), constraint)
-    ordinary = isinstance(quadrature, Ordinary)
-    likelihood = MixtureLikelihood(model, working, tree, design, ordinary, settings.threads)
+    likelihood = kind(model, working, tree, design, isinstance(quadrature, Ordinary), settings.threads)
     return likelihood, tree, parse_quadrature(quadrature, likelihood.levels)
 
 

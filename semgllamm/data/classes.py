@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from semgllamm.data.design import CellBlock, Design
     from semgllamm.data.units import Units
 
-__all__ = ["in_patterns", "known_classes"]
+__all__ = ["in_parts", "in_patterns", "known_classes"]
 
 
 def known_classes(frame: pd.DataFrame, variable: ClassVariable, units: Units, levels: Sequence[str]) -> np.ndarray:
@@ -111,3 +111,81 @@ def _with_value(block: CellBlock, value: int, missing: np.ndarray, design: Desig
         block, rows=rows[order], y=np.concatenate([block.y, value * extra])[order],
         trials=np.concatenate([block.trials, extra])[order], offset=np.zeros(len(rows)),
     )  # fmt: skip
+
+
+def in_parts(design: Design, model: Model) -> Design:
+    """The design with the answers of units once for each pattern of classes that they may be in, below other units.
+
+    As `in_patterns`, with the units above the classes as they are. A unit whose covariates are all seen has no classes
+    to sum over; of other units the answers of all patterns are one, and the probabilities of classes belong to it.
+    """
+    P, n, level = len(model.patterns), design.n_rows, max(variable.level for variable in model.classes)
+    whole = in_patterns(design, model)
+    above = range(level + 1, len(design.codes))
+    codes = (*whole.codes[: level + 1], *(np.tile(design.codes[a], P) for a in above))
+    first_row = (*whole.first_row[: level + 1], *(design.first_row[a] for a in above))
+    possible = np.ones((n, P), dtype=bool)
+    for v, variable in enumerate(model.classes):
+        known = design.known.get(variable.name)
+        if known is not None:
+            classes = np.array([pattern[v] for pattern in model.patterns])
+            possible &= (known[:, None] < 0) | (known[:, None] == classes)
+    summed = ~np.all([variable.summed for variable in model.classes]) | (possible.sum(axis=1) > 1)
+    blocks = []
+    for block in whole.blocks:
+        p = block.group % P
+        row = block.rows - p * n
+        if block.response.level > level:
+            blocks += [block] if p == 0 else []
+            continue
+        for is_summed in (False, True):
+            some = possible[row, p] & (summed[row] == is_summed)
+            if not some.any():
+                continue
+            here = _some(block, some)
+            if is_summed:
+                unit = design.codes[level][row[some]]
+                here = replace(here, unit=unit, part=p, n_parts=possible[row[some]].sum(axis=1))
+            blocks.append(here)
+    return replace(whole, codes=codes, first_row=first_row, blocks=(*blocks, *_memberships(design, model, possible)),
+                   columns=whole.columns | _indicators(design, model))  # fmt: skip
+
+
+def _some(block: CellBlock, some: np.ndarray) -> CellBlock:
+    """The block with some of its cells."""
+    arrays = ("rows", "y", "trials", "offset", "choice", "case", "weight")
+    found = {name: getattr(block, name) for name in arrays}
+    return replace(block, **{name: None if array is None else array[some] for name, array in found.items()})
+
+
+def _memberships(design: Design, model: Model, possible: np.ndarray) -> list[CellBlock]:
+    """The choices between classes in each part: a cell for each class, 1 in that of the part's pattern."""
+    from semgllamm.data.design import CellBlock
+
+    P, n = len(model.patterns), design.n_rows
+    out = []
+    for g in range(len(model.group_labels) * P):
+        p = g % P
+        for v, variable in enumerate(model.classes):
+            rows = design.first_row[variable.level]
+            rows = rows[(design.group_of[rows] == g // P) & possible[rows, p]]
+            if variable.summed or not rows.size:
+                continue
+            unit = design.codes[variable.level][rows]
+            for k, name in enumerate(variable.classes):
+                response = model.response(f"{variable.name}[{name}]")
+                y = np.full(rows.size, float(model.patterns[p][v] == k))
+                out.append(
+                    CellBlock(response, g, 0, (-1, -1), rows + p * n, y, np.zeros(rows.size), np.zeros(rows.size),
+                              choice=unit, case=rows + p * n, unit=unit, part=p)
+                )  # fmt: skip
+    return out
+
+
+def _indicators(design: Design, model: Model) -> dict[str, np.ndarray]:
+    """The classes of the rows of each pattern, as covariates of other classes."""
+    return {
+        f"{variable.name}[{name}]": np.repeat([float(pattern[v] == k) for pattern in model.patterns], design.n_rows)
+        for v, variable in enumerate(model.classes) if not variable.summed
+        for k, name in enumerate(variable.classes)
+    }  # fmt: skip

@@ -44,6 +44,10 @@ class CellBlock:
     case: np.ndarray | None = None
     # of composite links: the weight of each row in the mean of its case
     weight: np.ndarray | None = None
+    # of answers that are summed over classes at each point: the unit whose classes they are, and the pattern of these
+    unit: np.ndarray | None = None
+    part: int = -1
+    n_parts: np.ndarray | None = None  # in how many patterns the unit may be
 
     @property
     def constant(self) -> np.ndarray:
@@ -52,7 +56,8 @@ class CellBlock:
         if self.weight is not None:
             # once a case
             constant[np.setdiff1d(np.arange(len(constant)), np.unique(self.choice, return_index=True)[1])] = 0.0
-        return constant
+        # each part of a sum has it, and it stands before the sum
+        return constant if self.n_parts is None else constant / self.n_parts
 
 
 @dataclass(frozen=True)

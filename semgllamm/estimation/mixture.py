@@ -39,29 +39,13 @@ __all__ = ["Members", "MixtureLikelihood", "check_mixture"]
 NOBODY = 1e-100  # the weight of a component without members, which the engine divides by
 
 
-def check_mixture(model: Model, design: Design, tree: Tree) -> None:
-    """Refuse mixtures whose sums over classes are not outermost.
+def check_mixture(model: Model) -> None:
+    """Refuse mixtures that cannot be fitted.
 
     Raises
     ------
     ModelError
     """
-    lowest = min(variable.level for variable in model.classes)
-    for k in tree.order:
-        if model.eta_level[k] > lowest:
-            name = next(v.name for v in model.classes if v.level == lowest)
-            if model.classes[0].summed:
-                raise ModelError(
-                    f"'{name}' is missing in some rows, and cannot be summed over below the latent variable "
-                    f"'{model.eta[k]}' of a higher level yet",
-                    remedy=f"Leave rows without '{name}' out, or their missing values with it: missing='listwise'.",
-                )
-            raise ModelError(
-                f"'{model.eta[k]}' varies over units of '{model.levels[model.eta_level[k]]}', above the classes of "
-                f"'{name}': a continuous latent variable above a categorical one cannot be fitted yet",
-                remedy=f"Give the level '{model.levels[model.eta_level[k]]}' classes as well, or a free discrete "
-                "distribution.",
-            )
     if any(group.Omega for group in model.groups):
         raise ModelError("residuals that covary with disturbances cannot be fitted with classes yet")
 

@@ -146,12 +146,29 @@ def response_paths(model: Model, tree: Tree) -> dict[str, tuple[int, ...]]:
 
 
 def _answers(model: Model) -> list[list[str]]:
-    """The responses of each choice in wide form."""
+    """The responses of each choice in wide form, and those that are summed over classes together."""
     names: dict[str, list[str]] = {}
     for response in model.responses:
         if response.answer:
             names.setdefault(response.answer, []).append(response.name)
-    return list(names.values())
+    return [*names.values(), *([sorted(model.together)] if model.together else [])]
+
+
+def _choices_of_blocks(design: Design) -> list[np.ndarray]:
+    """The number of the choice that each cell of each block belongs to, −1 for none."""
+    start: dict[tuple[int, str], int] = {}
+    out, total = [], 0
+    for block in design.blocks:
+        if block.choice is None:
+            out.append(np.full(len(block.rows), -1, dtype=np.int64))
+            continue
+        key = block.group, block.response.answer
+        if key not in start:
+            # the blocks of an answer in wide form have the same choices
+            start[key] = total
+            total += int(block.choice.max(initial=-1)) + 1
+        out.append(start[key] + block.choice)
+    return out
 
 
 def _by_group(coupled: list[list[set[str]]]) -> list[tuple[int, set[str]]]:
@@ -493,7 +510,7 @@ class Predictor:
         self.program: Program = build(
             join(parent) if parent else np.zeros(0, np.int64), join(rule) if rule else np.zeros(0, np.int64),
             join(kind) if kind else np.zeros(0, np.int64), join(cell_node), join(code), join(y), join(trials),
-            join(constant), signature, self._choices(design), *self._summed(design),
+            join(constant), signature, self._choices(design), *self._summed(design), part=self._parts(design),
             bent=join([np.full(len(b.rows), bent) for b, bent in zip(design.blocks, bends)]) if any(bends) else None,
             node_weight=join(heavy) if design.weights and heavy else None,
             cell_weight=join(own_weight) if design.weights else None,
@@ -585,22 +602,27 @@ class Predictor:
 
     @staticmethod
     def _choices(design: Design) -> np.ndarray | None:
-        """The number of the choice that each cell belongs to, −1 for none; None if there are no choices."""
-        if all(block.choice is None for block in design.blocks):
+        """The number of the choice that each cell belongs to, −1 for none; None if there are no choices.
+
+        An answer that is summed over classes has a number too, whatever choices it is made of.
+        """
+        if all(block.choice is None and block.unit is None for block in design.blocks):
             return None
-        start: dict[tuple[int, str], int] = {}
-        out, total = [], 0
-        for block in design.blocks:
-            if block.choice is None:
-                out.append(np.full(len(block.rows), -1, dtype=np.int64))
-                continue
-            key = block.group, block.response.answer
-            if key not in start:
-                # the blocks of an answer in wide form have the same choices
-                start[key] = total
-                total += int(block.choice.max(initial=-1)) + 1
-            out.append(start[key] + block.choice)
-        return np.concatenate(out)
+        numbers = _choices_of_blocks(design)
+        total = 1 + max((int(found.max(initial=-1)) for found in numbers), default=-1)
+        units = (found if b.unit is None else total + b.unit for b, found in zip(design.blocks, numbers))
+        return np.concatenate(list(units))
+
+    @staticmethod
+    def _parts(design: Design) -> np.ndarray | None:
+        """The part of the answer that each cell is in, and its choice there, (cells, 2); None without such answers."""
+        if all(block.unit is None for block in design.blocks):
+            return None
+        nothing = [np.full(len(block.rows), -1) for block in design.blocks]
+        numbers = [none if b.unit is None else found
+                   for b, found, none in zip(design.blocks, _choices_of_blocks(design), nothing)]  # fmt: skip
+        parts = np.repeat([block.part for block in design.blocks], [len(block.rows) for block in design.blocks])
+        return np.column_stack([parts, np.concatenate(numbers)])
 
     @staticmethod
     def _summed(design: Design) -> tuple[np.ndarray, np.ndarray] | tuple[()]:

@@ -233,7 +233,7 @@ def _fixed_part(predictor: Predictor, inner: np.ndarray, begin) -> np.ndarray:
                 y[at] = values
         cell = program.cell.copy()
         cell[:, 0] = y
-        gaussian = program.code == 0
+        gaussian = program.code % registry.SUMMED == 0
         _, terms = registry.addresses(np.unique(program.code))
         out = np.zeros((len(program.code), 3))
         if moving:

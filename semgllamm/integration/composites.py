@@ -34,8 +34,10 @@ from semgllamm.responses.composite import inverse_terms
 from semgllamm.responses.jit import kernel
 from semgllamm.responses.registry import COMPOSITE
 
-__all__ = ["addresses", "composite_front", "composite_information", "composite_terms", "composite_value",
-           "follow_composite", "follow_composite_mode", "working_quantities"]  # fmt: skip
+__all__ = [
+    "addresses", "argument_types", "composite_front", "composite_information", "composite_terms", "composite_value",
+    "follow_composite", "follow_composite_mode", "working_quantities",
+]  # fmt: skip
 
 EXACT_ONE = 1e-12  # weights that sum to 1 up to this are those of a mixture
 
@@ -253,7 +255,7 @@ def working_quantities(cells, nowhere, out, joint):
 # ---------------------------------------------------------------------------------------------- their addresses
 
 
-def _types() -> tuple[tuple, ...]:
+def argument_types() -> tuple[tuple, ...]:
     """The types of the arguments of each kernel."""
     cells, _, _, _, jacobian = map(numba.typeof, examples())
     f1, f2, f3 = (numba.typeof(np.zeros((0,) * k)) for k in (1, 2, 3))
@@ -268,7 +270,7 @@ def _types() -> tuple[tuple, ...]:
 
 # called with an address of cells.choice and the arguments of the kernel, a tuple
 composite_value, composite_terms, composite_front, follow_composite, follow_composite_mode, composite_information = (
-    dispatch.caller(*arguments) for arguments in _types()
+    dispatch.caller(*arguments) for arguments in argument_types()
 )
 
 
@@ -276,5 +278,5 @@ composite_value, composite_terms, composite_front, follow_composite, follow_comp
 def addresses() -> np.ndarray:
     """Where the kernels are, (6,) int64; they are compiled first."""
     kernels = _value, _terms, _front, _follow, _follow_mode, _information
-    found = [dispatch.native_address(function, types) for function, types in zip(kernels, _types())]
+    found = [dispatch.native_address(function, types) for function, types in zip(kernels, argument_types())]
     return np.array(found, dtype=np.int64)

@@ -18,7 +18,7 @@ from itertools import pairwise
 
 import numpy as np
 
-from semgllamm.integration import choices, composites
+from semgllamm.integration import choices, composites, inner_classes
 from semgllamm.integration.arrays import (
     BENT,
     DEPTH,
@@ -155,6 +155,11 @@ class Program:
     def width(self) -> int:
         """Columns of D: P, and as many more as there are pairs of coordinates where some predictor is bent."""
         return self.depth + (self.depth * (self.depth + 1) // 2 if self.bends else 0)
+
+    @property
+    def sums_classes(self) -> bool:
+        """Whether some answers are summed over classes at each point."""
+        return bool((self.codes >= registry.SUMMED).any())
 
     def workspace(self, threads: int | None = None) -> Workspace:
         """Arrays for evaluations one after the other; threads that evaluate side by side need one each."""
@@ -324,7 +329,7 @@ class Program:
         return posterior.PosteriorPoints(self.tree, size, start, logw, value)
 
     def sums_at_zero(self, lin: np.ndarray, D: np.ndarray, out: np.ndarray) -> np.ndarray:
-        """Working quantities of the cells of composite links at u = 0, a GLM's.
+        """Working quantities of the cells of composite links, or of sums over classes, at u = 0, a GLM's.
 
         Parameters
         ----------
@@ -339,7 +344,9 @@ class Program:
             x of each composite cell, where xx' is what joins the cells of one answer; 0 for all others.
         """
         joint = np.zeros(len(self.cells))
-        if (self.code >= registry.COMPOSITE).any():
+        if self.sums_classes:
+            inner_classes.working_quantities(self._cells(lin, D), np.zeros(0), out)
+        elif (self.code >= registry.COMPOSITE).any():
             composites.working_quantities(self._cells(lin, D), np.zeros(0), out, joint)
         return joint
 
@@ -370,10 +377,10 @@ class Program:
         codes = self.codes
         value, terms = registry.addresses(codes)
         choice = np.zeros(11, dtype=np.int64)
-        if registry.MULTINOMIAL in codes:
+        if registry.MULTINOMIAL in codes or registry.SUMMED + registry.MULTINOMIAL in codes:
             choice[:SUM_VALUE] = choices.addresses()
         if (codes >= registry.COMPOSITE).any():
-            choice[SUM_VALUE:] = composites.addresses()
+            choice[SUM_VALUE:] = inner_classes.addresses() if self.sums_classes else composites.addresses()
         return Cells(self.code, registry.own_parameters(), value, terms, choice, self.cell, lin, D)
 
     def _checked(self, lin, D):
@@ -426,7 +433,7 @@ def _pool(threads: int, process: int) -> ThreadPoolExecutor:
 
 def build(
     parent, rule, kind, cell_node, code, y, trials, constant, signature, choice=None, times=None, link=None, bent=None,
-    node_weight=None, cell_weight=None,
+    node_weight=None, cell_weight=None, part=None,
 ) -> Program:  # fmt: skip
     """Put units in the engine's order and keep identical ones once.
 
@@ -456,6 +463,9 @@ def build(
     node_weight, cell_weight : (N,) and (Nc,) float, optional
         Weights of each node's log-likelihood under its parent, and of each cell's on its node; positive, the cells of
         one answer alike. `constant` has those of all nodes and cells already.
+    part : (Nc, 2) int, optional
+        For answers that are summed over classes, whose number is `choice`: the part of each of their cells, and the
+        number of the choice within it that the cell is an alternative of; −1 for all others.
     """
     parent, rule, kind, cell_node, code = (np.asarray(x, dtype=np.int64) for x in (parent, rule, kind, cell_node, code))
     depth = depths(parent)
@@ -469,8 +479,14 @@ def build(
 
     cells = np.flatnonzero(kept.cell_weight > 0)
     # within a node by family, which spares the kernels' branches
-    key = place[cell_node[cells]] * (code.max(initial=0) + 1) + code[cells]
-    if choice is not None:
+    summed = np.zeros(len(code), dtype=bool) if part is None else part[:, 0] >= 0
+    if part is not None:
+        # cells of an answer are of several families
+        code = np.where(summed, code + registry.SUMMED, code)
+    key = place[cell_node[cells]] * (code.max(initial=0) + 1) + np.where(summed, registry.SUMMED, code)[cells]
+    if part is not None:
+        cells = cells[np.lexsort((part[cells, 1], part[cells, 0], choice[cells], key))]
+    elif choice is not None:
         cells = cells[np.lexsort((choice[cells], key))]
     elif (key[1:] < key[:-1]).any():
         cells = cells[np.argsort(key, kind="stable")]
@@ -489,7 +505,13 @@ def build(
     cell = np.column_stack([np.asarray(x, dtype=np.float64)[cells] for x in (y, trials)] + [kept.cell_weight[cells]])
     if bent is not None:
         cell = np.column_stack([cell, bent[cells]])
-    if choice is not None:
+    if part is not None:
+        part, summed, sizes = part[cells], summed[cells], _sizes_at_first(choice[cells])
+        cell[:, TRIALS] = np.where((choice[cells] < 0) | summed, cell[:, TRIALS], sizes)
+        within = np.where(part[:, 1] >= 0, part[:, 1], -1)
+        cell[:, TRIALS] = np.where(within >= 0, _sizes_at_first(within), cell[:, TRIALS])
+        cell = np.column_stack([cell, np.where(summed, sizes, 0.0), part[:, 0], np.zeros(len(cells))])
+    elif choice is not None:
         sizes, summed = _sizes_at_first(choice[cells]), code[cells] >= registry.COMPOSITE
         cell[:, TRIALS] = np.where((choice[cells] < 0) | summed, cell[:, TRIALS], sizes)
         if summed.any():

@@ -139,6 +139,8 @@ class Model:
         The class of each of them, by number, in each pattern.
     holes : tuple of frozenset of str
         The covariates that are missing, and integrated out, in each pattern of them.
+    together : frozenset of str
+        The responses that are summed over classes at each point of the latent variables above these.
     """
 
     levels: tuple[str, ...]
@@ -153,6 +155,7 @@ class Model:
     classes: tuple[ClassVariable, ...] = ()
     patterns: tuple[tuple[int, ...], ...] = ((),)
     holes: tuple[frozenset[str], ...] = (frozenset(),)
+    together: frozenset[str] = frozenset()
 
     @property
     def n_parameters(self) -> int:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from dataclasses import replace
 from difflib import get_close_matches
 from functools import cache
@@ -32,7 +32,7 @@ from semgllamm.responses import (
 from semgllamm.responses.contract import Family
 from semgllamm.responses.dispatch import address
 
-__all__ = ["BINOMIAL_LOGIT", "COMPOSITE", "FAMILIES", "MULTINOMIAL", "addresses", "all_concave", "composite_of",
+__all__ = ["BINOMIAL_LOGIT", "COMPOSITE", "FAMILIES", "MULTINOMIAL", "SUMMED", "addresses", "all_concave", "composite_of",
            "links_of", "lookup", "names", "own_parameters", "terms", "value"]  # fmt: skip
 
 LISTED: tuple[Family, ...] = (
@@ -93,7 +93,10 @@ MULTINOMIAL = lookup("multinomial").code
 COMPOSITE = len(_KERNELS)
 _COMPOSITES = composite.composites(FAMILIES, COMPOSITE)
 _NOT_CONCAVE = frozenset(family.code for family in (*FAMILIES, *_COMPOSITES) if not family.log_concave)
-_ALL_KERNELS = (*_KERNELS, *dict.fromkeys((family.value, family.terms) for family in _COMPOSITES))
+_ENGINE = (*_KERNELS, *dict.fromkeys((family.value, family.terms) for family in _COMPOSITES))
+# from this code on, cells of answers that are summed over classes; their families follow in the order of the others
+SUMMED = len(_ENGINE)
+_ALL_KERNELS = (*_ENGINE, *_KERNELS)
 
 
 def composite_of(family: Family) -> Family:
@@ -144,9 +147,9 @@ def _addresses(code: int) -> tuple[int, ...]:
     return tuple(address(kernel) for kernel in _ALL_KERNELS[code])
 
 
-def all_concave(codes: Iterable[int]) -> bool:
+def all_concave(codes: Collection[int]) -> bool:
     """Whether log f of the families with these codes is concave in ν."""
-    return set(codes).isdisjoint(_NOT_CONCAVE)
+    return set(codes).isdisjoint(_NOT_CONCAVE) and max(codes, default=0) < SUMMED
 
 
 def own_parameters() -> np.ndarray:
@@ -154,4 +157,5 @@ def own_parameters() -> np.ndarray:
     own = np.zeros(len(_ALL_KERNELS), dtype=np.int64)
     for family in (*FAMILIES, *_COMPOSITES):
         own[family.code] = family.own
+    own[SUMMED:] = own[: len(_KERNELS)]
     return own
