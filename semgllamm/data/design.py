@@ -541,8 +541,9 @@ def _covariates_by_level(model: Model) -> dict[int, set[str]]:
     logits = tuple(f"{name}[" for name in class_level)
     for group in model.groups:
         for cell in group.membership:
-            if cell.column != "1" and not cell.column.startswith(logits):
-                used.setdefault(class_level[cell.row.rpartition("[")[0]], set()).add(cell.column)
+            name = cell.times if cell.column in latent_level else cell.column
+            if name and name != "1" and not name.startswith(logits):
+                used.setdefault(class_level[cell.row.rpartition("[")[0]], set()).add(name)
         named = [(cell, cell.column) for cell in (*group.beta, *group.auxiliary())]
         named += [(cell, cell.times) for cell in (*group.Lambda, *group.kappa)]
         for cell, name in named:

@@ -7,6 +7,7 @@ import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from difflib import get_close_matches
 
+from semgllamm.diagram.classes import class_variables, level_of_classes, variable_name
 from semgllamm.diagram.diagram import PathDiagram
 from semgllamm.diagram.equalities import automatic_name
 from semgllamm.diagram.expressions import Binary, Call, Expression, Name, Negative
@@ -139,9 +140,9 @@ def _classes_in_place(diagram: PathDiagram) -> None:
         if path.op in ("=~", "<~") and path.rhs in categorical:
             remedy = f"Write {path.lhs} ~ {name} if its mean differs between the classes."
             raise _error(diagram, f"{term}: the classes of '{name}' are no measure", path.span, remedy)
-        if path.op == "~" and path.lhs in categorical and path.rhs in diagram.latent_names:
+        if path.op == "~" and path.lhs in categorical and _varies_with(diagram, path.rhs, path.lhs):
             remedy = f"Write {path.rhs} ~ {name} if its mean differs between the classes."
-            message = f"{term}: classes depend on covariates and on other classes, not on a continuous latent variable"
+            message = f"{term}: classes depend on continuous latent variables of higher levels alone"
             raise _error(diagram, message, path.span, remedy)
         if path.op == "=~" or path.rhs in categorical:
             used.add(path.lhs if path.op == "=~" else path.rhs)
@@ -506,6 +507,14 @@ def _labels_of_one_group(diagram: PathDiagram, group_labels: Sequence[str]) -> I
                     f"{'group' if len(others) == 1 else 'groups'} {', '.join(names[1:])} is free beside it; "
                     "give it the same label there to make them equal, or one of its own to keep them apart"
                 )
+
+
+def _varies_with(diagram: PathDiagram, latent: str, categorical: str) -> bool:
+    """Whether a continuous latent variable varies over the units that have the classes."""
+    if latent not in diagram.latent_names:
+        return False
+    declared = next(d for d in class_variables(diagram) if variable_name(d) == categorical)
+    return diagram.latent_level(latent) == level_of_classes(declared, diagram)
 
 
 # ---------------------------------------------------------------------------------------------- not estimated yet

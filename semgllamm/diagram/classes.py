@@ -7,7 +7,7 @@ parameters are those of all patterns save where a statement says otherwise:
     c =~ y,  y ~ c      the intercept of y, or its thresholds, in each class
     eta ~ c             the mean of eta in each class, in the last what it is without classes: 0, or free
     @latent(eta, npml(k))    the same with eta a constant in each class: a mass point, of which the masses' mean is 0
-    c ~ w               the logits of membership, c[1] ~ w and so on against the last class
+    c ~ w + (1 | g)     the logits of membership, c[1] ~ w and so on against the last class
 """
 
 from __future__ import annotations
@@ -24,10 +24,13 @@ from semgllamm.errors import ModelError
 
 __all__ = [
     "Pattern",
+    "by_logit",
     "class_name",
     "class_variables",
     "classes_of",
+    "is_logit",
     "level_of_classes",
+    "level_of_logit",
     "merged",
     "moved_by_classes",
     "paths_of_pattern",
@@ -66,6 +69,31 @@ def level_of_classes(declared: LatentDeclaration, diagram: PathDiagram) -> str |
     if declared.kind == "npml":
         return diagram.latent_level(declared.names[0])
     return diagram.level_of(declared.block)
+
+
+def by_logit(diagram: PathDiagram) -> PathDiagram:
+    """The diagram with each random term of a categorical latent variable as one for each logit, which covary."""
+    logits = {
+        variable_name(d): [class_name(variable_name(d), k) for k in classes_of(d)[:-1]] for d in class_variables(diagram)
+    }  # fmt: skip
+    terms = [
+        replace(term, lhs=name, answer=term.lhs if term.lhs in logits else term.answer)
+        for term in diagram.random_terms for name in logits.get(term.lhs, (term.lhs,))
+    ]  # fmt: skip
+    return replace(diagram, random_terms=tuple(terms)) if logits else diagram
+
+
+def level_of_logit(name: str, diagram: PathDiagram) -> str | None:
+    """The level of the classes that a logit c[1] is of."""
+    variable = name.rpartition("[")[0]
+    return next(level_of_classes(d, diagram) for d in class_variables(diagram) if variable_name(d) == variable)
+
+
+def is_logit(name: str, diagram: PathDiagram) -> bool:
+    """Whether a name is that of a logit of membership."""
+    return any(
+        name == class_name(variable_name(d), klass) for d in class_variables(diagram) for klass in classes_of(d)
+    )
 
 
 @cache

@@ -14,6 +14,7 @@ from functools import lru_cache
 
 from semgllamm.diagram.blocks import call_levels_by_cluster, labels_of_groups, paths_of_group, told_apart
 from semgllamm.diagram.classes import (
+    by_logit,
     class_name,
     class_variables,
     classes_of,
@@ -128,7 +129,7 @@ def _complete(
         diagram = told_apart(diagram)
     counts = dict(categories)
     diagram = settle_families(diagram, (*ordered, *_ordinal_by_count(diagram, counts)), family)
-    diagram = slopes_as_paths(replace(diagram, dummies=levels_of))
+    diagram = by_logit(slopes_as_paths(replace(diagram, dummies=levels_of)))
     labels = labels_of_groups(diagram, n_groups, group_labels)
     setting = Setting(diagram, chosen, labels, counts, dict(response_levels), fitted)
     rows = []

@@ -181,7 +181,7 @@ class PathDiagram:
         paths = self.paths
         named = [path.rhs for path in paths if path.op == "=~"]
         named += [path.lhs for path in paths if path.op == "~"]
-        named += [term.lhs for term in self.random_terms]
+        named += [term.lhs for term in self.random_terms if term.answer not in self.categorical_names]
         for path in paths:
             if path.op == "~~":
                 named += [path.lhs, path.rhs]

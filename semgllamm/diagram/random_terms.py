@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import replace
 
+from semgllamm.diagram.classes import is_logit, level_of_logit
 from semgllamm.diagram.diagram import PathDiagram
 from semgllamm.diagram.parts import Block, Parameter, Path, RandomTerm
 from semgllamm.diagram.roles import pairs
@@ -46,6 +47,8 @@ def random_paths(diagram: PathDiagram) -> tuple[Path, ...]:
     """The statements that random terms and slopes stand for, as far as they say what their variables are."""
     paths = []
     for term, names in diagram.random_latents:
+        if is_logit(term.lhs, diagram):
+            continue
         block = Block(level=_own_level(term.lhs, diagram))
         paths += [Path(term.lhs, "~", name, block) for _, name in names]
     paths += [Path(name, "=~", "", Block(level=diagram.latent_level(name))) for name in slopes(diagram)]
@@ -78,6 +81,8 @@ def _across_categories(diagram: PathDiagram, group: int) -> Iterator[Parameter]:
 
 
 def _own_level(name: str, diagram: PathDiagram) -> str | None:
+    if is_logit(name, diagram):
+        return level_of_logit(name, diagram)
     return diagram.latent_level(name) if name in diagram.latent_names else diagram.response_level(name)
 
 

@@ -169,7 +169,7 @@ class _Lowering:
             return FIXED  # the variance of its link
         number = self._number(row)
         if row.lhs in self.logits:
-            matrix, lhs, rhs, times = "membership", row.lhs, row.rhs or "1", None
+            matrix, lhs, (rhs, times) = "membership", row.lhs, self._cause_of_class(row.rhs)
         elif row.op.startswith("@"):
             matrix, lhs, rhs, times = self._auxiliary(row)
         elif row.op.startswith("|t"):
@@ -180,6 +180,11 @@ class _Lowering:
         for cells in self._components(row):
             cells[matrix].append(Cell(lhs, rhs, number, value, times))
         return number
+
+    def _cause_of_class(self, rhs: str) -> tuple[str, str | None]:
+        """A covariate; or a latent variable, and the covariate that it multiplies."""
+        latent, _, times = rhs.partition(":")
+        return (latent, times or None) if latent in self.level else (rhs or "1", None)
 
     def _is_probit(self, row: Parameter) -> bool:
         """Whether a row is about an ordinal probit response at its own level."""
