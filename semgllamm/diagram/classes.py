@@ -74,7 +74,8 @@ def level_of_classes(declared: LatentDeclaration, diagram: PathDiagram) -> str |
 def by_logit(diagram: PathDiagram) -> PathDiagram:
     """The diagram with each random term of a categorical latent variable as one for each logit, which covary."""
     logits = {
-        variable_name(d): [class_name(variable_name(d), k) for k in classes_of(d)[:-1]] for d in class_variables(diagram)
+        variable_name(d): [class_name(variable_name(d), klass) for klass in classes_of(d)[:-1]]
+        for d in class_variables(diagram)
     }  # fmt: skip
     terms = [
         replace(term, lhs=name, answer=term.lhs if term.lhs in logits else term.answer)

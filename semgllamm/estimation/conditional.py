@@ -24,6 +24,7 @@ import numpy as np
 from semgllamm.data.design import Design
 from semgllamm.errors import ModelError
 from semgllamm.estimation.gaussian import GaussianLikelihood
+from semgllamm.estimation.inner_classes import InnerClasses, refused
 from semgllamm.estimation.likelihood import Likelihood
 from semgllamm.estimation.mixture import MixtureLikelihood
 from semgllamm.estimation.predictor import Predictor, State, plan_tree
@@ -112,6 +113,8 @@ def engine_of(likelihood: Likelihood | GaussianLikelihood, free: np.ndarray, poi
         each level, responses that cause each other or are missing where they are causes, residuals that covary with
         disturbances.
     """
+    if isinstance(likelihood, InnerClasses):
+        raise refused(likelihood, "predictions and draws are")
     if isinstance(likelihood, MixtureLikelihood):
         raise ModelError(f"predictions are not averaged over {likelihood.model.what_is_summed} yet")
     if isinstance(likelihood, GaussianLikelihood):

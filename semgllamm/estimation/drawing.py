@@ -25,6 +25,7 @@ from semgllamm.data.choices import UNRANKED, explode
 from semgllamm.data.design import CellBlock, Design, parted
 from semgllamm.errors import EstimationError
 from semgllamm.estimation.gaussian import GaussianLikelihood
+from semgllamm.estimation.inner_classes import InnerClasses, refused
 from semgllamm.estimation.likelihood import Likelihood
 from semgllamm.estimation.mixture import MixtureLikelihood
 from semgllamm.estimation.predictor import Predictor
@@ -52,7 +53,7 @@ def independent_level(likelihood: GaussianLikelihood | Likelihood, clustered: bo
 
 def design_of(likelihood: GaussianLikelihood | Likelihood) -> Design:
     """The design of the data, which is not that of a mixture's predictor."""
-    own = isinstance(likelihood, GaussianLikelihood | MixtureLikelihood)
+    own = isinstance(likelihood, GaussianLikelihood | MixtureLikelihood | InnerClasses)
     return likelihood.design if own else likelihood.predictor.design
 
 
@@ -159,6 +160,8 @@ def simulated(likelihood: GaussianLikelihood | Likelihood, free: np.ndarray, rng
     if isinstance(likelihood, GaussianLikelihood):
         design = likelihood.design
         return replace(design, blocks=tuple(_gaussian_blocks(likelihood, free, rng)))
+    if isinstance(likelihood, InnerClasses):
+        raise refused(likelihood, "draws are")
     if isinstance(likelihood, MixtureLikelihood):
         return _simulated_mixture(likelihood, free, rng)
     predictor = likelihood.predictor

@@ -12,19 +12,28 @@ from __future__ import annotations
 from dataclasses import replace
 
 import numpy as np
+from numpy.polynomial.hermite_e import hermegauss
+from scipy.special import softmax
 
 from semgllamm.data.classes import in_parts
 from semgllamm.data.design import Design
+from semgllamm.diagram.diagram import PathDiagram
 from semgllamm.errors import ModelError
 from semgllamm.estimation.likelihood import Likelihood
+from semgllamm.estimation.mixture import MixtureLikelihood
+from semgllamm.estimation.mixture_search import Search, search
 from semgllamm.estimation.predictor import Predictor, plan_tree
+from semgllamm.estimation.settings import Settings
+from semgllamm.estimation.start import start_values
 from semgllamm.integration.tree import Tree
 from semgllamm.model.matrices import Cell, Matrices, Model, Response
-from semgllamm.model.transforms import Working
+from semgllamm.model.transforms import Working, working_parameters
 from semgllamm.responses.contract import MANY
 from semgllamm.responses.registry import lookup
 
-__all__ = ["InnerClasses", "sums_inside", "tree_of_parts", "with_memberships"]
+__all__ = ["InnerClasses", "refused", "start_of_parts", "sums_inside", "tree_of_parts"]
+
+PRIOR_POINTS = 15  # a coordinate, for probabilities without the answers
 
 
 def sums_inside(model: Model, tree: Tree) -> bool:
@@ -106,6 +115,15 @@ def tree_of_parts(model: Model, design: Design) -> Tree:
     return plan_tree(with_memberships(model), design)
 
 
+def refused(likelihood: InnerClasses, what: str) -> ModelError:
+    """The error of what there is not for classes below a continuous latent variable; `what` is the subject and verb."""
+    above = likelihood.model.eta[likelihood.predictor.tree.order[0]]
+    return ModelError(
+        f"{what} not available yet with {likelihood.model.what_is_summed} below the latent variable '{above}' of a "
+        "higher level"
+    )
+
+
 class InnerClasses(Likelihood):
     """log L(free) with classes summed over at each point, its total derivative, and Louis' information.
 
@@ -122,10 +140,122 @@ class InnerClasses(Likelihood):
         threads: int | None = None,
     ):  # fmt: skip
         check_parts(model, tree)
+        self.model, below = model, [k for k in design.weights.levels if k < model.classes[0].level]
         full = with_memberships(model)
         super().__init__(Predictor(full, working, tree, in_parts(design, full)), ordinary, threads)
-        self.model, self.design, self.exact = model, design, False
+        if below:
+            raise refused(self, f"weights of '{model.levels[below[0]]}' are")
+        self.design, self.exact = design, False
 
-    def class_probabilities(self, free, points) -> tuple[np.ndarray, np.ndarray]:
-        """Probabilities of the patterns of classes of each unit without and with the answers, (units, patterns)."""
-        raise NotImplementedError
+    def class_probabilities(self, free: np.ndarray, points) -> np.ndarray:
+        """Posterior probabilities of the patterns of classes of each unit, (units, patterns)."""
+        model, design, predictor = self.model, self.design, self.predictor.apart
+        program, level = predictor.program, model.classes[0].level
+        state = predictor.at(self.working.inner(np.asarray(free, dtype=float)))
+        posterior = program.posterior_points(state.lin, state.D, predictor.rules(points), ordinary=self.ordinary)
+        first, found = program.posterior_of_parts(state.lin, state.D, posterior)
+        row = np.zeros(len(program.code), dtype=np.int64)
+        for block in predictor.blocks:
+            row[block.at] = block.source.rows[block.keep]
+        # where nothing is summed over the classes are known
+        rows = design.first_row[level]
+        out = np.ones((len(rows), len(model.patterns)))
+        for v, variable in enumerate(model.classes):
+            known = design.known.get(variable.name, np.full(design.n_rows, -1))[rows]
+            out *= (known[:, None] < 0) | (known[:, None] == np.array([pattern[v] for pattern in model.patterns]))
+        out[design.codes[level][row[first] % design.n_rows]] = found
+        return out
+
+    def prior_probabilities(self, free: np.ndarray, v: int) -> np.ndarray:
+        """Probabilities of the classes of the v-th variable without the answers, averaged over the latent variables
+        above and over the patterns of the others, (units, classes)."""
+        model, design, predictor = self.model, self.design, self.predictor.apart
+        variable, P = model.classes[v], len(model.patterns)
+        names = {f"{variable.name}[{k}]": j for j, k in enumerate(variable.classes)}
+        state = predictor.at(self.working.inner(np.asarray(free, dtype=float)))
+        units = len(design.first_row[variable.level])
+        f = np.full((P, units, len(names)), -np.inf)
+        D = np.zeros((P, units, len(names), predictor.P))
+        for block in predictor.blocks:
+            k = names.get(block.source.response.name)
+            if k is not None:
+                unit = block.source.unit[block.keep]
+                f[block.source.part, unit, k] = state.lin[block.at, 0]
+                D[block.source.part, unit, k] = state.D[block.at, : predictor.P]
+        z, w = _prior_points(D)
+        total, weight = np.zeros((units, len(names))), np.zeros((units, 1))
+        others = self.class_probabilities(free, (1,) * len(self.levels)) if len(model.classes) > 1 else None
+        for p in range(P):
+            seen = np.isfinite(f[p, :, 0])
+            nu = f[p, seen, :, None] + D[p, seen] @ z
+            share = softmax(nu, axis=1) @ w
+            own = np.ones(len(share)) if others is None else others[seen, p]
+            total[seen] += own[:, None] * share
+            weight[seen, 0] += own
+        return total / weight
+
+
+def _prior_points(D: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Points of the standard normal coordinates that D uses, (P, S), and their weights."""
+    used = np.flatnonzero((D != 0).any(axis=tuple(range(D.ndim - 1))))
+    z, w = hermegauss(PRIOR_POINTS)
+    grid = np.stack(np.meshgrid(*[z] * len(used), indexing="ij")).reshape(len(used), -1) if len(used) else None
+    weights = np.ones(1)
+    for _ in used:
+        weights = np.multiply.outer(weights, w / w.sum()).ravel()
+    out = np.zeros((D.shape[-1], len(weights)))
+    if grid is not None:
+        out[used] = grid
+    return out, weights
+
+
+def start_of_parts(
+    likelihood: InnerClasses, diagram: PathDiagram, settings: Settings, n_starts: int, progress=None,
+    begin: dict[str, float] | None = None,
+) -> tuple[np.ndarray, Search]:  # fmt: skip
+    """Where the search starts: at the best of the starts of the mixture without the latent variables above its classes.
+
+    Raises
+    ------
+    EstimationError
+        As `semgllamm.estimation.mixture_search.search`.
+    """
+    start = start_values(likelihood.predictor, diagram)
+    if all(variable.summed for variable in likelihood.model.classes):
+        return start, None
+    model, design = without_latents_above(likelihood.model), likelihood.design
+    tree = plan_tree(model, design)
+    working = working_parameters(model, tuple(model.eta[k] for k in tree.order), None)
+    mixture = MixtureLikelihood(model, working, tree, design, threads=likelihood.workspace.threads)
+    free, found = search(mixture, diagram, settings, n_starts, None, progress, begin)
+    values = dict(zip(model.names, working.cells(working.inner(free))))
+    full = likelihood.working
+    cells = full.cells(full.inner(start))
+    cells = np.array([values.get(name, value) for name, value in zip(likelihood.model.names, cells)])
+    return full.free_from_inner(full.inner_from_cells(cells)), found
+
+
+def without_latents_above(model: Model) -> Model:
+    """The model without the latent variables, and the responses, that vary above its classes."""
+    level = model.classes[0].level
+    eta = {name: height for name, height in zip(model.eta, model.eta_level) if height <= level}
+    responses = tuple(response for response in model.responses if response.level <= level)
+    logits = {f"{variable.name}[{name}]" for variable in model.classes for name in variable.classes}
+    kept = {*eta, *logits, *(response.name for response in responses)}
+    gone = {*model.eta, *(response.name for response in model.responses)} - kept
+
+    def stays(cell: Cell) -> bool:
+        return cell.row in kept and cell.column not in gone
+
+    groups = [{name: [c for c in cells if stays(c)] for name, cells in group.items()} for group in model.groups]
+    used = sorted({c.number for group in groups for cells in group.values() for c in cells if c.is_free})
+    number = {old: new for new, old in enumerate(used)}
+
+    def renumbered(cells: list[Cell]) -> tuple[Cell, ...]:
+        return tuple(replace(c, number=number[c.number]) if c.is_free else c for c in cells)
+
+    return replace(
+        model, eta=tuple(eta), eta_level=tuple(eta.values()), responses=responses,
+        groups=tuple(Matrices(**{name: renumbered(cells) for name, cells in group.items()}) for group in groups),
+        names=tuple(model.names[old] for old in used), rows=tuple(number.get(row, -1) for row in model.rows),
+    )  # fmt: skip

@@ -13,6 +13,7 @@ from semgllamm.estimation.constrained import Restrictions, restricted
 from semgllamm.estimation.covariances import Inverse, by_expectation, kind_of_errors, standard_errors
 from semgllamm.estimation.gaussian import GaussianLikelihood
 from semgllamm.estimation.identification import identification
+from semgllamm.estimation.inner_classes import InnerClasses, start_of_parts
 from semgllamm.estimation.least_squares import LeastSquares
 from semgllamm.estimation.likelihood import Likelihood
 from semgllamm.estimation.mixture import MixtureLikelihood
@@ -70,6 +71,9 @@ def maximum_likelihood(
     if isinstance(likelihood, MixtureLikelihood) and not all(v.summed for v in likelihood.model.classes):
         n_starts = N_STARTS if request.n_starts is None else request.n_starts
         start, found = search(likelihood, diagram, settings, n_starts, rule.points, progress, begin)
+    elif isinstance(likelihood, InnerClasses):
+        n_starts = N_STARTS if request.n_starts is None else request.n_starts
+        start, found = start_of_parts(likelihood, diagram, settings, n_starts, progress, begin)
     else:
         start = _start(likelihood, diagram)
     if closed:
@@ -82,7 +86,10 @@ def maximum_likelihood(
     problems = _singular_covariances(likelihood, optimum.free)
     if not convergence.converged:
         problems += [convergence.message, *(_breaking_feedback(likelihood, optimum.free) if closed else ())]
-    notes: list[str] = [] if found is None else [str(found)]
+    notes: list[str] = []
+    if found is not None:
+        inside = isinstance(likelihood, InnerClasses)
+        notes.append(f"without the latent variables above the classes, {found}" if inside else str(found))
     invert = Inverse(
         likelihood, np.asarray(optimum.free), optimum.points, convergence.boundary, optimum.multipliers, restrictions
     )
@@ -105,7 +112,7 @@ def maximum_likelihood(
     if request.chosen_information == "first.order":
         kind = "First.order"
     boundary = convergence.boundary
-    if isinstance(likelihood, MixtureLikelihood) and vcov is not None:
+    if isinstance(likelihood, MixtureLikelihood | InnerClasses) and vcov is not None:
         far = _at_infinity(likelihood, optimum.free, vcov)
         boundary = (*boundary, *far)
         if far:

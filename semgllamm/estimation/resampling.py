@@ -32,6 +32,7 @@ from semgllamm.estimation.constrained import Restrictions
 from semgllamm.estimation.drawing import answered_by, design_of, independent_level, simulated, units_drawn
 from semgllamm.estimation.gaussian import GaussianLikelihood, Sample
 from semgllamm.estimation.grid import shared_grid
+from semgllamm.estimation.inner_classes import InnerClasses, refused
 from semgllamm.estimation.least_squares import LeastSquares
 from semgllamm.estimation.likelihood import Likelihood
 from semgllamm.estimation.mixture import MixtureLikelihood
@@ -142,6 +143,8 @@ class Refit:
         if isinstance(likelihood, SeenLikelihood):
             raise EstimationError("no bootstrap samples are drawn of units that were seen (@unseen)",
                                   remedy="Use se='robust' for standard errors that rest on the sample.")  # fmt: skip
+        if isinstance(likelihood, InnerClasses):
+            raise refused(likelihood, "bootstrap samples are")
         closed = isinstance(likelihood, GaussianLikelihood)
         owner = likelihood if closed else likelihood.predictor
         objective = "nested" if isinstance(likelihood, NestedLikelihood) else getattr(likelihood, "kind", "ML")

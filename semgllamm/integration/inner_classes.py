@@ -15,9 +15,9 @@ With S_k = Σ_i s_i d_i, S̄ = Σ_k p_k S_k, and d̄ = Σ_a π_a d_a of a choice
                          d̄_i += 2 w p_k (ω_i M̄d_i − s_i m_k),   and in a choice as there, times p_k,
     Louis' information   w [S̄S̄' − Σ_k p_k (S_k S_k' + Σ_choices x̄x̄')] beside w Σ_k p_k of the cells', S of parameters.
 
-This is the information of all answers less what not knowing the class takes (Louis 1982). It need not be definite on the
-way to a mode: a step uphill leaves out what is taken, and negative ω. The engine reaches these kernels by the addresses
-of those of composite links; no model has both.
+This is the information of all answers less what not knowing the class takes (Louis 1982). It need not be definite on
+the way to a mode: a step uphill leaves out what is taken, and negative ω. The engine reaches these kernels by the
+addresses of those of composite links; no model has both.
 """
 
 from __future__ import annotations
@@ -34,9 +34,10 @@ from semgllamm.responses import dispatch
 from semgllamm.responses.jit import kernel
 from semgllamm.responses.registry import MULTINOMIAL, SUMMED
 
-__all__ = ["addresses", "working_quantities"]
+__all__ = ["VECTORS", "addresses", "posterior_of_parts", "working_quantities"]
 
 CHOICE = SUMMED + MULTINOMIAL
+VECTORS = 6  # of coordinates, that the kernels of fronts and of their adjoints have room for
 
 
 @kernel
@@ -136,12 +137,14 @@ def _front(first, n, o, cells, path, M, g, centre, uphill):
     if not logf > -math.inf:
         return logf
     w = cells.data[first, WEIGHT]
-    mean, chosen = np.zeros(o + 1), np.zeros(o + 1)
+    P = cells.D.shape[1]
+    own, mean, chosen = centre[: o + 1], centre[P : P + o + 1], centre[2 * P : 2 * P + o + 1]
+    mean[:] = 0.0
     i = first
     while i < end:
         j = end_of_part(i, end, cells)
         p = math.exp(density_of_part(i, j, o, cells, path) - logf)
-        centre[: o + 1] = 0.0
+        own[:] = 0.0
         L = 0.0
         for c in range(i, j):
             t, L = terms_of_cell(c, o, cells, path, L)
@@ -154,14 +157,14 @@ def _front(first, n, o, cells, path, M, g, centre, uphill):
                     for b in range(a + 1):
                         M[n, a, b] -= w * p * chosen[a] * chosen[b]
             for a in range(o + 1):
-                centre[a] += t[1] * cells.D[c, a]
+                own[a] += t[1] * cells.D[c, a]
                 x = w * p * curvature * cells.D[c, a]
                 for b in range(a + 1):
                     M[n, a, b] += x * cells.D[c, b]
         for a in range(o + 1):
-            mean[a] += p * centre[a]
+            mean[a] += p * own[a]
             for b in range(0 if uphill else a + 1):
-                M[n, a, b] -= w * p * centre[a] * centre[b]
+                M[n, a, b] -= w * p * own[a] * own[b]
         i = j
     for a in range(o + 1):
         g[n, a] += w * mean[a]
@@ -193,8 +196,11 @@ def turned(M, n, o, x, out):
 
 
 @kernel
-def _part(i, j, n, o, cells, path, M, mean, own, room):
-    """ℓ and φ of the part of the cells i, …, j − 1, and S in `own`; `mean` is S̄."""
+def _part(i, j, n, o, cells, path, M, room):
+    """ℓ and φ of the part of the cells i, …, j − 1, whose S is left in the vector 1 of `room`; 0 is S̄."""
+    P = cells.D.shape[1]
+    mean, own = room[: o + 1], room[P : P + o + 1]
+    turn, chosen = room[2 * P : 2 * P + o + 1], room[4 * P : 4 * P + o + 1]
     own[:] = 0.0
     value, phi, L = 0.0, 0.0, 0.0
     for c in range(i, j):
@@ -202,13 +208,13 @@ def _part(i, j, n, o, cells, path, M, mean, own, room):
         value += t[0]
         for a in range(o + 1):
             own[a] += t[1] * cells.D[c, a]
-        phi += t[2] * turned(M, n, o, cells.D[c], room[0])
+        phi += t[2] * turned(M, n, o, cells.D[c], turn)
         if cells.code[c] == CHOICE and cells.data[c, TRIALS] > 0.0:
-            mean_of_choice(c, o, cells, path, L, room[1])
-            phi -= turned(M, n, o, room[1], room[0])
-    turned(M, n, o, own, room[0])
+            mean_of_choice(c, o, cells, path, L, chosen)
+            phi -= turned(M, n, o, chosen, turn)
+    turned(M, n, o, own, turn)
     for a in range(o + 1):
-        phi -= room[0, a] * (own[a] - 2.0 * mean[a])
+        phi -= turn[a] * (own[a] - 2.0 * mean[a])
     return value, phi
 
 
@@ -216,14 +222,16 @@ def _part(i, j, n, o, cells, path, M, mean, own, room):
 def _follow(first, n, r0, o, cells, path, M, g, R, at_mode, centre):
     """Add to R and g what a sum of node n passes on of the adjoint M of its front, and keep what its mode needs.
 
-    Rows of `at_mode` are those of other cells, times p. `centre` is room for S̄.
+    Rows of `at_mode` are those of other cells, times p. `centre` is room for six vectors.
     """
     T = cells.lin.shape[1] - 1
     tau, last = R.shape[1] - T, at_mode.shape[1] - 1
     end = first + int(cells.data[first, COUNT])
     w = cells.data[first, WEIGHT]
     logf = _value(first, o, cells, path)
-    mean = centre[: o + 1]
+    P = cells.D.shape[1]
+    mean, own, turn = centre[: o + 1], centre[P : P + o + 1], centre[2 * P : 2 * P + o + 1]
+    off, of_choice = centre[3 * P : 3 * P + o + 1], centre[5 * P : 5 * P + o + 1]
     mean[:] = 0.0
     i = first
     while i < end:
@@ -239,43 +247,42 @@ def _follow(first, n, r0, o, cells, path, M, g, R, at_mode, centre):
             for a in range(o + 1):
                 mean[a] += kept[0] * cells.D[c, a]
         i = j
-    own, room = np.zeros(o + 1), np.zeros((4, o + 1))
     whole = 0.0
     i = first
     while i < end:
         j = end_of_part(i, end, cells)
-        value, phi = _part(i, j, n, o, cells, path, M, mean, own, room)
+        value, phi = _part(i, j, n, o, cells, path, M, centre)
         whole += math.exp(value - logf) * phi
         i = j
     i = first
     while i < end:
         j = end_of_part(i, end, cells)
-        value, phi = _part(i, j, n, o, cells, path, M, mean, own, room)
+        value, phi = _part(i, j, n, o, cells, path, M, centre)
         p = w * math.exp(value - logf)
         for a in range(o + 1):
             own[a] -= mean[a]
-        turned(M, n, o, own, room[1])  # m
+        turned(M, n, o, own, off)  # m
         L, of_psi, along = 0.0, 0.0, 0.0
         for c in range(i, j):
             t, L = terms_of_cell(c, o, cells, path, L)
             choice = cells.code[c] == CHOICE
             if choice and cells.data[c, TRIALS] > 0.0:
-                of_psi, along = _means_in_choice(c, n, o, cells, path, L, M, room)
-            q = turned(M, n, o, cells.D[c], room[0])
+                of_psi, along = _means_in_choice(c, n, o, cells, path, L, M, centre)
+            q = turned(M, n, o, cells.D[c], turn)
             e = 0.0
             for a in range(o + 1):
-                e += cells.D[c, a] * room[1, a]
+                e += cells.D[c, a] * off[a]
             bent = t[3] * q
             if choice:
                 for a in range(o + 1):
-                    q -= 2.0 * cells.D[c, a] * room[3, a]
+                    q -= 2.0 * cells.D[c, a] * of_choice[a]
                 bent = t[2] * (q - of_psi)
                 e -= along
             nubar = p * (t[1] * (phi - whole) + bent + 2.0 * t[2] * e)
             R[c, 0] += nubar
             for a in range(o + 1):
-                x = room[0, a] - (room[3, a] if choice else 0.0)
-                R[c, 1 + a] += nubar * path[a] + 2.0 * p * (t[2] * x - t[1] * room[1, a])
+                x = turn[a] - (of_choice[a] if choice else 0.0)
+                R[c, 1 + a] += nubar * path[a] + 2.0 * p * (t[2] * x - t[1] * off[a])
                 g[n, a] += nubar * cells.D[c, a]
             if not choice:
                 R[c, tau] += p * (t[4] * (phi - whole) + t[8] * q - 2.0 * t[6] * e)
@@ -286,16 +293,19 @@ def _follow(first, n, r0, o, cells, path, M, g, R, at_mode, centre):
 
 @kernel
 def _means_in_choice(first, n, o, cells, path, L, M, room):
-    """Σ π (d'M̄d − 2 d'M̄d̄) and Σ π d'm of a choice; M̄d̄ is left in room[3], m is in room[1]."""
-    mean_of_choice(first, o, cells, path, L, room[2])
-    turned(M, n, o, room[2], room[3])
+    """Σ π (d'M̄d − 2 d'M̄d̄) and Σ π d'm of a choice; M̄d̄ is left in the vector 5 of `room`, m is in 3."""
+    P = cells.D.shape[1]
+    turn, off = room[2 * P : 2 * P + o + 1], room[3 * P : 3 * P + o + 1]
+    chosen, of_choice = room[4 * P : 4 * P + o + 1], room[5 * P : 5 * P + o + 1]
+    mean_of_choice(first, o, cells, path, L, chosen)
+    turned(M, n, o, chosen, of_choice)
     of_psi, along = 0.0, 0.0
     for i in range(first, first + int(cells.data[first, TRIALS])):
         p = math.exp(predictor(i, o, cells, path) - L)
-        psi = turned(M, n, o, cells.D[i], room[0])
+        psi = turned(M, n, o, cells.D[i], turn)
         for a in range(o + 1):
-            psi -= 2.0 * cells.D[i, a] * room[3, a]
-            along += p * cells.D[i, a] * room[1, a]
+            psi -= 2.0 * cells.D[i, a] * of_choice[a]
+            along += p * cells.D[i, a] * off[a]
         of_psi += p * psi
     return of_psi, along
 
@@ -417,6 +427,25 @@ def working_quantities(cells, nowhere, out):
                 out[c, 0], out[c, 1], out[c, 2] = 0.0, p * t[1], max(p * t[2], 0.0)
             i = j
         out[first, 0] = logf
+
+
+@kernel
+def posterior_of_parts(first, o, w, u, cells, path, out):
+    """Fill out (sums, patterns) with E[p_k | y] of the sums that start at the cells `first`, on nodes of depth o.
+
+    w (sums, S) and u (o + 1, sums, S) are the posterior over the points of their nodes' paths.
+    """
+    for j in range(len(first)):
+        end = first[j] + int(cells.data[first[j], COUNT])
+        for s in range(w.shape[1]):
+            for b in range(o + 1):
+                path[b] = u[b, j, s]
+            logf = _value(first[j], o, cells, path)
+            i = first[j]
+            while i < end:
+                last = end_of_part(i, end, cells)
+                out[j, int(cells.data[i, TIMES])] += w[j, s] * math.exp(density_of_part(i, last, o, cells, path) - logf)
+                i = last
 
 
 @cache

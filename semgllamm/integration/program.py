@@ -21,6 +21,7 @@ import numpy as np
 from semgllamm.integration import choices, composites, inner_classes
 from semgllamm.integration.arrays import (
     BENT,
+    COUNT,
     DEPTH,
     END,
     FIRST,
@@ -28,6 +29,7 @@ from semgllamm.integration.arrays import (
     PARENT,
     RULE,
     SUM_VALUE,
+    TIMES,
     TRIALS,
     Cells,
     Jacobian,
@@ -44,6 +46,7 @@ __all__ = ["Evaluation", "Program", "Workspace", "build", "threads_of"]
 
 WORTH_A_THREAD = 20_000  # terms of cells; fewer take less than some 200 microseconds
 WORTH_A_PART = 10_000
+WORTH_A_BLOCK = 1_000_000  # points of nodes that are held at once
 PARTS = 16  # ranges of roots that threads take in turn: units differ in size, and threads in luck
 
 
@@ -161,6 +164,11 @@ class Program:
         """Whether some answers are summed over classes at each point."""
         return bool((self.codes >= registry.SUMMED).any())
 
+    @property
+    def _room(self) -> int:
+        """Numbers that the kernels of fronts have room for."""
+        return self.depth * (inner_classes.VECTORS if self.sums_classes else 1)
+
     def workspace(self, threads: int | None = None) -> Workspace:
         """Arrays for evaluations one after the other; threads that evaluate side by side need one each."""
         return Workspace(self, threads)
@@ -209,7 +217,7 @@ class Program:
             sums = recursion.layers(self.depth, *self.largest, max(points), T, self.width)
             recursion.integrate_units(lo, hi, self.roots, cells, trees, places, chosen, sums, moments, placed, F, R, N)
             if moments > 1:
-                path, vpath, centre = np.zeros((3, self.depth))
+                path, vpath, centre = np.zeros(self.depth), np.zeros(self.depth), np.zeros(self._room)
                 at_mode = np.zeros((self.largest[1], 2 + 3 * T))
                 score.follow_units(lo, hi, self.roots, cells, trees, places, path, vpath, centre, at_mode, N, F, R)
 
@@ -328,6 +336,29 @@ class Program:
         logw[np.repeat(lost, size)] = np.nan
         return posterior.PosteriorPoints(self.tree, size, start, logw, value)
 
+    def posterior_of_parts(self, lin: np.ndarray, D: np.ndarray, points) -> tuple[np.ndarray, np.ndarray]:
+        """Posterior probabilities of the parts of answers that are summed over classes, by `posterior_points`.
+
+        Returns
+        -------
+        first : (sums,) int array
+            The first cell of each answer.
+        probability : (sums, patterns) array
+        """
+        cells = self._cells(lin, D)
+        first = np.flatnonzero((self.code >= registry.SUMMED) & (self.cell[:, COUNT] > 0.0))
+        node = np.searchsorted(self.tree[:, LAST], first, side="right")
+        out = np.zeros((len(first), 1 + int(self.cell[:, TIMES].max(initial=0))))
+        for kind in np.unique(np.column_stack([self.tree[node, DEPTH], points.size[node]]), axis=0):
+            alike = np.flatnonzero((self.tree[node, DEPTH] == kind[0]) & (points.size[node] == kind[1]))
+            for at in np.array_split(alike, 1 + len(alike) * int(kind[1]) // WORTH_A_BLOCK):
+                if len(at):
+                    w, u = points.path(node[at])
+                    found = np.zeros((len(at), out.shape[1]))
+                    inner_classes.posterior_of_parts(first[at], int(kind[0]), w, u, cells, np.zeros(self.depth), found)
+                    out[at] = found
+        return first, out
+
     def sums_at_zero(self, lin: np.ndarray, D: np.ndarray, out: np.ndarray) -> np.ndarray:
         """Working quantities of the cells of composite links, or of sums over classes, at u = 0, a GLM's.
 
@@ -363,7 +394,7 @@ class Program:
             workspace.reset()
 
         def place(lo, hi):
-            path, centre = np.zeros((2, self.depth))
+            path, centre = np.zeros(self.depth), np.zeros(self._room)
             place_units(lo, hi, self.roots, cells, self._trees(), places, path, centre, placed)
             return placed
 

@@ -32,8 +32,10 @@ from semgllamm.responses import (
 from semgllamm.responses.contract import Family
 from semgllamm.responses.dispatch import address
 
-__all__ = ["BINOMIAL_LOGIT", "COMPOSITE", "FAMILIES", "MULTINOMIAL", "SUMMED", "addresses", "all_concave", "composite_of",
-           "links_of", "lookup", "names", "own_parameters", "terms", "value"]  # fmt: skip
+__all__ = [
+    "BINOMIAL_LOGIT", "COMPOSITE", "FAMILIES", "MULTINOMIAL", "SUMMED", "addresses", "all_concave", "composite_of",
+    "links_of", "lookup", "names", "own_parameters", "terms", "value",
+]  # fmt: skip
 
 LISTED: tuple[Family, ...] = (
     *gaussian.FAMILIES,

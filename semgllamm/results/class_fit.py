@@ -25,6 +25,7 @@ import numpy as np
 
 from semgllamm.data.made_rows import answered_rows
 from semgllamm.errors import ModelError
+from semgllamm.estimation.inner_classes import InnerClasses
 from semgllamm.estimation.mixture import Members, MixtureLikelihood
 from semgllamm.results.classes import entropy, membership_of, prior_and_posterior, variable_number
 
@@ -63,6 +64,11 @@ def mixture_measures(fit: Fit) -> dict[str, float]:
 
 def classification_entropy(fit: Fit) -> float:
     """EN, of all categorical variables at once: of classes within classes of the higher, and of the lower given it."""
+    if isinstance(fit.likelihood, InnerClasses):
+        p = fit.likelihood.class_probabilities(fit.free, fit.points)
+        rows = fit.design.first_row[fit.model.classes[0].level]
+        w = fit.design.weight(fit.model.classes[0].level, len(fit.design.codes), rows)
+        return -float((w[:, None] * p * np.log(np.where(p > 0, p, 1.0))).sum())
     likelihood = membership_of(fit)
     _, members = likelihood.members(fit.free, fit.points)
     total = 0.0

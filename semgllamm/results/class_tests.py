@@ -26,6 +26,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from semgllamm.errors import ModelError
+from semgllamm.estimation.inner_classes import InnerClasses, refused
 from semgllamm.estimation.mixture import MixtureLikelihood
 from semgllamm.estimation.mixture_bootstrap import ratios_of_classes
 from semgllamm.estimation.resampling import Refit
@@ -55,6 +56,8 @@ def classes_drawn(large: Fit, small: Fit, n: int, n_starts: int, seed, workers: 
     ModelError
         If the larger fit has no classes, or samples of the smaller cannot be drawn.
     """
+    if isinstance(large.likelihood, InnerClasses):
+        raise refused(large.likelihood, "bootstrap samples are")
     if not isinstance(large.likelihood, MixtureLikelihood):
         raise ModelError("the fit with more parameters has no classes")
     for fit in (large, small):
@@ -126,6 +129,8 @@ def vuong(one: Fit, other: Fit) -> float:
     units = []
     for fit in (one, other):
         likelihood = fit.likelihood
+        if isinstance(likelihood, InnerClasses):
+            raise refused(likelihood, "Vuong's test is")
         if not isinstance(likelihood, MixtureLikelihood):
             raise ModelError("Vuong's test is for fits with classes")
         _, members = likelihood.members(fit.free, fit.points)

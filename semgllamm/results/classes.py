@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from semgllamm.errors import ModelError
+from semgllamm.estimation.inner_classes import InnerClasses, refused
 from semgllamm.estimation.mixture import MixtureLikelihood
 
 if TYPE_CHECKING:
@@ -30,13 +31,15 @@ ALIKE = 1e-3  # relative difference of two densities that are the same
 
 
 def membership_of(fit: Fit) -> MixtureLikelihood:
-    """The likelihood of a fit with classes.
+    """The likelihood of a fit with classes outside its integrals.
 
     Raises
     ------
     ModelError
-        If the model has no categorical latent variable.
+        If the model has no categorical latent variable, or one below a continuous latent variable.
     """
+    if isinstance(fit.likelihood, InnerClasses):
+        raise refused(fit.likelihood, "profiles, tests and distal outcomes are")
     if not isinstance(fit.likelihood, MixtureLikelihood):
         raise ModelError(
             "the model has no categorical latent variable", remedy="Declare one: @latent(c, classes(2))."
@@ -49,6 +52,8 @@ def prior_and_posterior(fit: Fit, v: int) -> tuple[np.ndarray, np.ndarray]:
 
     The first of a variable whose classes depend on others' is averaged over these.
     """
+    if isinstance(fit.likelihood, InnerClasses):
+        return _of_inner_classes(fit, v)
     likelihood = membership_of(fit)
     inner = likelihood.working.inner(fit.free)
     _, members = likelihood.members(fit.free, fit.points)
@@ -65,6 +70,19 @@ def prior_and_posterior(fit: Fit, v: int) -> tuple[np.ndarray, np.ndarray]:
     return tuple(p[likelihood.kept_of(a)] for p in both)
 
 
+def _of_inner_classes(fit: Fit, v: int) -> tuple[np.ndarray, np.ndarray]:
+    by_pattern = fit.likelihood.class_probabilities(fit.free, fit.points)
+    kinds = np.array([pattern[v] for pattern in fit.model.patterns])
+    K = len(fit.model.classes[v].classes)
+    posterior = np.column_stack([by_pattern[:, kinds == k].sum(axis=1) for k in range(K)])
+    return fit.likelihood.prior_probabilities(fit.free, v), posterior
+
+
+def _check_classes(fit: Fit) -> None:
+    if not isinstance(fit.likelihood, InnerClasses):
+        membership_of(fit)
+
+
 def variable_number(fit: Fit, name: str | None = None) -> int:
     """Which categorical latent variable is called so; None is the only one.
 
@@ -73,7 +91,7 @@ def variable_number(fit: Fit, name: str | None = None) -> int:
     ModelError
         If there is none of that name, or none is named of several.
     """
-    membership_of(fit)
+    _check_classes(fit)
     known = [variable.name for variable in fit.model.classes]
     if name is None and len(known) > 1:
         raise ModelError("there are several categorical latent variables", remedy=f"Name one of {', '.join(known)}.")
@@ -88,7 +106,7 @@ def class_probabilities(fit: Fit, name: str | None = None) -> pd.DataFrame:
 
     from semgllamm.results.latent import unit_ids
 
-    membership_of(fit)
+    _check_classes(fit)
     known = [variable.name for variable in fit.model.classes]
     if name is not None:
         variable_number(fit, name)
@@ -106,7 +124,8 @@ def class_probabilities(fit: Fit, name: str | None = None) -> pd.DataFrame:
 def class_sizes(fit: Fit) -> list[tuple[str, str, float, float, int]]:
     """(variable, class, its share by the model, expected number of members, units of which it is the likeliest)."""
     rows = []
-    for v, variable in enumerate(membership_of(fit).model.classes):
+    _check_classes(fit)
+    for v, variable in enumerate(fit.model.classes):
         prior, posterior = prior_and_posterior(fit, v)
         modal = np.bincount(posterior.argmax(axis=1), minlength=len(variable.classes))
         for k, name in enumerate(variable.classes):
@@ -123,10 +142,11 @@ def entropy(fit: Fit, v: int = 0) -> float:
 
 def classes_that_are_none(fit: Fit) -> Iterator[str]:
     """Warnings of classes with less than one member, and of two whose members answer alike."""
-    if not np.isfinite(membership_of(fit).value(fit.free, fit.points)):
+    _check_classes(fit)
+    if not np.isfinite(fit.likelihood.value(fit.free, fit.points)):
         return
     for v, variable in enumerate(fit.model.classes):
-        if variable.masses_of:
+        if variable.masses_of or variable.summed:
             continue
         prior, posterior = prior_and_posterior(fit, v)
         members = posterior.sum(axis=0)

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from semgllamm.estimation.inner_classes import InnerClasses
 from semgllamm.results.classes import class_sizes, entropy
 from semgllamm.results.intraclass import intraclass_correlations
 
@@ -167,6 +168,8 @@ def _mixture(fit: Fit) -> dict:
         tests = (("Pearson chi-square", table.pearson), ("Likelihood ratio (G2)", table.deviance))
         out["contingency"] = tuple((name, x, table.df, p) for (name, x), p in zip(tests, table.pvalues))
         out["patterns"], out["sparse"] = (table.patterns, table.cells), table.sparse
+    if isinstance(fit.likelihood, InnerClasses):
+        return out  # what members answer depends on the latent variables above them
     tables: dict[tuple[str, int], dict[tuple[str, str], dict[str, float]]] = {}
     for one in profiles(fit, se=False):
         rows = tables.setdefault((one.variable, one.group), {})
