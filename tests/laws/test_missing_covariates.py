@@ -214,12 +214,6 @@ def test_a_fit_that_sums_uses_all_rows():
     assert f"b in {int(frame.b.isna().sum())} rows" in " ".join(str(fit.summary()).split())
 
 
-def test_not_below_a_latent_variable_of_clusters_yet():
-    frame = categorical().assign(school=np.repeat(range(10), 4))
-    with pytest.raises(sg.ModelError, match=r"cannot be summed over below .*school"):
-        sg.fit(f"b ~ z {BINARY}\nu1 ~ b + (1 | school) {BINARY}", frame)
-
-
 # ---- what follows from a fit
 
 
