@@ -25,7 +25,7 @@ from semgllamm.data.choices import UNRANKED, explode
 from semgllamm.data.design import CellBlock, Design, parted
 from semgllamm.errors import EstimationError
 from semgllamm.estimation.gaussian import GaussianLikelihood
-from semgllamm.estimation.inner_classes import InnerClasses, refused
+from semgllamm.estimation.inner_classes import InnerClasses
 from semgllamm.estimation.likelihood import Likelihood
 from semgllamm.estimation.mixture import MixtureLikelihood
 from semgllamm.estimation.predictor import Predictor
@@ -161,7 +161,7 @@ def simulated(likelihood: GaussianLikelihood | Likelihood, free: np.ndarray, rng
         design = likelihood.design
         return replace(design, blocks=tuple(_gaussian_blocks(likelihood, free, rng)))
     if isinstance(likelihood, InnerClasses):
-        raise refused(likelihood, "draws are")
+        return _simulated_parts(likelihood, free, rng)
     if isinstance(likelihood, MixtureLikelihood):
         return _simulated_mixture(likelihood, free, rng)
     predictor = likelihood.predictor
@@ -206,20 +206,62 @@ def drawn_by(
 
 def _simulated_mixture(likelihood: MixtureLikelihood, free: np.ndarray, rng: np.random.Generator) -> Design:
     """Answers are drawn in every pattern of classes, and those in the pattern of each row are kept."""
-    design, P = likelihood.design, len(likelihood.model.patterns)
-    if _causes(likelihood.model):
-        raise EstimationError("with classes, responses that cause others are not drawn yet", remedy="Use se='robust'.")
+    _no_causes(likelihood.model)
     pattern_of = drawn_patterns(likelihood, free, rng)
+    inner = likelihood.working.inner(np.asarray(free, dtype=float))
+    blocks = drawn_given(likelihood.predictor, inner, rng)
+    return _in_their_patterns(likelihood.design, len(likelihood.model.patterns), blocks, pattern_of)
+
+
+def _simulated_parts(likelihood: InnerClasses, free: np.ndarray, rng: np.random.Generator) -> Design:
+    """The same where classes depend on what is above them: their choices are answers, drawn with the others."""
+    design, model = likelihood.design, likelihood.model
+    _no_causes(model)
+    inner = likelihood.working.inner(np.asarray(free, dtype=float))
+    blocks = list(drawn_given(likelihood.predictor, inner, rng))
+    P, level = len(model.patterns), model.classes[0].level
+    place = {f"{v.name}[{k}]": (j, m) for j, v in enumerate(model.classes) for m, k in enumerate(v.classes)}
+    units = len(design.first_row[level])
+    part, classes = np.full(units, P), np.zeros((units, len(model.classes)), dtype=np.int64)
+    for block in blocks:
+        if block.response.name in place:
+            # the choice in each pattern is one of the same probabilities: that in the first is taken
+            unit = design.codes[level][block.rows % design.n_rows]
+            part[unit] = np.minimum(part[unit], block.group % P)
+    for block in blocks:
+        if block.response.name in place:
+            j, m = place[block.response.name]
+            unit = design.codes[level][block.rows % design.n_rows]
+            chosen = unit[(block.y == 1) & (part[unit] == block.group % P)]
+            classes[chosen, j] = m
+    for j, variable in enumerate(model.classes):
+        known = design.known.get(variable.name)
+        if known is not None:
+            known = known[design.first_row[level]]
+            classes[known >= 0, j] = known[known >= 0]
+    number = {pattern: p for p, pattern in enumerate(map(tuple, model.patterns))}
+    pattern_of = np.array([number[tuple(row)] for row in classes.tolist()])[design.codes[level]]
+    answers = [block for block in blocks if block.response.name not in place]
+    return _in_their_patterns(design, P, answers, pattern_of, level)
+
+
+def _no_causes(model: Model) -> None:
+    if _causes(model):
+        raise EstimationError("with classes, responses that cause others are not drawn yet", remedy="Use se='robust'.")
+
+
+def _in_their_patterns(design: Design, P: int, blocks, pattern_of: np.ndarray, level: int | None = None) -> Design:
+    """The design with the answers of each row in its pattern; those of levels above `level` are in the first alone."""
     choices = {
         (b.group, b.response.name): int(b.choice.max(initial=-1)) + 1 for b in design.blocks if b.choice is not None
     }  # fmt: skip
     parts: dict[tuple, list[CellBlock]] = {}
-    inner = likelihood.working.inner(np.asarray(free, dtype=float))
-    for block in drawn_given(likelihood.predictor, inner, rng):
+    for block in blocks:
         group, p = divmod(block.group, P)
         rows = block.rows - p * design.n_rows
-        mine = np.flatnonzero(pattern_of[rows] == p)
-        part = replace(_picked(block, mine, rows[mine]), group=group)
+        above = level is not None and block.response.level > level
+        mine = np.flatnonzero((pattern_of[rows] == p) | above)
+        part = replace(_picked(block, mine, rows[mine]), group=group, unit=None, part=-1, n_parts=None)
         if block.choice is not None:
             part = replace(
                 part, choice=part.choice - p * choices[group, block.response.name], case=part.case - p * design.n_rows

@@ -10,6 +10,7 @@ membership for its linear predictors. Everything else is as in a model without c
 from __future__ import annotations
 
 from dataclasses import replace
+from functools import cached_property
 
 import numpy as np
 from numpy.polynomial.hermite_e import hermegauss
@@ -133,19 +134,27 @@ class InnerClasses(Likelihood):
         The objects of the walk; the design is that of the data.
     ordinary : bool
     threads : int, optional
+    collapse : bool
+        Identical units are integrated once.
     """
 
     def __init__(
         self, model: Model, working: Working, tree: Tree, design: Design, ordinary: bool = False,
-        threads: int | None = None,
+        threads: int | None = None, collapse: bool = True,
     ):  # fmt: skip
         check_parts(model, tree)
+        self._walked = model, working, tree, design
         self.model, below = model, [k for k in design.weights.levels if k < model.classes[0].level]
         full = with_memberships(model)
-        super().__init__(Predictor(full, working, tree, in_parts(design, full)), ordinary, threads)
+        super().__init__(Predictor(full, working, tree, in_parts(design, full), collapse), ordinary, threads)
         if below:
             raise refused(self, f"weights of '{model.levels[below[0]]}' are")
         self.design, self.exact = design, False
+
+    @cached_property
+    def apart(self) -> InnerClasses:
+        """The same with identical units kept apart."""
+        return InnerClasses(*self._walked, self.ordinary, collapse=False)
 
     def class_probabilities(self, free: np.ndarray, points) -> np.ndarray:
         """Posterior probabilities of the patterns of classes of each unit, (units, patterns)."""

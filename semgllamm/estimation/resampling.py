@@ -32,7 +32,7 @@ from semgllamm.estimation.constrained import Restrictions
 from semgllamm.estimation.drawing import answered_by, design_of, independent_level, simulated, units_drawn
 from semgllamm.estimation.gaussian import GaussianLikelihood, Sample
 from semgllamm.estimation.grid import shared_grid
-from semgllamm.estimation.inner_classes import InnerClasses, refused
+from semgllamm.estimation.inner_classes import InnerClasses, sums_inside
 from semgllamm.estimation.least_squares import LeastSquares
 from semgllamm.estimation.likelihood import Likelihood
 from semgllamm.estimation.mixture import MixtureLikelihood
@@ -143,14 +143,12 @@ class Refit:
         if isinstance(likelihood, SeenLikelihood):
             raise EstimationError("no bootstrap samples are drawn of units that were seen (@unseen)",
                                   remedy="Use se='robust' for standard errors that rest on the sample.")  # fmt: skip
-        if isinstance(likelihood, InnerClasses):
-            raise refused(likelihood, "bootstrap samples are")
         closed = isinstance(likelihood, GaussianLikelihood)
         owner = likelihood if closed else likelihood.predictor
         objective = "nested" if isinstance(likelihood, NestedLikelihood) else getattr(likelihood, "kind", "ML")
         return cls(
             _model(likelihood), design_of(likelihood), likelihood.working, None if closed else owner.tree,
-            "mixture" if isinstance(likelihood, MixtureLikelihood) else objective,
+            "mixture" if isinstance(likelihood, MixtureLikelihood | InnerClasses) else objective,
             likelihood.divisor if closed else "normal", likelihood.ordinary, getattr(likelihood, "shared", False),
             np.asarray(free), tuple(points), constraints, level, kind,
         )  # fmt: skip
@@ -164,7 +162,8 @@ class Refit:
                 raise EstimationError("a drawn sample has no shared grid")
             return found
         if self.objective == "mixture":
-            return MixtureLikelihood(self.model, working, self.tree, design, self.ordinary, 1, collapse)
+            kind = InnerClasses if sums_inside(self.model, self.tree) else MixtureLikelihood
+            return kind(self.model, working, self.tree, design, self.ordinary, 1, collapse)
         if self.tree is not None:
             predictor = Predictor(self.model, working, self.tree, design, collapse)
             return Likelihood(predictor, self.ordinary, threads=1)

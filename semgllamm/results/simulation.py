@@ -15,7 +15,7 @@ from semgllamm.diagram.families import family_in
 from semgllamm.errors import DataError, ModelError
 from semgllamm.estimation.drawing import drawn_by, independent_level, simulated
 from semgllamm.estimation.gaussian import GaussianLikelihood
-from semgllamm.estimation.inner_classes import InnerClasses, refused
+from semgllamm.estimation.inner_classes import InnerClasses
 from semgllamm.estimation.mixture import MixtureLikelihood
 from semgllamm.estimation.posterior_draws import coordinates_drawn
 from semgllamm.estimation.predictor import Predictor, plan_tree
@@ -63,11 +63,9 @@ def columns_of(binding: Binding) -> list[str]:
 def _source(fit: Fit, latent: str) -> Callable[[np.random.Generator], Design]:
     """A function of the generator that draws the answers."""
     likelihood = fit.likelihood
-    if isinstance(likelihood, InnerClasses):
-        raise refused(likelihood, "draws are")
     if any(variable.summed for variable in fit.model.classes):
         raise ModelError(f"data are not drawn from models with {fit.model.what_is_summed} yet")
-    if isinstance(likelihood, MixtureLikelihood):
+    if isinstance(likelihood, MixtureLikelihood | InnerClasses):
         if latent == "posterior":
             raise ModelError("classes are not drawn given the answers yet", remedy="Use latent='prior'.")
         return lambda rng: simulated(likelihood.apart, fit.free, rng)

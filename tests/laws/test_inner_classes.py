@@ -231,6 +231,14 @@ def test_what_a_fit_has_and_has_not():
     assert len(fit.class_probabilities()) == len(frame)
     assert len(fit.latent(level="g")) == 20
     assert "without the latent variables above the classes" in str(fit.summary())
-    for call in (fit.predict, fit.class_profiles, lambda: fit.simulate(seed=1), fit.influence):
+    for call in (fit.predict, fit.class_profiles, fit.influence):
         with pytest.raises(sg.ModelError, match="yet"):
             call()
+    samples = [sample for _, sample in fit.simulate(100, seed=1).groupby(level=0)]
+    shares = fit.likelihood.prior_probabilities(fit.free, 0)
+    expected = shares @ expit([fit.coef["x~1.c1"], fit.coef["x~1.c2"]])
+    seen = frame.x.notna().to_numpy()
+    drawn = np.array([sample.x.to_numpy()[seen].mean() for sample in samples])
+    assert abs(drawn.mean() - expected[seen].mean()) < 4 * drawn.std() / np.sqrt(len(drawn))
+    between = [sample.groupby("g").y.mean().var() for sample in samples]
+    assert np.quantile(between, 0.01) < frame.groupby("g").y.mean().var() < np.quantile(between, 0.99)
