@@ -16,7 +16,7 @@ def sample(n=120) -> pd.DataFrame:
     kind = rng.random(n) < 0.5
     data = pd.DataFrame({f"u{j}": 1.0 * (rng.random(n) < np.where(kind, 0.9, 0.2)) for j in range(1, 5)})
     data[["x", "y"]] = rng.normal(size=(n, 2))
-    return data.assign(one=1.0, three=3, first=1, half=1.5, word=np.where(kind, "a", "b"))
+    return data.assign(one=1.0, three=3, first=1, half=1.5, word=np.where(kind, "a", "b"), school=np.arange(n) // 5)
 
 
 DATA = sample()
@@ -61,6 +61,8 @@ BAD = {
     "a measure": (f"{ITEMS}\nf =~ y + c", {}, ModelError, "the classes of 'c' are no measure", "f ~ c"),
     "a factor as predictor": (f"{ITEMS}\nf =~ y\nc ~ f", {}, ModelError,
                               "depend on continuous latent variables of higher levels alone", "f ~ c"),
+    "a random term of their own level": (f"@level(school)\n{ITEMS}\nc ~ (1 | school)", {}, ModelError,
+                                         "vary over units of 'school', and nothing else", "above that of the classes"),
     "classes without effects": (f"@latent(c, classes(2))\nu1 ~ x {BINARY}", {}, ModelError,
                                 "Nothing depends on the classes of 'c'", "c =~ u1"),
     "declared twice": (f"{ITEMS}\n@latent(c, classes(3))", {}, ModelError, "'c' is declared twice", "Keep one"),

@@ -146,6 +146,11 @@ def _classes_in_place(diagram: PathDiagram) -> None:
             raise _error(diagram, message, path.span, remedy)
         if path.op == "=~" or path.rhs in categorical:
             used.add(path.lhs if path.op == "=~" else path.rhs)
+    for term in diagram.random_terms:
+        declared = next((d for d in class_variables(diagram) if variable_name(d) == term.lhs), None)
+        if declared is not None and level_of_classes(declared, diagram) == term.cluster:
+            message = f"The classes of '{term.lhs}' vary over units of '{term.cluster}', and nothing else does in these"
+            raise _error(diagram, message, term.span, "Write a random term of a level above that of the classes.")
     for declared in diagram.latents:
         name = declared.names[0]
         if declared.kind != "npml" and name not in used:
