@@ -20,6 +20,8 @@ from __future__ import annotations
 
 import math
 
+import numpy as np
+
 from semgllamm.integration.arrays import BENT, COUNT, DEPTH, END, FIRST, LAST, PARENT, SUM_FRONT, TRIALS, WEIGHT, Y
 from semgllamm.integration.choices import FRONT, choice_front
 from semgllamm.integration.composites import composite_front
@@ -27,7 +29,7 @@ from semgllamm.integration.products import bend, engine, is_bent_copy, pair, slo
 from semgllamm.responses import dispatch
 from semgllamm.responses.adjacent import curvature_of_any
 from semgllamm.responses.contract import MANY
-from semgllamm.responses.jit import kernel
+from semgllamm.responses.jit import inner, kernel
 from semgllamm.responses.registry import BINOMIAL_LOGIT, COMPOSITE, MULTINOMIAL
 
 __all__ = ["place_units"]
@@ -40,11 +42,12 @@ STEP_LIMIT = 2.0  # longest move of a coordinate (in prior standard deviations) 
 CONVERGED = 1e-8
 ITERATIONS = 200
 
-# what the fronts are for: to place points, to step to the mode, to step uphill from anywhere
-PLACE, STEP, UPHILL = range(3)
+# what the fronts are for: to place points, to step to the mode, to step uphill from anywhere (NumPy's numbers, as in
+# recursion.py)
+PLACE, STEP, UPHILL = np.arange(3)
 
 
-@kernel
+@inner
 def fronts(n0, n1, cells, trees, places, path, centre, purpose):
     """Fill G, T and the fronts M of a tree at m, and its gradient g eliminated.
 
@@ -77,7 +80,7 @@ def fronts(n0, n1, cells, trees, places, path, centre, purpose):
             for b in range(o + 1):
                 nu += cells.D[i, b] * path[b]
             bent = BENDS and cells.data[i, BENT] != 0.0
-            if bent:
+            if BENDS and bent:
                 nu += bend(i, o, P, cells.D, path)
             w = cells.data[i, WEIGHT]
             if cells.code[i] == BINOMIAL_LOGIT and cells.data[i, TRIALS] == 1.0:
@@ -112,7 +115,7 @@ def fronts(n0, n1, cells, trees, places, path, centre, purpose):
                 own += w * logf
                 if purpose == UPHILL and curvature < 0.0:
                     curvature = 0.0
-            if bent:
+            if BENDS and bent:
                 slopes(i, o, P, cells.D, path, centre)
                 for a in range(o + 1):
                     g[n, a] += w * s * centre[a]
@@ -147,7 +150,7 @@ def fronts(n0, n1, cells, trees, places, path, centre, purpose):
     return density, definite
 
 
-@kernel
+@inner
 def find_mode(n0, n1, cells, trees, places, path, centre):
     """Newton's iterations for the joint mode of a tree, starting at m; returns whether they converged.
 

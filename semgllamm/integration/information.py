@@ -53,7 +53,7 @@ from semgllamm.integration.products import bend, engine, is_bent_copy
 from semgllamm.responses import dispatch
 from semgllamm.responses.adjacent import terms_of_any
 from semgllamm.responses.contract import MANY
-from semgllamm.responses.jit import kernel
+from semgllamm.responses.jit import inner, kernel
 from semgllamm.responses.registry import COMPOSITE, MULTINOMIAL
 
 __all__ = ["louis_units"]
@@ -96,19 +96,19 @@ def layers(P: int, cells: int, own: int, points: int, p: int, T: int = 2) -> Sum
     )  # fmt: skip
 
 
-@kernel
+@inner
 def row(a):
     """Where row a of a lower triangle starts when its rows lie end to end."""
     return a * (a + 1) // 2
 
 
-@kernel
+@inner
 def _behind(cells, P):
     """Feature of τ1: those of D, which may be wider than P, are before it."""
     return cells.D.shape[1] + 1 if BENDS else P + 1
 
 
-@kernel
+@inner
 def power_means(p, x, u, K):
     """Means of x, x u and x u² over points with probabilities p."""
     e0, e1, e2 = 0.0, 0.0, 0.0
@@ -121,7 +121,7 @@ def power_means(p, x, u, K):
     return e0, e1, e2
 
 
-@kernel
+@inner
 def leaf_moments(H, P, T, c, p, u, K, terms, own):
     """H = E[H_i] over the points of a leaf, as far as it concerns 1 and the leaf's coordinate c."""
     for b in range(len(H)):
@@ -138,7 +138,7 @@ def leaf_moments(H, P, T, c, p, u, K, terms, own):
         H[a + b] = -e0
 
 
-@kernel
+@inner
 def add_moments(H, P, T, c, x, u, terms, own):
     """H += x H_i at one point, as far as it concerns 1 and the coordinate c, whose value is u."""
     w = x * terms[1 + T]
@@ -154,7 +154,7 @@ def add_moments(H, P, T, c, x, u, terms, own):
         H[a + b] -= x * terms[2 + 2 * T + b]
 
 
-@kernel
+@inner
 def lift_moments(H, below, P, T, c, deepest, x, u, own):
     """H += x E[H_i | u], which knows the coordinates beyond c, and now c too."""
     H[0] += x * below[0]
@@ -177,7 +177,7 @@ def lift_moments(H, below, P, T, c, deepest, x, u, own):
         H[b] += x * below[b]
 
 
-@kernel
+@inner
 def moment(H, P, T, x, y):
     """Entry of E[H_i] for features x ≥ y."""
     if x <= P:
@@ -187,7 +187,7 @@ def moment(H, P, T, x, y):
     return H[row(P + 1) + T * (P + 1) + row(x - P - 1) + (y - P - 1)]
 
 
-@kernel
+@inner
 def feature(x, P, u):
     """1, u_a or u_a u_b: what feature x of ν is multiplied by."""
     if x == 0:
@@ -201,7 +201,7 @@ def feature(x, P, u):
     return u[a] * u[x - row(a)]
 
 
-@kernel
+@inner
 def bent_slopes(i, P, jacobian, sums, q):
     """Fill sums.mean[0] with ∂ν_i/∂ϑ of a bent cell at the path: J_i'(1, u, uu), by the parameters of the tree."""
     g = sums.mean[0]
@@ -213,7 +213,7 @@ def bent_slopes(i, P, jacobian, sums, q):
             g[sums.place[jacobian.par[e]]] += jacobian.value[e] * feature(x, P, sums.u)
 
 
-@kernel
+@inner
 def add_bent_score(i, w, P, terms, jacobian, sums, t, q):
     """t += w J_i'r_i of a bent cell at a point."""
     bent_slopes(i, P, jacobian, sums, q)
@@ -225,7 +225,7 @@ def add_bent_score(i, w, P, terms, jacobian, sums, t, q):
             t[sums.place[jacobian.par[e]]] += w * jacobian.value[e] * terms[G + x]
 
 
-@kernel
+@inner
 def take_bent_information(i, w, P, T, terms, jacobian, sums, V, q):
     """V −= w J_i'H_i J_i of a bent cell at a point, by its lower triangle; `sums.mean[0]` holds its slopes."""
     g = sums.mean[0]
@@ -250,7 +250,7 @@ def take_bent_information(i, w, P, T, terms, jacobian, sums, V, q):
                 V[a, b] += scale * jacobian.value[d] * terms[2 + 2 * T + row(max(x, y)) + min(x, y)]
 
 
-@kernel
+@inner
 def leaf(n, r0, cells, trees, places, rules, jacobian, sums, q):
     """log F of a node without children; its ES, VS and moments go to the layer of its depth."""
     o = trees.node[n, DEPTH]
@@ -332,7 +332,7 @@ def leaf(n, r0, cells, trees, places, rules, jacobian, sums, q):
     return logF
 
 
-@kernel
+@inner
 def scale_sums(n, r0, trees, sums, x, q):
     """Multiply what the points of a node have added up by x; 0 clears it, whatever was there."""
     o = trees.node[n, DEPTH]
@@ -345,7 +345,7 @@ def scale_sums(n, r0, trees, sums, x, q):
             sums.H[o, i, b] = x * sums.H[o, i, b] if x > 0.0 else 0.0
 
 
-@kernel
+@inner
 def own_cells(n, cells, trees, jacobian, sums, q):
     """log density of the cells of an inner node at one point; their derivatives are kept, their score added to t."""
     o = trees.node[n, DEPTH]
@@ -360,7 +360,7 @@ def own_cells(n, cells, trees, jacobian, sums, q):
         for b in range(o + 1):
             nu += cells.D[i, b] * sums.u[b]
         bent = BENDS and cells.data[i, BENT] != 0.0
-        if bent:
+        if BENDS and bent:
             nu += bend(i, o, P, cells.D, sums.u)
         w = cells.data[i, WEIGHT]
         terms = sums.own[o, i - first]
@@ -386,7 +386,7 @@ def own_cells(n, cells, trees, jacobian, sums, q):
             terms[1 + T], terms[2 + T], terms[3 + T] = c[2], c[6], c[7]
             b = 2 + 2 * T
             terms[b], terms[b + 1], terms[b + 2] = c[10], c[11], c[12]
-        if bent:
+        if BENDS and bent:
             add_bent_score(i, w, P, terms, jacobian, sums, t, q)
             take_bent_information(i, w, P, T, terms, jacobian, sums, sums.W[o], q)
             continue
@@ -412,7 +412,7 @@ def own_cells(n, cells, trees, jacobian, sums, q):
     return total
 
 
-@kernel
+@inner
 def add_point(n, r0, w, cells, trees, sums, q):
     """Add a point of an inner node, times w, to the sums of its subtree, whose moments gain its coordinate."""
     o = trees.node[n, DEPTH]
@@ -441,7 +441,7 @@ def _signature():
     return numba.float64(*(numba.typeof(argument) for argument in arguments))
 
 
-@kernel(signature=_signature())
+@inner(signature=_signature())
 def node(n, r0, cells, trees, places, rules, jacobian, sums, q):
     """log F of node n given the path of its ancestors; its ES, VS and moments go to the layer of its depth."""
     end = trees.node[n, END]
@@ -492,7 +492,7 @@ def node(n, r0, cells, trees, places, rules, jacobian, sums, q):
     return top + math.log(mass)
 
 
-@kernel
+@inner
 def count_parameters(first, last, jacobian, sums):
     """Number the parameters on which the cells of a tree depend."""
     q = 0
@@ -505,7 +505,7 @@ def count_parameters(first, last, jacobian, sums):
     return q
 
 
-@kernel
+@inner
 def add_complete_data(i, P, share, H, cells, jacobian, information):
     """information += share w_i J_i' E[H_i] J_i."""
     share *= cells.data[i, WEIGHT]

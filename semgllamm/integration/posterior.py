@@ -32,7 +32,7 @@ from semgllamm.integration.products import bend, engine, is_bent_copy
 from semgllamm.responses import dispatch
 from semgllamm.responses.adjacent import value_of_any
 from semgllamm.responses.contract import MANY
-from semgllamm.responses.jit import kernel
+from semgllamm.responses.jit import inner, kernel
 from semgllamm.responses.registry import COMPOSITE, MULTINOMIAL
 
 __all__ = ["posterior_units"]
@@ -55,7 +55,7 @@ def layers(P: int, nodes: int) -> Moments:
     return Moments(np.zeros(P), np.zeros(P), np.zeros((P, nodes, P + 1, P + 1)))
 
 
-@kernel
+@inner
 def density_of_cells(n, cells, trees, u):
     """log f of the own cells of node n at the path u."""
     o = trees.node[n, DEPTH]
@@ -91,7 +91,7 @@ def _signature():
     return numba.float64(*(numba.typeof(argument) for argument in arguments))
 
 
-@kernel(signature=_signature())
+@inner(signature=_signature())
 def node(n, n0, cells, trees, places, rules, moments):
     """log F of node n given the path of its ancestors; the moments of its subtree go to the layer of its depth."""
     o = trees.node[n, DEPTH]
@@ -108,7 +108,7 @@ def node(n, n0, cells, trees, places, rules, moments):
     drift, T = 0.0, places.T[n]
     for b in range(o):
         drift += places.G[n, b] * moments.du[b]
-    if is_exact(n, len(moments.u), cells, trees, rules):
+    if BENDS and is_exact(n, len(moments.u), cells, trees, rules):
         centre, T = exact_place(n, len(moments.u), cells, trees, moments.u)
         drift = centre - places.m[n]
     for k in range(rules.count[rule]):

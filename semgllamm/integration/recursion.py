@@ -52,7 +52,7 @@ from semgllamm.integration.products import along_leaf, bend, is_bent_copy, pair,
 from semgllamm.responses import dispatch
 from semgllamm.responses.adjacent import terms_of_any, value_of_any
 from semgllamm.responses.contract import MANY
-from semgllamm.responses.jit import kernel
+from semgllamm.responses.jit import inner, kernel
 from semgllamm.responses.registry import BINOMIAL_LOGIT, COMPOSITE, MULTINOMIAL
 
 __all__ = ["bernoulli_logit", "integrate_units"]
@@ -62,8 +62,8 @@ SLACK = 50.0  # by how much the log of a point may exceed that of the one its no
 
 BENDS = is_bent_copy(__name__)
 
-# what the points of a node are asked for
-VALUE, FIXED_POINTS, MOVING_POINTS, SECOND_DERIVATIVES = range(4)
+# what the points of a node are asked for (NumPy's numbers: a kernel is compiled for each of Python's that it is given)
+VALUE, FIXED_POINTS, MOVING_POINTS, SECOND_DERIVATIVES = np.arange(4)
 # rows of Sums.A, for a on the path: ∂ log F/∂u_a with the points of the node fixed, and moving; and at one point
 # (then room for the slopes of a bent cell)
 FIXED, MOVING, FIXED_HERE, MOVING_HERE, SLOPES = range(5)
@@ -93,13 +93,13 @@ def layers(P: int, nodes: int, cells: int, own: int, points: int, T: int = 2, W:
     )  # fmt: skip
 
 
-@kernel
+@inner
 def count_own(own, T):
     """How many own parameters a cell may have, of T that the array has room for."""
     return T if own == MANY else own
 
 
-@kernel
+@inner
 def bernoulli_logit(y, nu):
     """Of one trial: x and e with −log f = max(x, 0) + log(1 + e), then s, ω and ∂ω/∂ν, for one exponential."""
     sign = 1.0 - 2.0 * y
@@ -111,13 +111,13 @@ def bernoulli_logit(y, nu):
     return max(x, 0.0), e, -sign * other, w, sign * w * (1.0 - 2.0 * other)
 
 
-@kernel
+@inner
 def is_exact(n, P, cells, trees, rules):
     """Whether a leaf is placed anew for each path."""
-    return BENDS and cells.D.shape[1] > P and trees.node[n, RULE] == len(rules.count) - 1
+    return cells.D.shape[1] > P and trees.node[n, RULE] == len(rules.count) - 1
 
 
-@kernel
+@inner
 def exact_place(n, P, cells, trees, up):
     """Centre and scale of a leaf's integrand given the path, where its logarithm is a parabola."""
     o = trees.node[n, DEPTH]
@@ -140,7 +140,7 @@ def exact_place(n, P, cells, trees, up):
     return gradient / H, 1.0 / math.sqrt(H)
 
 
-@kernel
+@inner
 def leaf_points(n, cells, trees, places, rules, up, du, points):
     """Points of a leaf, and the log integrand there without its cells; returns their centre and scale."""
     rule = trees.node[n, RULE]
@@ -148,7 +148,7 @@ def leaf_points(n, cells, trees, places, rules, up, du, points):
     centre = places.m[n]
     for b in range(trees.node[n, DEPTH]):
         centre += places.G[n, b] * du[b]
-    if is_exact(n, len(du), cells, trees, rules):
+    if BENDS and is_exact(n, len(du), cells, trees, rules):
         centre, T = exact_place(n, len(du), cells, trees, up)
     scale = math.log(T)
     for k in range(rules.count[rule]):
@@ -159,13 +159,13 @@ def leaf_points(n, cells, trees, places, rules, up, du, points):
     return centre, T
 
 
-@kernel
+@inner
 def along(nu, d, c, u):
     """ν at a point of a leaf."""
     return nu + (d + c * u) * u if BENDS else nu + d * u
 
 
-@kernel
+@inner
 def leaf_cells(n, cells, trees, rules, up, points, kept, moments):
     """Add the cells of a leaf to the log integrand at its points, and keep their derivatives."""
     o = trees.node[n, DEPTH]
@@ -259,7 +259,7 @@ def leaf_cells(n, cells, trees, rules, up, points, kept, moments):
         log[k] -= math.log(factor[k])
 
 
-@kernel
+@inner
 def to_probabilities(log, K):
     """Turn logs into probabilities that sum to one; returns the log of their sum, −∞ if there is none."""
     top = -math.inf
@@ -276,7 +276,7 @@ def to_probabilities(log, K):
     return top + math.log(mass)
 
 
-@kernel
+@inner
 def leaf(n, r0, n0, cells, trees, places, rules, sums, moments):
     """log F of a node without children; with `moments` also its rows of B, N and A at its own depth."""
     o = trees.node[n, DEPTH]
@@ -330,7 +330,7 @@ def leaf(n, r0, n0, cells, trees, places, rules, sums, moments):
                 A[FIXED, b] += w * (e0 * (sums.A[o, SLOPES, b] - cells.D[i, b]) + e1 * cells.D[i, pair(P, o, b)])
             A[FIXED, o] += w * (e0 * (sums.A[o, SLOPES, o] - cells.D[i, o]) + 2.0 * e1 * cells.D[i, last])
             pull += w * (ez * (sums.A[o, SLOPES, o] - cells.D[i, o]) + 2.0 * (centre * ez + T * ezz) * cells.D[i, last])
-    if moments == MOVING_POINTS and is_exact(n, P, cells, trees, rules):
+    if BENDS and moments == MOVING_POINTS and is_exact(n, P, cells, trees, rules):
         N = sums.N[o, n - n0]
         for b in range(o):
             N[2 + b] = 0.0
@@ -352,7 +352,7 @@ def leaf(n, r0, n0, cells, trees, places, rules, sums, moments):
     return logF
 
 
-@kernel
+@inner
 def scale_sums(n, r0, n0, trees, sums, x, moments):
     """Multiply what the points of a node have added up by x; 0 clears it, whatever was there."""
     o = trees.node[n, DEPTH]
@@ -369,7 +369,7 @@ def scale_sums(n, r0, n0, trees, sums, x, moments):
             sums.A[o, MOVING, b] = x * sums.A[o, MOVING, b] if x > 0.0 else 0.0
 
 
-@kernel
+@inner
 def own_cells(n, cells, trees, sums):
     """log density of the cells of an inner node at one point; their scores are kept, and their pull on the path."""
     o = trees.node[n, DEPTH]
@@ -385,7 +385,7 @@ def own_cells(n, cells, trees, sums):
         for b in range(o + 1):
             nu += cells.D[i, b] * sums.u[b]
         bent = BENDS and cells.data[i, BENT] != 0.0
-        if bent:
+        if BENDS and bent:
             nu += bend(i, o, len(sums.u), cells.D, sums.u)
         w = cells.data[i, WEIGHT]
         kept = sums.own[o, i - first]
@@ -408,7 +408,7 @@ def own_cells(n, cells, trees, sums):
             kept[S], kept[G], kept[G + 1] = t[1], t[4], t[5]
             for a in range(3, len(kept)):
                 kept[a] = 0.0
-        if bent:
+        if BENDS and bent:
             slopes(i, o, len(sums.u), cells.D, sums.u, sums.A[o, SLOPES])
             for b in range(o + 1):
                 A[b] += w * kept[S] * sums.A[o, SLOPES, b]
@@ -418,7 +418,7 @@ def own_cells(n, cells, trees, sums):
     return total
 
 
-@kernel
+@inner
 def add_point(n, r0, n0, w, z, trees, sums, moments):
     """Add a point of an inner node, times w, to the sums of its subtree, which gain its coordinate."""
     o = trees.node[n, DEPTH]
@@ -466,7 +466,7 @@ def _signature():
     return numba.float64(*(numba.typeof(argument) for argument in arguments))
 
 
-@kernel(signature=_signature())
+@inner(signature=_signature())
 def node(n, r0, n0, cells, trees, places, rules, sums, moments):
     """log F of node n given the path of its ancestors, in a tree that starts at node n0 and cell r0."""
     end = trees.node[n, END]
