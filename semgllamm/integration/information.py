@@ -25,6 +25,7 @@ then stands for Var(S) − E[complete-data information] of the answers of severa
 from __future__ import annotations
 
 import math
+from functools import cache
 from typing import NamedTuple
 
 import numba
@@ -62,7 +63,9 @@ BENDS = is_bent_copy(__name__)
 _recursion = engine("recursion", BENDS)
 SECOND_DERIVATIVES, SLACK = _recursion.SECOND_DERIVATIVES, _recursion.SLACK
 count_own, to_probabilities = _recursion.count_own, _recursion.to_probabilities
-leaf_cells, leaf_points = _recursion.leaf_cells, _recursion.leaf_points
+call_leaf_cells, leaf_points = _recursion.call_leaf_cells, _recursion.leaf_points
+# kernels that others call by their addresses, as in recursion.py
+NODE, LEAF, LEAF_CELLS, OWN_CELLS = range(4)
 
 
 class Sums(NamedTuple):
@@ -82,18 +85,43 @@ class Sums(NamedTuple):
     place: np.ndarray  # (p,) number of a parameter among those of the tree, −1 if it is not
     number: np.ndarray  # (p,) the other way round
     mean: np.ndarray  # (2, p) room for an answer of several cells, or for the slopes of a bent cell
+    kernels: np.ndarray  # (4,) their addresses
 
 
 def layers(P: int, cells: int, own: int, points: int, p: int, T: int = 2) -> Sums:
     """Room for trees of at most so many cells, cells of a node, points of a rule, parameters, and own parameters."""
+    return _layers(P, cells, own, points, p, T, addresses())
+
+
+def _layers(P, cells, own, points, p, T, kernels):
     width = (P + 1) * (P + 2) // 2 + T * (P + 1) + T * (T + 1) // 2
     kept = 2 + 2 * T + T * (T + 1) // 2
     return Sums(
         np.zeros(P), np.zeros(P), np.zeros((P, cells, width)), np.zeros((P, p)), np.zeros((P, p, p)), np.zeros((P, p)),
         np.zeros((P, p, p)), np.zeros((points, p)), np.zeros((P, own, kept)),
         np.zeros((own, kept, points)), np.zeros((4, points)), np.full(p, -1), np.zeros(p, dtype=np.int64),
-        np.zeros((2, p)),
+        np.zeros((2, p)), kernels,
     )  # fmt: skip
+
+
+def _types() -> tuple[tuple, ...]:
+    """The types of the arguments of `node`, `leaf` and `own_cells`."""
+    i, (cells, trees, places, rules, jacobian) = numba.int64, map(numba.typeof, examples())
+    sums = numba.typeof(_layers(0, 0, 0, 0, 0, 0, np.zeros(0, dtype=np.int64)))
+    whole = (i, i, cells, trees, places, rules, jacobian, sums, i)
+    return whole, whole, (i, cells, trees, jacobian, sums, i)
+
+
+call_node, call_leaf, call_own_cells = (dispatch.caller(*arguments) for arguments in _types())
+
+
+@cache
+def addresses() -> np.ndarray:
+    """Where `node`, `leaf`, recursion's `leaf_cells`, and `own_cells` are, (4,) int64; they are compiled first."""
+    functions = node, leaf, own_cells
+    found = [dispatch.native_address(function, types) for function, types in zip(functions, _types())]
+    found.insert(LEAF_CELLS, _recursion.addresses()[_recursion.LEAF_CELLS])
+    return np.array(found, dtype=np.int64)
 
 
 @inner
@@ -260,7 +288,8 @@ def leaf(n, r0, cells, trees, places, rules, jacobian, sums, q):
     P = len(sums.u)
     T = cells.lin.shape[1] - 1
     leaf_points(n, cells, trees, places, rules, sums.u, sums.du, sums.points)
-    leaf_cells(n, cells, trees, rules, sums.u, sums.points, sums.leaf, SECOND_DERIVATIVES)
+    arguments = (n, cells, trees, rules, sums.u, sums.points, sums.leaf, SECOND_DERIVATIVES)
+    call_leaf_cells(sums.kernels[LEAF_CELLS], arguments)
     u, p = sums.points[0], sums.points[1]
     logF = to_probabilities(p, K)
     if not logF > -math.inf:
@@ -435,18 +464,12 @@ def add_point(n, r0, w, cells, trees, sums, q):
             lift_moments(sums.H[o, i - r0], sums.H[o + 1, i - r0], P, T, o + 1, deepest, w, u, own)
 
 
-def _signature():
-    cells, trees, places, rules, jacobian = examples()
-    arguments = (0, 0, cells, trees, places, rules, jacobian, layers(0, 0, 0, 0, 0), 0)
-    return numba.float64(*(numba.typeof(argument) for argument in arguments))
-
-
-@inner(signature=_signature())
+@inner(signature=numba.float64(*_types()[NODE]))
 def node(n, r0, cells, trees, places, rules, jacobian, sums, q):
     """log F of node n given the path of its ancestors; its ES, VS and moments go to the layer of its depth."""
     end = trees.node[n, END]
     if end == n + 1:
-        return leaf(n, r0, cells, trees, places, rules, jacobian, sums, q)
+        return call_leaf(sums.kernels[LEAF], (n, r0, cells, trees, places, rules, jacobian, sums, q))
     o = trees.node[n, DEPTH]
     rule = trees.node[n, RULE]
     scale_sums(n, r0, trees, sums, 0.0, q)
@@ -463,7 +486,8 @@ def node(n, r0, cells, trees, places, rules, jacobian, sums, q):
             sums.t[o, a] = 0.0
             for b in range(a + 1):
                 sums.W[o, a, b] = 0.0
-        log = rules.logw[rule, k] + scale - 0.5 * sums.u[o] ** 2 + own_cells(n, cells, trees, jacobian, sums, q)
+        log = rules.logw[rule, k] + scale - 0.5 * sums.u[o] ** 2
+        log += call_own_cells(sums.kernels[OWN_CELLS], (n, cells, trees, jacobian, sums, q))
         child = n + 1
         while child < end:
             w = trees.weight[child]
@@ -534,7 +558,7 @@ def louis_units(lo, hi, roots, cells, trees, places, rules, jacobian, sums, plac
         if not placed[r]:
             continue
         q = count_parameters(r0, trees.node[n1 - 1, LAST], jacobian, sums)
-        logF = node(n0, r0, cells, trees, places, rules, jacobian, sums, q)
+        logF = call_node(sums.kernels[NODE], (n0, r0, cells, trees, places, rules, jacobian, sums, q))
         for a in range(q):
             sums.place[sums.number[a]] = -1
         if not abs(logF) < math.inf:

@@ -24,6 +24,7 @@ that are asked for without error, and they leave nothing to the total derivative
 from __future__ import annotations
 
 import math
+from functools import cache
 from typing import NamedTuple
 
 import numba
@@ -55,7 +56,7 @@ from semgllamm.responses.contract import MANY
 from semgllamm.responses.jit import inner, kernel
 from semgllamm.responses.registry import BINOMIAL_LOGIT, COMPOSITE, MULTINOMIAL
 
-__all__ = ["bernoulli_logit", "integrate_units"]
+__all__ = ["bernoulli_logit", "integrate_units", "layers"]
 
 FACTORS = 500  # factors 1 + e ≤ 2 multiplied before a logarithm is taken
 SLACK = 50.0  # by how much the log of a point may exceed that of the one its node's sums are scaled by
@@ -67,6 +68,8 @@ VALUE, FIXED_POINTS, MOVING_POINTS, SECOND_DERIVATIVES = np.arange(4)
 # rows of Sums.A, for a on the path: ∂ log F/∂u_a with the points of the node fixed, and moving; and at one point
 # (then room for the slopes of a bent cell)
 FIXED, MOVING, FIXED_HERE, MOVING_HERE, SLOPES = range(5)
+# kernels that others call by their addresses, or each would be optimised once more with all that call it
+NODE, LEAF, LEAF_CELLS, OWN_CELLS = range(4)
 
 
 class Sums(NamedTuple):
@@ -80,6 +83,7 @@ class Sums(NamedTuple):
     own: np.ndarray  # (P, own cells, 1 + T) s, g1, ..., gT of the cells of a node at one point
     leaf: np.ndarray  # (own cells, 1 + T, points) the same at all points of a leaf
     points: np.ndarray  # (4, points) u, log integrand, factors under its logarithm, L of a choice
+    kernels: np.ndarray  # (4,) their addresses
 
 
 def layers(P: int, nodes: int, cells: int, own: int, points: int, T: int = 2, W: int = 0) -> Sums:
@@ -87,10 +91,34 @@ def layers(P: int, nodes: int, cells: int, own: int, points: int, T: int = 2, W:
 
     W is the number of columns of D, where it is not P.
     """
+    return _layers(P, nodes, cells, own, points, T, W, addresses())
+
+
+def _layers(P, nodes, cells, own, points, T, W, kernels):
     return Sums(
         np.zeros(P), np.zeros(P), np.zeros((P, cells, max(P, W) + 1 + T)), np.zeros((P, nodes, P + 2)),
-        np.zeros((P, 5, P)), np.zeros((P, own, 1 + T)), np.zeros((own, 1 + T, points)), np.zeros((4, points)),
+        np.zeros((P, 5, P)), np.zeros((P, own, 1 + T)), np.zeros((own, 1 + T, points)), np.zeros((4, points)), kernels,
     )  # fmt: skip
+
+
+def _types() -> tuple[tuple, ...]:
+    """The types of the arguments of `node`, `leaf`, `leaf_cells` and `own_cells`."""
+    i, (cells, trees, places, rules, _) = numba.int64, map(numba.typeof, examples())
+    sums = numba.typeof(_layers(0, 0, 0, 0, 0, 0, 0, np.zeros(0, dtype=np.int64)))
+    f1, f2, f3 = (numba.typeof(np.zeros((0,) * k)) for k in (1, 2, 3))
+    whole = (i, i, i, cells, trees, places, rules, sums, i)
+    return whole, whole, (i, cells, trees, rules, f1, f2, f3, i), (i, cells, trees, sums)
+
+
+call_node, call_leaf, call_leaf_cells, call_own_cells = (dispatch.caller(*arguments) for arguments in _types())
+
+
+@cache
+def addresses() -> np.ndarray:
+    """Where `node`, `leaf`, `leaf_cells` and `own_cells` are, (4,) int64; they are compiled first."""
+    functions = node, leaf, leaf_cells, own_cells
+    found = [dispatch.native_address(function, types) for function, types in zip(functions, _types())]
+    return np.array(found, dtype=np.int64)
 
 
 @inner
@@ -257,6 +285,7 @@ def leaf_cells(n, cells, trees, rules, up, points, kept, moments):
                 log[k] += w * v
     for k in range(K):
         log[k] -= math.log(factor[k])
+    return 0.0
 
 
 @inner
@@ -288,7 +317,7 @@ def leaf(n, r0, n0, cells, trees, places, rules, sums, moments):
     z = rules.z[rule]
     u, p = sums.points[0], sums.points[1]
     centre, T = leaf_points(n, cells, trees, places, rules, sums.u, sums.du, sums.points)
-    leaf_cells(n, cells, trees, rules, sums.u, sums.points, sums.leaf, moments)
+    call_leaf_cells(sums.kernels[LEAF_CELLS], (n, cells, trees, rules, sums.u, sums.points, sums.leaf, moments))
     logF = to_probabilities(p, K)
     if moments == VALUE or not logF > -math.inf:
         return logF
@@ -460,18 +489,12 @@ def add_point(n, r0, n0, w, z, trees, sums, moments):
             A[MOVING, b] += w * A[MOVING_HERE, b]
 
 
-def _signature():
-    cells, trees, places, rules, _ = examples()
-    arguments = (0, 0, 0, cells, trees, places, rules, layers(0, 0, 0, 0, 0), 0)
-    return numba.float64(*(numba.typeof(argument) for argument in arguments))
-
-
-@inner(signature=_signature())
+@inner(signature=numba.float64(*_types()[NODE]))
 def node(n, r0, n0, cells, trees, places, rules, sums, moments):
     """log F of node n given the path of its ancestors, in a tree that starts at node n0 and cell r0."""
     end = trees.node[n, END]
     if end == n + 1:
-        return leaf(n, r0, n0, cells, trees, places, rules, sums, moments)
+        return call_leaf(sums.kernels[LEAF], (n, r0, n0, cells, trees, places, rules, sums, moments))
     o = trees.node[n, DEPTH]
     rule = trees.node[n, RULE]
     A = sums.A[o]
@@ -487,7 +510,8 @@ def node(n, r0, n0, cells, trees, places, rules, sums, moments):
         z = rules.z[rule, k]
         sums.du[o] = drift + places.T[n] * z
         sums.u[o] = places.m[n] + sums.du[o]
-        log = rules.logw[rule, k] + scale - 0.5 * sums.u[o] ** 2 + own_cells(n, cells, trees, sums)
+        log = rules.logw[rule, k] + scale - 0.5 * sums.u[o] ** 2
+        log += call_own_cells(sums.kernels[OWN_CELLS], (n, cells, trees, sums))
         for b in range(o + 1):
             A[MOVING_HERE, b] = A[FIXED_HERE, b]
         child = n + 1
@@ -544,7 +568,7 @@ def integrate_units(lo, hi, roots, cells, trees, places, rules, sums, moments, p
                 for i in range(last - r0):
                     for b in range(width):
                         sums.B[o, i, b] = 0.0
-        logF = node(n0, r0, n0, cells, trees, places, rules, sums, moments)
+        logF = call_node(sums.kernels[NODE], (n0, r0, n0, cells, trees, places, rules, sums, moments))
         if not abs(logF) < np.inf:
             continue
         F[r] = logF
