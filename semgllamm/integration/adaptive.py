@@ -22,12 +22,25 @@ import math
 
 import numpy as np
 
-from semgllamm.integration.arrays import BENT, COUNT, DEPTH, END, FIRST, LAST, PARENT, SUM_FRONT, TRIALS, WEIGHT, Y
+from semgllamm.integration.arrays import (
+    ANY_CURVATURE,
+    BENT,
+    COUNT,
+    DEPTH,
+    END,
+    FIRST,
+    LAST,
+    PARENT,
+    SUM_FRONT,
+    TRIALS,
+    WEIGHT,
+    Y,
+)
 from semgllamm.integration.choices import FRONT, choice_front
 from semgllamm.integration.composites import composite_front
 from semgllamm.integration.products import bend, engine, is_bent_copy, pair, slopes
 from semgllamm.responses import dispatch
-from semgllamm.responses.adjacent import curvature_of_any
+from semgllamm.responses.adjacent import call_curvature_of_any
 from semgllamm.responses.contract import MANY
 from semgllamm.responses.jit import inner, kernel
 from semgllamm.responses.registry import BINOMIAL_LOGIT, COMPOSITE, MULTINOMIAL
@@ -102,7 +115,8 @@ def fronts(n0, n1, cells, trees, places, path, centre, purpose):
                 continue
             else:
                 if cells.lin.shape[1] > 3 and cells.own[cells.code[i]] == MANY:
-                    logf, s, curvature, _ = curvature_of_any(cells.data[i, Y], cells.data[i, TRIALS], nu, cells.lin[i])
+                    point = (cells.data[i, Y], cells.data[i, TRIALS], nu, cells.lin[i])
+                    logf, s, curvature, _ = call_curvature_of_any(cells.choice[ANY_CURVATURE], point)
                 else:
                     choice = cells.code[i] == MULTINOMIAL
                     if choice and cells.data[i, TRIALS] > 0.0:

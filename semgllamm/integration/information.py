@@ -32,6 +32,7 @@ import numba
 import numpy as np
 
 from semgllamm.integration.arrays import (
+    ANY_TERMS,
     BENT,
     COUNT,
     DEPTH,
@@ -52,7 +53,7 @@ from semgllamm.integration.choices import INFORMATION, LOG_SUM, choice_informati
 from semgllamm.integration.composites import composite_information, composite_terms
 from semgllamm.integration.products import bend, engine, is_bent_copy
 from semgllamm.responses import dispatch
-from semgllamm.responses.adjacent import terms_of_any
+from semgllamm.responses.adjacent import call_terms_of_any
 from semgllamm.responses.contract import MANY
 from semgllamm.responses.jit import inner, kernel
 from semgllamm.responses.registry import COMPOSITE, MULTINOMIAL
@@ -394,9 +395,9 @@ def own_cells(n, cells, trees, jacobian, sums, q):
         w = cells.data[i, WEIGHT]
         terms = sums.own[o, i - first]
         if T > 2 and cells.own[cells.code[i]] == MANY:
-            logf, _, _ = terms_of_any(
-                cells.data[i, Y], cells.data[i, TRIALS], nu, cells.lin[i], terms, terms, terms, 2
-            )
+            at = sums.own[o, i - first, ::1]
+            arguments = (cells.data[i, Y], cells.data[i, TRIALS], nu, cells.lin[i], at, at, at, 2)
+            logf, _, _ = call_terms_of_any(cells.choice[ANY_TERMS], arguments)
             total += w * logf
         elif cells.code[i] >= COMPOSITE:
             if cells.data[i, COUNT] > 0.0:

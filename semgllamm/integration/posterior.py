@@ -13,6 +13,7 @@ import numba
 import numpy as np
 
 from semgllamm.integration.arrays import (
+    ANY_VALUE,
     BENT,
     COUNT,
     DEPTH,
@@ -30,7 +31,7 @@ from semgllamm.integration.choices import LOG_SUM, log_sum
 from semgllamm.integration.composites import composite_value
 from semgllamm.integration.products import bend, engine, is_bent_copy
 from semgllamm.responses import dispatch
-from semgllamm.responses.adjacent import value_of_any
+from semgllamm.responses.adjacent import call_value_of_any
 from semgllamm.responses.contract import MANY
 from semgllamm.responses.jit import inner, kernel
 from semgllamm.responses.registry import COMPOSITE, MULTINOMIAL
@@ -68,7 +69,8 @@ def density_of_cells(n, cells, trees, u):
         if BENDS and cells.data[i, BENT] != 0.0:
             nu += bend(i, o, len(u), cells.D, u)
         if cells.lin.shape[1] > 3 and cells.own[cells.code[i]] == MANY:
-            value, _ = value_of_any(cells.data[i, Y], cells.data[i, TRIALS], nu, cells.lin[i])
+            point = (cells.data[i, Y], cells.data[i, TRIALS], nu, cells.lin[i])
+            value, _ = call_value_of_any(cells.choice[ANY_VALUE], point)
         elif cells.code[i] >= COMPOSITE:
             value = 0.0
             if cells.data[i, COUNT] > 0.0:

@@ -31,6 +31,8 @@ import numba
 import numpy as np
 
 from semgllamm.integration.arrays import (
+    ANY_TERMS,
+    ANY_VALUE,
     BENT,
     COUNT,
     DEPTH,
@@ -51,7 +53,7 @@ from semgllamm.integration.choices import LOG_SUM, log_sum
 from semgllamm.integration.composites import composite_terms, composite_value
 from semgllamm.integration.products import along_leaf, bend, is_bent_copy, pair, slopes
 from semgllamm.responses import dispatch
-from semgllamm.responses.adjacent import terms_of_any, value_of_any
+from semgllamm.responses.adjacent import call_terms_of_any, call_value_of_any
 from semgllamm.responses.contract import MANY
 from semgllamm.responses.jit import inner, kernel
 from semgllamm.responses.registry import BINOMIAL_LOGIT, COMPOSITE, MULTINOMIAL
@@ -235,13 +237,13 @@ def leaf_cells(n, cells, trees, rules, up, points, kept, moments):
         elif T > 2 and cells.own[cells.code[i]] == MANY:
             for k in range(K):
                 if moments == VALUE:
-                    v, _ = value_of_any(y, cells.data[i, TRIALS], along(nu, d, c, u[k]), cells.lin[i])
+                    point = (y, cells.data[i, TRIALS], along(nu, d, c, u[k]), cells.lin[i])
+                    v, _ = call_value_of_any(cells.choice[ANY_VALUE], point)
                 else:
                     wanted = 2 if moments == SECOND_DERIVATIVES else 0
                     at = terms[:, k]
-                    v, _, _ = terms_of_any(
-                        y, cells.data[i, TRIALS], along(nu, d, c, u[k]), cells.lin[i], at, at, at, wanted
-                    )
+                    arguments = (y, cells.data[i, TRIALS], along(nu, d, c, u[k]), cells.lin[i], at, at, at, wanted)
+                    v, _, _ = call_terms_of_any(cells.choice[ANY_TERMS], arguments)
                 log[k] += w * v
         elif cells.code[i] == MULTINOMIAL:
             if cells.data[i, TRIALS] > 0.0:
@@ -419,7 +421,9 @@ def own_cells(n, cells, trees, sums):
         w = cells.data[i, WEIGHT]
         kept = sums.own[o, i - first]
         if len(kept) > 3 and cells.own[cells.code[i]] == MANY:
-            logf, _, _ = terms_of_any(cells.data[i, Y], cells.data[i, TRIALS], nu, cells.lin[i], kept, kept, kept, 0)
+            at = sums.own[o, i - first, ::1]
+            arguments = (cells.data[i, Y], cells.data[i, TRIALS], nu, cells.lin[i], at, at, at, 0)
+            logf, _, _ = call_terms_of_any(cells.choice[ANY_TERMS], arguments)
             total += w * logf
         elif cells.code[i] >= COMPOSITE:
             if cells.data[i, COUNT] > 0.0:

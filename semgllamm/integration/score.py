@@ -19,6 +19,7 @@ from __future__ import annotations
 import math
 
 from semgllamm.integration.arrays import (
+    ANY_TERMS,
     BENT,
     COUNT,
     DEPTH,
@@ -36,7 +37,7 @@ from semgllamm.integration.choices import FOLLOW, MEAN, follow_choice, follow_me
 from semgllamm.integration.composites import follow_composite, follow_composite_mode
 from semgllamm.integration.products import bend, engine, is_bent_copy, pair, slopes
 from semgllamm.responses import dispatch
-from semgllamm.responses.adjacent import terms_of_any
+from semgllamm.responses.adjacent import call_terms_of_any
 from semgllamm.responses.contract import MANY
 from semgllamm.responses.jit import inner, kernel
 from semgllamm.responses.registry import BINOMIAL_LOGIT, COMPOSITE, MULTINOMIAL
@@ -116,9 +117,11 @@ def follow_curvature(n0, n1, cells, trees, places, N, R, path, centre, at_mode):
                     follow_composite(cells.choice[SUM_FOLLOW], arguments)
                 continue
             elif T > 2 and cells.own[cells.code[i]] == MANY:
-                _, kept[W], dw = terms_of_any(
-                    cells.data[i, Y], cells.data[i, TRIALS], nu, cells.lin[i], kept[: 1 + T], slopes, bends, 1
-                )
+                arguments = (
+                    cells.data[i, Y], cells.data[i, TRIALS], nu, cells.lin[i],
+                    kept[: 1 + T : 1], slopes[::1], bends[::1], 1,
+                )  # fmt: skip
+                _, kept[W], dw = call_terms_of_any(cells.choice[ANY_TERMS], arguments)
             else:
                 t = dispatch.terms(
                     cells.terms[cells.code[i]], cells.data[i, Y], cells.data[i, TRIALS], nu,
