@@ -934,7 +934,7 @@ def _announce_compilation(kernel: str = "recursion.node") -> None:
     from semgllamm.responses import jit
 
     if jit.is_cold(kernel) and sys.stderr is not None:
-        print("semgllamm: compiling the integration engine (once on this machine, about a minute) ...",
+        print("semgllamm: compiling the integration engine (once on this machine, half a minute or so) ...",
               file=sys.stderr, flush=True)  # fmt: skip
 
 

@@ -20,14 +20,29 @@ from __future__ import annotations
 
 import math
 
-from semgllamm.integration.arrays import BENT, COUNT, DEPTH, END, FIRST, LAST, PARENT, SUM_FRONT, TRIALS, WEIGHT, Y
+import numpy as np
+
+from semgllamm.integration.arrays import (
+    ANY_CURVATURE,
+    BENT,
+    COUNT,
+    DEPTH,
+    END,
+    FIRST,
+    LAST,
+    PARENT,
+    SUM_FRONT,
+    TRIALS,
+    WEIGHT,
+    Y,
+)
 from semgllamm.integration.choices import FRONT, choice_front
 from semgllamm.integration.composites import composite_front
 from semgllamm.integration.products import bend, engine, is_bent_copy, pair, slopes
 from semgllamm.responses import dispatch
-from semgllamm.responses.adjacent import curvature_of_any
+from semgllamm.responses.adjacent import call_curvature_of_any
 from semgllamm.responses.contract import MANY
-from semgllamm.responses.jit import kernel
+from semgllamm.responses.jit import inner, kernel
 from semgllamm.responses.registry import BINOMIAL_LOGIT, COMPOSITE, MULTINOMIAL
 
 __all__ = ["place_units"]
@@ -40,11 +55,12 @@ STEP_LIMIT = 2.0  # longest move of a coordinate (in prior standard deviations) 
 CONVERGED = 1e-8
 ITERATIONS = 200
 
-# what the fronts are for: to place points, to step to the mode, to step uphill from anywhere
-PLACE, STEP, UPHILL = range(3)
+# what the fronts are for: to place points, to step to the mode, to step uphill from anywhere (NumPy's numbers, as in
+# recursion.py)
+PLACE, STEP, UPHILL = np.arange(3)
 
 
-@kernel
+@inner
 def fronts(n0, n1, cells, trees, places, path, centre, purpose):
     """Fill G, T and the fronts M of a tree at m, and its gradient g eliminated.
 
@@ -77,7 +93,7 @@ def fronts(n0, n1, cells, trees, places, path, centre, purpose):
             for b in range(o + 1):
                 nu += cells.D[i, b] * path[b]
             bent = BENDS and cells.data[i, BENT] != 0.0
-            if bent:
+            if BENDS and bent:
                 nu += bend(i, o, P, cells.D, path)
             w = cells.data[i, WEIGHT]
             if cells.code[i] == BINOMIAL_LOGIT and cells.data[i, TRIALS] == 1.0:
@@ -99,7 +115,8 @@ def fronts(n0, n1, cells, trees, places, path, centre, purpose):
                 continue
             else:
                 if cells.lin.shape[1] > 3 and cells.own[cells.code[i]] == MANY:
-                    logf, s, curvature, _ = curvature_of_any(cells.data[i, Y], cells.data[i, TRIALS], nu, cells.lin[i])
+                    point = (cells.data[i, Y], cells.data[i, TRIALS], nu, cells.lin[i])
+                    logf, s, curvature, _ = call_curvature_of_any(cells.choice[ANY_CURVATURE], point)
                 else:
                     choice = cells.code[i] == MULTINOMIAL
                     if choice and cells.data[i, TRIALS] > 0.0:
@@ -112,7 +129,7 @@ def fronts(n0, n1, cells, trees, places, path, centre, purpose):
                 own += w * logf
                 if purpose == UPHILL and curvature < 0.0:
                     curvature = 0.0
-            if bent:
+            if BENDS and bent:
                 slopes(i, o, P, cells.D, path, centre)
                 for a in range(o + 1):
                     g[n, a] += w * s * centre[a]
@@ -147,7 +164,7 @@ def fronts(n0, n1, cells, trees, places, path, centre, purpose):
     return density, definite
 
 
-@kernel
+@inner
 def find_mode(n0, n1, cells, trees, places, path, centre):
     """Newton's iterations for the joint mode of a tree, starting at m; returns whether they converged.
 

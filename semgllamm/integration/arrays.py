@@ -15,9 +15,11 @@ DEPTH, PARENT, FIRST, LAST, END, RULE = range(6)
 # and its link (no model has both)
 Y, TRIALS, WEIGHT, BENT = range(4)
 COUNT, TIMES, LINK = range(3, 6)
-# addresses of the kernels of choices (choices.py), then of composite links (composites.py)
+# addresses of the kernels of choices (choices.py), of composite links (composites.py), and of answers that have all
+# thresholds in their density (responses/adjacent.py)
 LOG_SUM, FRONT, FOLLOW, MEAN, INFORMATION = range(5)
 SUM_VALUE, SUM_TERMS, SUM_FRONT, SUM_FOLLOW, SUM_MODE, SUM_INFORMATION = range(5, 11)
+ANY_VALUE, ANY_CURVATURE, ANY_TERMS = range(11, 14)
 # what is kept of a cell with T own parameters at a point: s and the T first derivatives in τ; then ω, the T of s in τ,
 # and the lower triangle of the second ones in τ
 S, G = 0, 1
@@ -34,7 +36,7 @@ class Cells(NamedTuple):
     own: np.ndarray  # (codes,) number of own parameters of each family
     value: np.ndarray  # (codes,) address of its kernel `value`
     terms: np.ndarray  # (codes,) address of its kernel `terms`
-    choice: np.ndarray  # (11,) addresses of the kernels of answers of several cells, 0 where there are none
+    choice: np.ndarray  # (14,) addresses of the kernels of answers that few models have, 0 where there are none
     data: np.ndarray  # (Nc, 3, 4 or 6) y, trials, weight, and what products and composite links have beside
     lin: np.ndarray  # (Nc, 1 + T) f, τ1, ..., τT, T at least 2
     D: np.ndarray  # (Nc, P), or (Nc, P + P(P + 1)/2)

@@ -28,13 +28,13 @@ import numpy as np
 
 from semgllamm.integration.arrays import FOLLOW, FRONT, INFORMATION, LOG_SUM, MEAN, TRIALS, WEIGHT, Y, examples
 from semgllamm.responses import dispatch
-from semgllamm.responses.jit import kernel
+from semgllamm.responses.jit import inner
 
 __all__ = ["FOLLOW", "FRONT", "INFORMATION", "LOG_SUM", "MEAN", "addresses", "choice_front", "choice_information",
            "follow_choice", "follow_mean", "log_sum"]  # fmt: skip
 
 
-@kernel
+@inner
 def predictor(i, o, cells, path):
     """ν of a cell on a node of depth o."""
     nu = cells.lin[i, 0]
@@ -43,7 +43,7 @@ def predictor(i, o, cells, path):
     return nu
 
 
-@kernel
+@inner
 def _log_sum(first, o, cells, path):
     """L of the choice that starts at the cell `first`."""
     top = -math.inf
@@ -58,7 +58,7 @@ def _log_sum(first, o, cells, path):
     return top + math.log(mass)
 
 
-@kernel
+@inner
 def _choice_front(first, n, o, cells, path, M, centre):
     """Take w d̄d̄' of a choice from the front of node n, and return its L."""
     L = _log_sum(first, o, cells, path)
@@ -74,7 +74,7 @@ def _choice_front(first, n, o, cells, path, M, centre):
     return L
 
 
-@kernel
+@inner
 def _follow_choice(first, n, r0, o, cells, path, M, g, R, at_mode, centre):
     """Add to R and g what a choice of node n passes on of the adjoint M of its front; keep s and p of its cells.
 
@@ -117,7 +117,7 @@ def _follow_choice(first, n, r0, o, cells, path, M, g, R, at_mode, centre):
     return mean
 
 
-@kernel
+@inner
 def _follow_mean(first, r0, o, share, cells, path, v, R, at_mode):
     """Add to R what a choice passes on through the mode beside its cells: w p_a Σ_b p_b d_b'v in f, times m in d."""
     W = at_mode.shape[1] - 1
@@ -134,14 +134,14 @@ def _follow_mean(first, r0, o, share, cells, path, v, R, at_mode):
     return mean
 
 
-@kernel
+@inner
 def score_at(i, e, P, jacobian, u):
     """What entry e of the Jacobian contributes to x of cell i at the path u."""
     x = jacobian.feature[e]
     return jacobian.value[e] if x == 0 or x > P else jacobian.value[e] * u[x - 1]
 
 
-@kernel
+@inner
 def _choice_information(first, w, s, u, cells, jacobian, place, mean, q, V):
     """V −= w Σ_a p_a (x_a − x̄)(x_a − x̄)' of a choice at the path u, by its lower triangle; `s` holds y_a − p_a."""
     P = cells.D.shape[1]

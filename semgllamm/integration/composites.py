@@ -31,7 +31,7 @@ from semgllamm.integration.arrays import COUNT, LINK, TIMES, TRIALS, WEIGHT, G, 
 from semgllamm.integration.choices import predictor, score_at
 from semgllamm.responses import dispatch
 from semgllamm.responses.composite import inverse_terms
-from semgllamm.responses.jit import kernel
+from semgllamm.responses.jit import inner, kernel
 from semgllamm.responses.registry import COMPOSITE
 
 __all__ = [
@@ -42,7 +42,7 @@ __all__ = [
 EXACT_ONE = 1e-12  # weights that sum to 1 up to this are those of a mixture
 
 
-@kernel
+@inner
 def moments_of_mean(first, o, cells, path):
     """μ and 1 − μ of the case that starts at the cell `first`."""
     mu, rest, total = 0.0, 0.0, 0.0
@@ -57,7 +57,7 @@ def moments_of_mean(first, o, cells, path):
     return mu, rest
 
 
-@kernel
+@inner
 def terms_of_mean(first, o, cells, path):
     """The terms of the contract in the mean of a case."""
     mu, rest = moments_of_mean(first, o, cells, path)
@@ -68,7 +68,7 @@ def terms_of_mean(first, o, cells, path):
     )
 
 
-@kernel
+@inner
 def _value(first, o, cells, path):
     """log f of the case that starts at the cell `first`."""
     mu, rest = moments_of_mean(first, o, cells, path)
@@ -80,7 +80,7 @@ def _value(first, o, cells, path):
     return value
 
 
-@kernel
+@inner
 def _terms(first, o, cells, path, kept, second):
     """log f of a case; the rows of `kept` get what the recursions keep of its cells, with `second` also ω and h."""
     n = int(cells.data[first, COUNT])
@@ -105,7 +105,7 @@ def _terms(first, o, cells, path, kept, second):
     return t[0]
 
 
-@kernel
+@inner
 def _front(first, n, o, cells, path, M, g, centre, uphill):
     """Add a case to the front and the gradient of node n, and return its log f."""
     t = terms_of_mean(first, o, cells, path)
@@ -133,7 +133,7 @@ def _front(first, n, o, cells, path, M, g, centre, uphill):
     return t[0]
 
 
-@kernel
+@inner
 def _follow(first, n, r0, o, cells, path, M, g, R, at_mode, centre):
     """Add to R and g what a case of node n passes on of the adjoint M of its front, and keep what its mode needs.
 
@@ -188,7 +188,7 @@ def _follow(first, n, r0, o, cells, path, M, g, R, at_mode, centre):
     return 0.0
 
 
-@kernel
+@inner
 def _follow_mode(first, r0, o, share, cells, path, v, R, at_mode):
     """Add to R what a case passes on through the mode beside its cells: −w W e_a Σ_b e_b d_b'v in f, times m in d."""
     T = cells.lin.shape[1] - 1
@@ -210,7 +210,7 @@ def _follow_mode(first, r0, o, share, cells, path, v, R, at_mode):
     return along
 
 
-@kernel
+@inner
 def _information(first, o, w, u, cells, jacobian, place, mean, own, q, V):
     """V −= w (W x̄x̄' − x̄z' − zx̄') of a case at the path u, by its lower triangle."""
     P = cells.D.shape[1]

@@ -25,12 +25,14 @@ then stands for Var(S) − E[complete-data information] of the answers of severa
 from __future__ import annotations
 
 import math
+from functools import cache
 from typing import NamedTuple
 
 import numba
 import numpy as np
 
 from semgllamm.integration.arrays import (
+    ANY_TERMS,
     BENT,
     COUNT,
     DEPTH,
@@ -51,9 +53,9 @@ from semgllamm.integration.choices import INFORMATION, LOG_SUM, choice_informati
 from semgllamm.integration.composites import composite_information, composite_terms
 from semgllamm.integration.products import bend, engine, is_bent_copy
 from semgllamm.responses import dispatch
-from semgllamm.responses.adjacent import terms_of_any
+from semgllamm.responses.adjacent import call_terms_of_any
 from semgllamm.responses.contract import MANY
-from semgllamm.responses.jit import kernel
+from semgllamm.responses.jit import inner, kernel
 from semgllamm.responses.registry import COMPOSITE, MULTINOMIAL
 
 __all__ = ["louis_units"]
@@ -62,7 +64,9 @@ BENDS = is_bent_copy(__name__)
 _recursion = engine("recursion", BENDS)
 SECOND_DERIVATIVES, SLACK = _recursion.SECOND_DERIVATIVES, _recursion.SLACK
 count_own, to_probabilities = _recursion.count_own, _recursion.to_probabilities
-leaf_cells, leaf_points = _recursion.leaf_cells, _recursion.leaf_points
+call_leaf_cells, leaf_points = _recursion.call_leaf_cells, _recursion.leaf_points
+# kernels that others call by their addresses, as in recursion.py
+NODE, LEAF, LEAF_CELLS, OWN_CELLS = range(4)
 
 
 class Sums(NamedTuple):
@@ -82,33 +86,58 @@ class Sums(NamedTuple):
     place: np.ndarray  # (p,) number of a parameter among those of the tree, −1 if it is not
     number: np.ndarray  # (p,) the other way round
     mean: np.ndarray  # (2, p) room for an answer of several cells, or for the slopes of a bent cell
+    kernels: np.ndarray  # (4,) their addresses
 
 
 def layers(P: int, cells: int, own: int, points: int, p: int, T: int = 2) -> Sums:
     """Room for trees of at most so many cells, cells of a node, points of a rule, parameters, and own parameters."""
+    return _layers(P, cells, own, points, p, T, addresses())
+
+
+def _layers(P, cells, own, points, p, T, kernels):
     width = (P + 1) * (P + 2) // 2 + T * (P + 1) + T * (T + 1) // 2
     kept = 2 + 2 * T + T * (T + 1) // 2
     return Sums(
         np.zeros(P), np.zeros(P), np.zeros((P, cells, width)), np.zeros((P, p)), np.zeros((P, p, p)), np.zeros((P, p)),
         np.zeros((P, p, p)), np.zeros((points, p)), np.zeros((P, own, kept)),
         np.zeros((own, kept, points)), np.zeros((4, points)), np.full(p, -1), np.zeros(p, dtype=np.int64),
-        np.zeros((2, p)),
+        np.zeros((2, p)), kernels,
     )  # fmt: skip
 
 
-@kernel
+def _types() -> tuple[tuple, ...]:
+    """The types of the arguments of `node`, `leaf` and `own_cells`."""
+    i, (cells, trees, places, rules, jacobian) = numba.int64, map(numba.typeof, examples())
+    sums = numba.typeof(_layers(0, 0, 0, 0, 0, 0, np.zeros(0, dtype=np.int64)))
+    whole = (i, i, cells, trees, places, rules, jacobian, sums, i)
+    return whole, whole, (i, cells, trees, jacobian, sums, i)
+
+
+call_node, call_leaf, call_own_cells = (dispatch.caller(*arguments) for arguments in _types())
+
+
+@cache
+def addresses() -> np.ndarray:
+    """Where `node`, `leaf`, recursion's `leaf_cells`, and `own_cells` are, (4,) int64; they are compiled first."""
+    functions = node, leaf, own_cells
+    found = [dispatch.native_address(function, types) for function, types in zip(functions, _types())]
+    found.insert(LEAF_CELLS, _recursion.addresses()[_recursion.LEAF_CELLS])
+    return np.array(found, dtype=np.int64)
+
+
+@inner
 def row(a):
     """Where row a of a lower triangle starts when its rows lie end to end."""
     return a * (a + 1) // 2
 
 
-@kernel
+@inner
 def _behind(cells, P):
     """Feature of τ1: those of D, which may be wider than P, are before it."""
     return cells.D.shape[1] + 1 if BENDS else P + 1
 
 
-@kernel
+@inner
 def power_means(p, x, u, K):
     """Means of x, x u and x u² over points with probabilities p."""
     e0, e1, e2 = 0.0, 0.0, 0.0
@@ -121,7 +150,7 @@ def power_means(p, x, u, K):
     return e0, e1, e2
 
 
-@kernel
+@inner
 def leaf_moments(H, P, T, c, p, u, K, terms, own):
     """H = E[H_i] over the points of a leaf, as far as it concerns 1 and the leaf's coordinate c."""
     for b in range(len(H)):
@@ -138,7 +167,7 @@ def leaf_moments(H, P, T, c, p, u, K, terms, own):
         H[a + b] = -e0
 
 
-@kernel
+@inner
 def add_moments(H, P, T, c, x, u, terms, own):
     """H += x H_i at one point, as far as it concerns 1 and the coordinate c, whose value is u."""
     w = x * terms[1 + T]
@@ -154,7 +183,7 @@ def add_moments(H, P, T, c, x, u, terms, own):
         H[a + b] -= x * terms[2 + 2 * T + b]
 
 
-@kernel
+@inner
 def lift_moments(H, below, P, T, c, deepest, x, u, own):
     """H += x E[H_i | u], which knows the coordinates beyond c, and now c too."""
     H[0] += x * below[0]
@@ -177,7 +206,7 @@ def lift_moments(H, below, P, T, c, deepest, x, u, own):
         H[b] += x * below[b]
 
 
-@kernel
+@inner
 def moment(H, P, T, x, y):
     """Entry of E[H_i] for features x ≥ y."""
     if x <= P:
@@ -187,7 +216,7 @@ def moment(H, P, T, x, y):
     return H[row(P + 1) + T * (P + 1) + row(x - P - 1) + (y - P - 1)]
 
 
-@kernel
+@inner
 def feature(x, P, u):
     """1, u_a or u_a u_b: what feature x of ν is multiplied by."""
     if x == 0:
@@ -201,7 +230,7 @@ def feature(x, P, u):
     return u[a] * u[x - row(a)]
 
 
-@kernel
+@inner
 def bent_slopes(i, P, jacobian, sums, q):
     """Fill sums.mean[0] with ∂ν_i/∂ϑ of a bent cell at the path: J_i'(1, u, uu), by the parameters of the tree."""
     g = sums.mean[0]
@@ -213,7 +242,7 @@ def bent_slopes(i, P, jacobian, sums, q):
             g[sums.place[jacobian.par[e]]] += jacobian.value[e] * feature(x, P, sums.u)
 
 
-@kernel
+@inner
 def add_bent_score(i, w, P, terms, jacobian, sums, t, q):
     """t += w J_i'r_i of a bent cell at a point."""
     bent_slopes(i, P, jacobian, sums, q)
@@ -225,7 +254,7 @@ def add_bent_score(i, w, P, terms, jacobian, sums, t, q):
             t[sums.place[jacobian.par[e]]] += w * jacobian.value[e] * terms[G + x]
 
 
-@kernel
+@inner
 def take_bent_information(i, w, P, T, terms, jacobian, sums, V, q):
     """V −= w J_i'H_i J_i of a bent cell at a point, by its lower triangle; `sums.mean[0]` holds its slopes."""
     g = sums.mean[0]
@@ -250,7 +279,7 @@ def take_bent_information(i, w, P, T, terms, jacobian, sums, V, q):
                 V[a, b] += scale * jacobian.value[d] * terms[2 + 2 * T + row(max(x, y)) + min(x, y)]
 
 
-@kernel
+@inner
 def leaf(n, r0, cells, trees, places, rules, jacobian, sums, q):
     """log F of a node without children; its ES, VS and moments go to the layer of its depth."""
     o = trees.node[n, DEPTH]
@@ -260,7 +289,8 @@ def leaf(n, r0, cells, trees, places, rules, jacobian, sums, q):
     P = len(sums.u)
     T = cells.lin.shape[1] - 1
     leaf_points(n, cells, trees, places, rules, sums.u, sums.du, sums.points)
-    leaf_cells(n, cells, trees, rules, sums.u, sums.points, sums.leaf, SECOND_DERIVATIVES)
+    arguments = (n, cells, trees, rules, sums.u, sums.points, sums.leaf, SECOND_DERIVATIVES)
+    call_leaf_cells(sums.kernels[LEAF_CELLS], arguments)
     u, p = sums.points[0], sums.points[1]
     logF = to_probabilities(p, K)
     if not logF > -math.inf:
@@ -332,7 +362,7 @@ def leaf(n, r0, cells, trees, places, rules, jacobian, sums, q):
     return logF
 
 
-@kernel
+@inner
 def scale_sums(n, r0, trees, sums, x, q):
     """Multiply what the points of a node have added up by x; 0 clears it, whatever was there."""
     o = trees.node[n, DEPTH]
@@ -345,7 +375,7 @@ def scale_sums(n, r0, trees, sums, x, q):
             sums.H[o, i, b] = x * sums.H[o, i, b] if x > 0.0 else 0.0
 
 
-@kernel
+@inner
 def own_cells(n, cells, trees, jacobian, sums, q):
     """log density of the cells of an inner node at one point; their derivatives are kept, their score added to t."""
     o = trees.node[n, DEPTH]
@@ -360,14 +390,14 @@ def own_cells(n, cells, trees, jacobian, sums, q):
         for b in range(o + 1):
             nu += cells.D[i, b] * sums.u[b]
         bent = BENDS and cells.data[i, BENT] != 0.0
-        if bent:
+        if BENDS and bent:
             nu += bend(i, o, P, cells.D, sums.u)
         w = cells.data[i, WEIGHT]
         terms = sums.own[o, i - first]
         if T > 2 and cells.own[cells.code[i]] == MANY:
-            logf, _, _ = terms_of_any(
-                cells.data[i, Y], cells.data[i, TRIALS], nu, cells.lin[i], terms, terms, terms, 2
-            )
+            at = sums.own[o, i - first, ::1]
+            arguments = (cells.data[i, Y], cells.data[i, TRIALS], nu, cells.lin[i], at, at, at, 2)
+            logf, _, _ = call_terms_of_any(cells.choice[ANY_TERMS], arguments)
             total += w * logf
         elif cells.code[i] >= COMPOSITE:
             if cells.data[i, COUNT] > 0.0:
@@ -386,7 +416,7 @@ def own_cells(n, cells, trees, jacobian, sums, q):
             terms[1 + T], terms[2 + T], terms[3 + T] = c[2], c[6], c[7]
             b = 2 + 2 * T
             terms[b], terms[b + 1], terms[b + 2] = c[10], c[11], c[12]
-        if bent:
+        if BENDS and bent:
             add_bent_score(i, w, P, terms, jacobian, sums, t, q)
             take_bent_information(i, w, P, T, terms, jacobian, sums, sums.W[o], q)
             continue
@@ -412,7 +442,7 @@ def own_cells(n, cells, trees, jacobian, sums, q):
     return total
 
 
-@kernel
+@inner
 def add_point(n, r0, w, cells, trees, sums, q):
     """Add a point of an inner node, times w, to the sums of its subtree, whose moments gain its coordinate."""
     o = trees.node[n, DEPTH]
@@ -435,18 +465,12 @@ def add_point(n, r0, w, cells, trees, sums, q):
             lift_moments(sums.H[o, i - r0], sums.H[o + 1, i - r0], P, T, o + 1, deepest, w, u, own)
 
 
-def _signature():
-    cells, trees, places, rules, jacobian = examples()
-    arguments = (0, 0, cells, trees, places, rules, jacobian, layers(0, 0, 0, 0, 0), 0)
-    return numba.float64(*(numba.typeof(argument) for argument in arguments))
-
-
-@kernel(signature=_signature())
+@inner(signature=numba.float64(*_types()[NODE]))
 def node(n, r0, cells, trees, places, rules, jacobian, sums, q):
     """log F of node n given the path of its ancestors; its ES, VS and moments go to the layer of its depth."""
     end = trees.node[n, END]
     if end == n + 1:
-        return leaf(n, r0, cells, trees, places, rules, jacobian, sums, q)
+        return call_leaf(sums.kernels[LEAF], (n, r0, cells, trees, places, rules, jacobian, sums, q))
     o = trees.node[n, DEPTH]
     rule = trees.node[n, RULE]
     scale_sums(n, r0, trees, sums, 0.0, q)
@@ -463,7 +487,8 @@ def node(n, r0, cells, trees, places, rules, jacobian, sums, q):
             sums.t[o, a] = 0.0
             for b in range(a + 1):
                 sums.W[o, a, b] = 0.0
-        log = rules.logw[rule, k] + scale - 0.5 * sums.u[o] ** 2 + own_cells(n, cells, trees, jacobian, sums, q)
+        log = rules.logw[rule, k] + scale - 0.5 * sums.u[o] ** 2
+        log += call_own_cells(sums.kernels[OWN_CELLS], (n, cells, trees, jacobian, sums, q))
         child = n + 1
         while child < end:
             w = trees.weight[child]
@@ -492,7 +517,7 @@ def node(n, r0, cells, trees, places, rules, jacobian, sums, q):
     return top + math.log(mass)
 
 
-@kernel
+@inner
 def count_parameters(first, last, jacobian, sums):
     """Number the parameters on which the cells of a tree depend."""
     q = 0
@@ -505,7 +530,7 @@ def count_parameters(first, last, jacobian, sums):
     return q
 
 
-@kernel
+@inner
 def add_complete_data(i, P, share, H, cells, jacobian, information):
     """information += share w_i J_i' E[H_i] J_i."""
     share *= cells.data[i, WEIGHT]
@@ -534,7 +559,7 @@ def louis_units(lo, hi, roots, cells, trees, places, rules, jacobian, sums, plac
         if not placed[r]:
             continue
         q = count_parameters(r0, trees.node[n1 - 1, LAST], jacobian, sums)
-        logF = node(n0, r0, cells, trees, places, rules, jacobian, sums, q)
+        logF = call_node(sums.kernels[NODE], (n0, r0, cells, trees, places, rules, jacobian, sums, q))
         for a in range(q):
             sums.place[sums.number[a]] = -1
         if not abs(logF) < math.inf:

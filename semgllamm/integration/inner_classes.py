@@ -31,7 +31,7 @@ from semgllamm.integration import composites
 from semgllamm.integration.arrays import COUNT, TIMES, TRIALS, WEIGHT, G, S, Y
 from semgllamm.integration.choices import LOG_SUM, log_sum, predictor, score_at
 from semgllamm.responses import dispatch
-from semgllamm.responses.jit import kernel
+from semgllamm.responses.jit import inner, kernel
 from semgllamm.responses.registry import MULTINOMIAL, SUMMED
 
 __all__ = ["VECTORS", "addresses", "posterior_of_parts", "working_quantities"]
@@ -40,7 +40,7 @@ CHOICE = SUMMED + MULTINOMIAL
 VECTORS = 6  # of coordinates, that the kernels of fronts and of their adjoints have room for
 
 
-@kernel
+@inner
 def end_of_part(i, end, cells):
     """Where the part ends that the cell i is in."""
     j = i + 1
@@ -49,7 +49,7 @@ def end_of_part(i, end, cells):
     return j
 
 
-@kernel
+@inner
 def terms_of_cell(i, o, cells, path, L):
     """The terms of the contract of a cell, and L of its choice, which the first cell of one works out."""
     choice = cells.code[i] == CHOICE
@@ -62,7 +62,7 @@ def terms_of_cell(i, o, cells, path, L):
     return t, L
 
 
-@kernel
+@inner
 def density_of_part(i, j, o, cells, path):
     """ℓ of the part of the cells i, …, j − 1."""
     total, L = 0.0, 0.0
@@ -78,7 +78,7 @@ def density_of_part(i, j, o, cells, path):
     return total
 
 
-@kernel
+@inner
 def _value(first, o, cells, path):
     """log f of the sum that starts at the cell `first`."""
     end = first + int(cells.data[first, COUNT])
@@ -96,7 +96,7 @@ def _value(first, o, cells, path):
     return top + math.log(mass) if mass > 0.0 else -math.inf
 
 
-@kernel
+@inner
 def _terms(first, o, cells, path, kept, second):
     """log f of a sum; the rows of `kept` get what the recursions keep of its cells, with `second` also ω and h."""
     end = first + int(cells.data[first, COUNT])
@@ -129,7 +129,7 @@ def _terms(first, o, cells, path, kept, second):
     return logf
 
 
-@kernel
+@inner
 def _front(first, n, o, cells, path, M, g, centre, uphill):
     """Add a sum to the front and the gradient of node n, and return its log f."""
     end = first + int(cells.data[first, COUNT])
@@ -173,7 +173,7 @@ def _front(first, n, o, cells, path, M, g, centre, uphill):
     return logf
 
 
-@kernel
+@inner
 def mean_of_choice(first, o, cells, path, L, out):
     """d̄ of the choice that starts at the cell `first`."""
     out[: o + 1] = 0.0
@@ -183,7 +183,7 @@ def mean_of_choice(first, o, cells, path, L, out):
             out[a] += p * cells.D[i, a]
 
 
-@kernel
+@inner
 def turned(M, n, o, x, out):
     """M̄x, which is returned times x."""
     total = 0.0
@@ -195,7 +195,7 @@ def turned(M, n, o, x, out):
     return total
 
 
-@kernel
+@inner
 def _part(i, j, n, o, cells, path, M, room):
     """ℓ and φ of the part of the cells i, …, j − 1, whose S is left in the vector 1 of `room`; 0 is S̄."""
     P = cells.D.shape[1]
@@ -218,7 +218,7 @@ def _part(i, j, n, o, cells, path, M, room):
     return value, phi
 
 
-@kernel
+@inner
 def _follow(first, n, r0, o, cells, path, M, g, R, at_mode, centre):
     """Add to R and g what a sum of node n passes on of the adjoint M of its front, and keep what its mode needs.
 
@@ -291,7 +291,7 @@ def _follow(first, n, r0, o, cells, path, M, g, R, at_mode, centre):
     return 0.0
 
 
-@kernel
+@inner
 def _means_in_choice(first, n, o, cells, path, L, M, room):
     """Σ π (d'M̄d − 2 d'M̄d̄) and Σ π d'm of a choice; M̄d̄ is left in the vector 5 of `room`, m is in 3."""
     P = cells.D.shape[1]
@@ -310,7 +310,7 @@ def _means_in_choice(first, n, o, cells, path, L, M, room):
     return of_psi, along
 
 
-@kernel
+@inner
 def _follow_mode(first, r0, o, share, cells, path, v, R, at_mode):
     """Add to R what a sum passes on through the mode beside its cells: p s_i (S_k − S̄)'v, and in a choice p π d̄'v."""
     T = cells.lin.shape[1] - 1
@@ -352,7 +352,7 @@ def _follow_mode(first, r0, o, share, cells, path, v, R, at_mode):
     return 0.0
 
 
-@kernel
+@inner
 def _information(first, o, w, u, cells, jacobian, place, mean, own, q, V):
     """V += w [Σ_k p_k (S_k S_k' + Σ_choices x̄x̄') − S̄S̄'] of a sum at the path u, by its lower triangle."""
     P = cells.D.shape[1]
@@ -391,7 +391,7 @@ def _information(first, o, w, u, cells, jacobian, place, mean, own, q, V):
     return 0.0
 
 
-@kernel
+@inner
 def _add_choice(first, o, w, u, cells, jacobian, place, L, V):
     """V += w x̄x̄' of the choice that starts at the cell `first`, by its lower triangle."""
     P = cells.D.shape[1]

@@ -13,6 +13,7 @@ import numba
 import numpy as np
 
 from semgllamm.integration.arrays import (
+    ANY_VALUE,
     BENT,
     COUNT,
     DEPTH,
@@ -30,9 +31,9 @@ from semgllamm.integration.choices import LOG_SUM, log_sum
 from semgllamm.integration.composites import composite_value
 from semgllamm.integration.products import bend, engine, is_bent_copy
 from semgllamm.responses import dispatch
-from semgllamm.responses.adjacent import value_of_any
+from semgllamm.responses.adjacent import call_value_of_any
 from semgllamm.responses.contract import MANY
-from semgllamm.responses.jit import kernel
+from semgllamm.responses.jit import inner, kernel
 from semgllamm.responses.registry import COMPOSITE, MULTINOMIAL
 
 __all__ = ["posterior_units"]
@@ -55,7 +56,7 @@ def layers(P: int, nodes: int) -> Moments:
     return Moments(np.zeros(P), np.zeros(P), np.zeros((P, nodes, P + 1, P + 1)))
 
 
-@kernel
+@inner
 def density_of_cells(n, cells, trees, u):
     """log f of the own cells of node n at the path u."""
     o = trees.node[n, DEPTH]
@@ -68,7 +69,8 @@ def density_of_cells(n, cells, trees, u):
         if BENDS and cells.data[i, BENT] != 0.0:
             nu += bend(i, o, len(u), cells.D, u)
         if cells.lin.shape[1] > 3 and cells.own[cells.code[i]] == MANY:
-            value, _ = value_of_any(cells.data[i, Y], cells.data[i, TRIALS], nu, cells.lin[i])
+            point = (cells.data[i, Y], cells.data[i, TRIALS], nu, cells.lin[i])
+            value, _ = call_value_of_any(cells.choice[ANY_VALUE], point)
         elif cells.code[i] >= COMPOSITE:
             value = 0.0
             if cells.data[i, COUNT] > 0.0:
@@ -91,7 +93,7 @@ def _signature():
     return numba.float64(*(numba.typeof(argument) for argument in arguments))
 
 
-@kernel(signature=_signature())
+@inner(signature=_signature())
 def node(n, n0, cells, trees, places, rules, moments):
     """log F of node n given the path of its ancestors; the moments of its subtree go to the layer of its depth."""
     o = trees.node[n, DEPTH]
@@ -108,7 +110,7 @@ def node(n, n0, cells, trees, places, rules, moments):
     drift, T = 0.0, places.T[n]
     for b in range(o):
         drift += places.G[n, b] * moments.du[b]
-    if is_exact(n, len(moments.u), cells, trees, rules):
+    if BENDS and is_exact(n, len(moments.u), cells, trees, rules):
         centre, T = exact_place(n, len(moments.u), cells, trees, moments.u)
         drift = centre - places.m[n]
     for k in range(rules.count[rule]):

@@ -18,7 +18,7 @@ import numpy as np
 
 from semgllamm.integration.arrays import DEPTH, END, PARENT, RULE, examples
 from semgllamm.integration.products import engine, is_bent_copy
-from semgllamm.responses.jit import kernel
+from semgllamm.responses.jit import inner, kernel
 
 __all__ = ["Points", "PosteriorPoints", "room", "spread_units"]
 
@@ -44,7 +44,7 @@ def _signature():
     return numba.float64(*(numba.typeof(argument) for argument in (0, 0, cells, trees, places, rules, points)))
 
 
-@kernel(signature=_signature())
+@inner(signature=_signature())
 def node(n, at, cells, trees, places, rules, points):
     """log F of node n given the points of its ancestors, the at-th of their combinations."""
     o = trees.node[n, DEPTH]
@@ -56,7 +56,7 @@ def node(n, at, cells, trees, places, rules, points):
     drift, T = 0.0, places.T[n]
     for b in range(o):
         drift += places.G[n, b] * points.du[b]
-    if is_exact(n, len(points.u), cells, trees, rules):
+    if BENDS and is_exact(n, len(points.u), cells, trees, rules):
         centre, T = exact_place(n, len(points.u), cells, trees, points.u)
         drift = centre - places.m[n]
     for k in range(count):

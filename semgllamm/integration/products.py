@@ -22,7 +22,7 @@ from importlib import import_module
 from pathlib import Path
 from types import ModuleType
 
-from semgllamm.responses.jit import kernel
+from semgllamm.responses.jit import inner
 
 __all__ = ["along_leaf", "bend", "engine", "is_bent_copy", "pair", "slopes"]
 
@@ -52,13 +52,13 @@ def engine(name: str, bends: bool) -> ModuleType:
     return sys.modules[full]
 
 
-@kernel
+@inner
 def pair(P, a, b):
     """Column of D that holds q_ab, a ≥ b, on paths of at most P coordinates."""
     return P + a * (a + 1) // 2 + b
 
 
-@kernel
+@inner
 def bend(i, deepest, P, D, u):
     """Σ q_iab u_a u_b over the coordinates down to the deepest."""
     total = 0.0
@@ -71,7 +71,7 @@ def bend(i, deepest, P, D, u):
     return total
 
 
-@kernel
+@inner
 def slopes(i, deepest, P, D, u, j):
     """Fill j with ∂ν_i/∂u."""
     for a in range(deepest + 1):
@@ -84,7 +84,7 @@ def slopes(i, deepest, P, D, u, j):
         j[a] += 2.0 * D[i, row + a] * u[a]
 
 
-@kernel
+@inner
 def along_leaf(i, o, P, D, u):
     """What a bent cell adds to ν, to its slope along the coordinate o, and to its square, given the path above o."""
     row = pair(P, o, 0)

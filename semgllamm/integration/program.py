@@ -20,6 +20,7 @@ import numpy as np
 
 from semgllamm.integration import choices, composites, inner_classes
 from semgllamm.integration.arrays import (
+    ANY_VALUE,
     BENT,
     COUNT,
     DEPTH,
@@ -40,7 +41,7 @@ from semgllamm.integration.arrays import (
 from semgllamm.integration.collapse import collapse, depths
 from semgllamm.integration.gauss_hermite import rules
 from semgllamm.integration.products import engine
-from semgllamm.responses import registry
+from semgllamm.responses import adjacent, registry
 
 __all__ = ["Evaluation", "Program", "Workspace", "build", "threads_of"]
 
@@ -407,11 +408,14 @@ class Program:
         lin, D = self._checked(lin, D)
         codes = self.codes
         value, terms = registry.addresses(codes)
-        choice = np.zeros(11, dtype=np.int64)
+        choice = np.zeros(14, dtype=np.int64)
         if registry.MULTINOMIAL in codes or registry.SUMMED + registry.MULTINOMIAL in codes:
             choice[:SUM_VALUE] = choices.addresses()
         if (codes >= registry.COMPOSITE).any():
-            choice[SUM_VALUE:] = inner_classes.addresses() if self.sums_classes else composites.addresses()
+            found = inner_classes.addresses() if self.sums_classes else composites.addresses()
+            choice[SUM_VALUE:ANY_VALUE] = found
+        if lin.shape[1] > 3:
+            choice[ANY_VALUE:] = adjacent.addresses()
         return Cells(self.code, registry.own_parameters(), value, terms, choice, self.cell, lin, D)
 
     def _checked(self, lin, D):

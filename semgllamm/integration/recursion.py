@@ -24,12 +24,15 @@ that are asked for without error, and they leave nothing to the total derivative
 from __future__ import annotations
 
 import math
+from functools import cache
 from typing import NamedTuple
 
 import numba
 import numpy as np
 
 from semgllamm.integration.arrays import (
+    ANY_TERMS,
+    ANY_VALUE,
     BENT,
     COUNT,
     DEPTH,
@@ -50,23 +53,25 @@ from semgllamm.integration.choices import LOG_SUM, log_sum
 from semgllamm.integration.composites import composite_terms, composite_value
 from semgllamm.integration.products import along_leaf, bend, is_bent_copy, pair, slopes
 from semgllamm.responses import dispatch
-from semgllamm.responses.adjacent import terms_of_any, value_of_any
+from semgllamm.responses.adjacent import call_terms_of_any, call_value_of_any
 from semgllamm.responses.contract import MANY
-from semgllamm.responses.jit import kernel
+from semgllamm.responses.jit import inner, kernel
 from semgllamm.responses.registry import BINOMIAL_LOGIT, COMPOSITE, MULTINOMIAL
 
-__all__ = ["bernoulli_logit", "integrate_units"]
+__all__ = ["bernoulli_logit", "integrate_units", "layers"]
 
 FACTORS = 500  # factors 1 + e ≤ 2 multiplied before a logarithm is taken
 SLACK = 50.0  # by how much the log of a point may exceed that of the one its node's sums are scaled by
 
 BENDS = is_bent_copy(__name__)
 
-# what the points of a node are asked for
-VALUE, FIXED_POINTS, MOVING_POINTS, SECOND_DERIVATIVES = range(4)
+# what the points of a node are asked for (NumPy's numbers: a kernel is compiled for each of Python's that it is given)
+VALUE, FIXED_POINTS, MOVING_POINTS, SECOND_DERIVATIVES = np.arange(4)
 # rows of Sums.A, for a on the path: ∂ log F/∂u_a with the points of the node fixed, and moving; and at one point
 # (then room for the slopes of a bent cell)
 FIXED, MOVING, FIXED_HERE, MOVING_HERE, SLOPES = range(5)
+# kernels that others call by their addresses, or each would be optimised once more with all that call it
+NODE, LEAF, LEAF_CELLS, OWN_CELLS = range(4)
 
 
 class Sums(NamedTuple):
@@ -80,6 +85,7 @@ class Sums(NamedTuple):
     own: np.ndarray  # (P, own cells, 1 + T) s, g1, ..., gT of the cells of a node at one point
     leaf: np.ndarray  # (own cells, 1 + T, points) the same at all points of a leaf
     points: np.ndarray  # (4, points) u, log integrand, factors under its logarithm, L of a choice
+    kernels: np.ndarray  # (4,) their addresses
 
 
 def layers(P: int, nodes: int, cells: int, own: int, points: int, T: int = 2, W: int = 0) -> Sums:
@@ -87,19 +93,43 @@ def layers(P: int, nodes: int, cells: int, own: int, points: int, T: int = 2, W:
 
     W is the number of columns of D, where it is not P.
     """
+    return _layers(P, nodes, cells, own, points, T, W, addresses())
+
+
+def _layers(P, nodes, cells, own, points, T, W, kernels):
     return Sums(
         np.zeros(P), np.zeros(P), np.zeros((P, cells, max(P, W) + 1 + T)), np.zeros((P, nodes, P + 2)),
-        np.zeros((P, 5, P)), np.zeros((P, own, 1 + T)), np.zeros((own, 1 + T, points)), np.zeros((4, points)),
+        np.zeros((P, 5, P)), np.zeros((P, own, 1 + T)), np.zeros((own, 1 + T, points)), np.zeros((4, points)), kernels,
     )  # fmt: skip
 
 
-@kernel
+def _types() -> tuple[tuple, ...]:
+    """The types of the arguments of `node`, `leaf`, `leaf_cells` and `own_cells`."""
+    i, (cells, trees, places, rules, _) = numba.int64, map(numba.typeof, examples())
+    sums = numba.typeof(_layers(0, 0, 0, 0, 0, 0, 0, np.zeros(0, dtype=np.int64)))
+    f1, f2, f3 = (numba.typeof(np.zeros((0,) * k)) for k in (1, 2, 3))
+    whole = (i, i, i, cells, trees, places, rules, sums, i)
+    return whole, whole, (i, cells, trees, rules, f1, f2, f3, i), (i, cells, trees, sums)
+
+
+call_node, call_leaf, call_leaf_cells, call_own_cells = (dispatch.caller(*arguments) for arguments in _types())
+
+
+@cache
+def addresses() -> np.ndarray:
+    """Where `node`, `leaf`, `leaf_cells` and `own_cells` are, (4,) int64; they are compiled first."""
+    functions = node, leaf, leaf_cells, own_cells
+    found = [dispatch.native_address(function, types) for function, types in zip(functions, _types())]
+    return np.array(found, dtype=np.int64)
+
+
+@inner
 def count_own(own, T):
     """How many own parameters a cell may have, of T that the array has room for."""
     return T if own == MANY else own
 
 
-@kernel
+@inner
 def bernoulli_logit(y, nu):
     """Of one trial: x and e with −log f = max(x, 0) + log(1 + e), then s, ω and ∂ω/∂ν, for one exponential."""
     sign = 1.0 - 2.0 * y
@@ -111,13 +141,13 @@ def bernoulli_logit(y, nu):
     return max(x, 0.0), e, -sign * other, w, sign * w * (1.0 - 2.0 * other)
 
 
-@kernel
+@inner
 def is_exact(n, P, cells, trees, rules):
     """Whether a leaf is placed anew for each path."""
-    return BENDS and cells.D.shape[1] > P and trees.node[n, RULE] == len(rules.count) - 1
+    return cells.D.shape[1] > P and trees.node[n, RULE] == len(rules.count) - 1
 
 
-@kernel
+@inner
 def exact_place(n, P, cells, trees, up):
     """Centre and scale of a leaf's integrand given the path, where its logarithm is a parabola."""
     o = trees.node[n, DEPTH]
@@ -140,7 +170,7 @@ def exact_place(n, P, cells, trees, up):
     return gradient / H, 1.0 / math.sqrt(H)
 
 
-@kernel
+@inner
 def leaf_points(n, cells, trees, places, rules, up, du, points):
     """Points of a leaf, and the log integrand there without its cells; returns their centre and scale."""
     rule = trees.node[n, RULE]
@@ -148,7 +178,7 @@ def leaf_points(n, cells, trees, places, rules, up, du, points):
     centre = places.m[n]
     for b in range(trees.node[n, DEPTH]):
         centre += places.G[n, b] * du[b]
-    if is_exact(n, len(du), cells, trees, rules):
+    if BENDS and is_exact(n, len(du), cells, trees, rules):
         centre, T = exact_place(n, len(du), cells, trees, up)
     scale = math.log(T)
     for k in range(rules.count[rule]):
@@ -159,13 +189,13 @@ def leaf_points(n, cells, trees, places, rules, up, du, points):
     return centre, T
 
 
-@kernel
+@inner
 def along(nu, d, c, u):
     """ν at a point of a leaf."""
     return nu + (d + c * u) * u if BENDS else nu + d * u
 
 
-@kernel
+@inner
 def leaf_cells(n, cells, trees, rules, up, points, kept, moments):
     """Add the cells of a leaf to the log integrand at its points, and keep their derivatives."""
     o = trees.node[n, DEPTH]
@@ -207,13 +237,13 @@ def leaf_cells(n, cells, trees, rules, up, points, kept, moments):
         elif T > 2 and cells.own[cells.code[i]] == MANY:
             for k in range(K):
                 if moments == VALUE:
-                    v, _ = value_of_any(y, cells.data[i, TRIALS], along(nu, d, c, u[k]), cells.lin[i])
+                    point = (y, cells.data[i, TRIALS], along(nu, d, c, u[k]), cells.lin[i])
+                    v, _ = call_value_of_any(cells.choice[ANY_VALUE], point)
                 else:
                     wanted = 2 if moments == SECOND_DERIVATIVES else 0
                     at = terms[:, k]
-                    v, _, _ = terms_of_any(
-                        y, cells.data[i, TRIALS], along(nu, d, c, u[k]), cells.lin[i], at, at, at, wanted
-                    )
+                    arguments = (y, cells.data[i, TRIALS], along(nu, d, c, u[k]), cells.lin[i], at, at, at, wanted)
+                    v, _, _ = call_terms_of_any(cells.choice[ANY_TERMS], arguments)
                 log[k] += w * v
         elif cells.code[i] == MULTINOMIAL:
             if cells.data[i, TRIALS] > 0.0:
@@ -257,9 +287,10 @@ def leaf_cells(n, cells, trees, rules, up, points, kept, moments):
                 log[k] += w * v
     for k in range(K):
         log[k] -= math.log(factor[k])
+    return 0.0
 
 
-@kernel
+@inner
 def to_probabilities(log, K):
     """Turn logs into probabilities that sum to one; returns the log of their sum, −∞ if there is none."""
     top = -math.inf
@@ -276,7 +307,7 @@ def to_probabilities(log, K):
     return top + math.log(mass)
 
 
-@kernel
+@inner
 def leaf(n, r0, n0, cells, trees, places, rules, sums, moments):
     """log F of a node without children; with `moments` also its rows of B, N and A at its own depth."""
     o = trees.node[n, DEPTH]
@@ -288,7 +319,7 @@ def leaf(n, r0, n0, cells, trees, places, rules, sums, moments):
     z = rules.z[rule]
     u, p = sums.points[0], sums.points[1]
     centre, T = leaf_points(n, cells, trees, places, rules, sums.u, sums.du, sums.points)
-    leaf_cells(n, cells, trees, rules, sums.u, sums.points, sums.leaf, moments)
+    call_leaf_cells(sums.kernels[LEAF_CELLS], (n, cells, trees, rules, sums.u, sums.points, sums.leaf, moments))
     logF = to_probabilities(p, K)
     if moments == VALUE or not logF > -math.inf:
         return logF
@@ -330,7 +361,7 @@ def leaf(n, r0, n0, cells, trees, places, rules, sums, moments):
                 A[FIXED, b] += w * (e0 * (sums.A[o, SLOPES, b] - cells.D[i, b]) + e1 * cells.D[i, pair(P, o, b)])
             A[FIXED, o] += w * (e0 * (sums.A[o, SLOPES, o] - cells.D[i, o]) + 2.0 * e1 * cells.D[i, last])
             pull += w * (ez * (sums.A[o, SLOPES, o] - cells.D[i, o]) + 2.0 * (centre * ez + T * ezz) * cells.D[i, last])
-    if moments == MOVING_POINTS and is_exact(n, P, cells, trees, rules):
+    if BENDS and moments == MOVING_POINTS and is_exact(n, P, cells, trees, rules):
         N = sums.N[o, n - n0]
         for b in range(o):
             N[2 + b] = 0.0
@@ -352,7 +383,7 @@ def leaf(n, r0, n0, cells, trees, places, rules, sums, moments):
     return logF
 
 
-@kernel
+@inner
 def scale_sums(n, r0, n0, trees, sums, x, moments):
     """Multiply what the points of a node have added up by x; 0 clears it, whatever was there."""
     o = trees.node[n, DEPTH]
@@ -369,7 +400,7 @@ def scale_sums(n, r0, n0, trees, sums, x, moments):
             sums.A[o, MOVING, b] = x * sums.A[o, MOVING, b] if x > 0.0 else 0.0
 
 
-@kernel
+@inner
 def own_cells(n, cells, trees, sums):
     """log density of the cells of an inner node at one point; their scores are kept, and their pull on the path."""
     o = trees.node[n, DEPTH]
@@ -385,12 +416,14 @@ def own_cells(n, cells, trees, sums):
         for b in range(o + 1):
             nu += cells.D[i, b] * sums.u[b]
         bent = BENDS and cells.data[i, BENT] != 0.0
-        if bent:
+        if BENDS and bent:
             nu += bend(i, o, len(sums.u), cells.D, sums.u)
         w = cells.data[i, WEIGHT]
         kept = sums.own[o, i - first]
         if len(kept) > 3 and cells.own[cells.code[i]] == MANY:
-            logf, _, _ = terms_of_any(cells.data[i, Y], cells.data[i, TRIALS], nu, cells.lin[i], kept, kept, kept, 0)
+            at = sums.own[o, i - first, ::1]
+            arguments = (cells.data[i, Y], cells.data[i, TRIALS], nu, cells.lin[i], at, at, at, 0)
+            logf, _, _ = call_terms_of_any(cells.choice[ANY_TERMS], arguments)
             total += w * logf
         elif cells.code[i] >= COMPOSITE:
             if cells.data[i, COUNT] > 0.0:
@@ -408,7 +441,7 @@ def own_cells(n, cells, trees, sums):
             kept[S], kept[G], kept[G + 1] = t[1], t[4], t[5]
             for a in range(3, len(kept)):
                 kept[a] = 0.0
-        if bent:
+        if BENDS and bent:
             slopes(i, o, len(sums.u), cells.D, sums.u, sums.A[o, SLOPES])
             for b in range(o + 1):
                 A[b] += w * kept[S] * sums.A[o, SLOPES, b]
@@ -418,7 +451,7 @@ def own_cells(n, cells, trees, sums):
     return total
 
 
-@kernel
+@inner
 def add_point(n, r0, n0, w, z, trees, sums, moments):
     """Add a point of an inner node, times w, to the sums of its subtree, which gain its coordinate."""
     o = trees.node[n, DEPTH]
@@ -460,18 +493,12 @@ def add_point(n, r0, n0, w, z, trees, sums, moments):
             A[MOVING, b] += w * A[MOVING_HERE, b]
 
 
-def _signature():
-    cells, trees, places, rules, _ = examples()
-    arguments = (0, 0, 0, cells, trees, places, rules, layers(0, 0, 0, 0, 0), 0)
-    return numba.float64(*(numba.typeof(argument) for argument in arguments))
-
-
-@kernel(signature=_signature())
+@inner(signature=numba.float64(*_types()[NODE]))
 def node(n, r0, n0, cells, trees, places, rules, sums, moments):
     """log F of node n given the path of its ancestors, in a tree that starts at node n0 and cell r0."""
     end = trees.node[n, END]
     if end == n + 1:
-        return leaf(n, r0, n0, cells, trees, places, rules, sums, moments)
+        return call_leaf(sums.kernels[LEAF], (n, r0, n0, cells, trees, places, rules, sums, moments))
     o = trees.node[n, DEPTH]
     rule = trees.node[n, RULE]
     A = sums.A[o]
@@ -487,7 +514,8 @@ def node(n, r0, n0, cells, trees, places, rules, sums, moments):
         z = rules.z[rule, k]
         sums.du[o] = drift + places.T[n] * z
         sums.u[o] = places.m[n] + sums.du[o]
-        log = rules.logw[rule, k] + scale - 0.5 * sums.u[o] ** 2 + own_cells(n, cells, trees, sums)
+        log = rules.logw[rule, k] + scale - 0.5 * sums.u[o] ** 2
+        log += call_own_cells(sums.kernels[OWN_CELLS], (n, cells, trees, sums))
         for b in range(o + 1):
             A[MOVING_HERE, b] = A[FIXED_HERE, b]
         child = n + 1
@@ -544,7 +572,7 @@ def integrate_units(lo, hi, roots, cells, trees, places, rules, sums, moments, p
                 for i in range(last - r0):
                     for b in range(width):
                         sums.B[o, i, b] = 0.0
-        logF = node(n0, r0, n0, cells, trees, places, rules, sums, moments)
+        logF = call_node(sums.kernels[NODE], (n0, r0, n0, cells, trees, places, rules, sums, moments))
         if not abs(logF) < np.inf:
             continue
         F[r] = logF

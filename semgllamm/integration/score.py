@@ -19,6 +19,7 @@ from __future__ import annotations
 import math
 
 from semgllamm.integration.arrays import (
+    ANY_TERMS,
     BENT,
     COUNT,
     DEPTH,
@@ -36,9 +37,9 @@ from semgllamm.integration.choices import FOLLOW, MEAN, follow_choice, follow_me
 from semgllamm.integration.composites import follow_composite, follow_composite_mode
 from semgllamm.integration.products import bend, engine, is_bent_copy, pair, slopes
 from semgllamm.responses import dispatch
-from semgllamm.responses.adjacent import terms_of_any
+from semgllamm.responses.adjacent import call_terms_of_any
 from semgllamm.responses.contract import MANY
-from semgllamm.responses.jit import kernel
+from semgllamm.responses.jit import inner, kernel
 from semgllamm.responses.registry import BINOMIAL_LOGIT, COMPOSITE, MULTINOMIAL
 
 __all__ = ["follow_units"]
@@ -50,7 +51,7 @@ bernoulli_logit = engine("recursion", BENDS).bernoulli_logit
 S = 0
 
 
-@kernel
+@inner
 def adjoint_fronts(n0, n1, trees, places, N, v):
     """Overwrite M of each node by its adjoint, and leave H in v."""
     M, G = places.M, places.G
@@ -73,7 +74,7 @@ def adjoint_fronts(n0, n1, trees, places, N, v):
         v[n] = H
 
 
-@kernel
+@inner
 def follow_curvature(n0, n1, cells, trees, places, N, R, path, centre, at_mode):
     """Add what reaches R through the curvatures ω, and gather a + Σ ν̄_i d_i, eliminated, in g."""
     M, m, g = places.M, places.m, places.g
@@ -97,7 +98,7 @@ def follow_curvature(n0, n1, cells, trees, places, N, R, path, centre, at_mode):
             for b in range(o + 1):
                 nu += cells.D[i, b] * path[b]
             bent = BENDS and cells.data[i, BENT] != 0.0
-            if bent:
+            if BENDS and bent:
                 nu += bend(i, o, P, cells.D, path)
             w = cells.data[i, WEIGHT]
             kept = at_mode[i - r0]
@@ -116,9 +117,11 @@ def follow_curvature(n0, n1, cells, trees, places, N, R, path, centre, at_mode):
                     follow_composite(cells.choice[SUM_FOLLOW], arguments)
                 continue
             elif T > 2 and cells.own[cells.code[i]] == MANY:
-                _, kept[W], dw = terms_of_any(
-                    cells.data[i, Y], cells.data[i, TRIALS], nu, cells.lin[i], kept[: 1 + T], slopes, bends, 1
-                )
+                arguments = (
+                    cells.data[i, Y], cells.data[i, TRIALS], nu, cells.lin[i],
+                    kept[: 1 + T : 1], slopes[::1], bends[::1], 1,
+                )  # fmt: skip
+                _, kept[W], dw = call_terms_of_any(cells.choice[ANY_TERMS], arguments)
             else:
                 t = dispatch.terms(
                     cells.terms[cells.code[i]], cells.data[i, Y], cells.data[i, TRIALS], nu,
@@ -127,7 +130,7 @@ def follow_curvature(n0, n1, cells, trees, places, N, R, path, centre, at_mode):
                 slopes[:], bends[:] = 0.0, 0.0
                 kept[S], kept[W], slopes[0], slopes[1] = t[1], t[2], t[6], t[7]
                 dw, bends[0], bends[1] = t[3], t[8], t[9]
-            if bent:
+            if BENDS and bent:
                 follow_bent(i, n, o, P, w, dw, kept[W], cells, path, M, g, R, centre, bends)
                 continue
             wbar = 0.0
@@ -148,7 +151,7 @@ def follow_curvature(n0, n1, cells, trees, places, N, R, path, centre, at_mode):
             g[trees.node[n, PARENT], a] += g[n, a] + places.G[n, a] * g[n, o]
 
 
-@kernel
+@inner
 def follow_bent(i, n, o, P, w, dw, curvature, cells, path, M, g, R, j, bends):
     """The same for a bent cell."""
     slopes(i, o, P, cells.D, path, j)
@@ -176,7 +179,7 @@ def follow_bent(i, n, o, P, w, dw, curvature, cells, path, M, g, R, j, bends):
             R[i, 1 + pair(P, a, b)] += nubar * path[a] * path[b]
 
 
-@kernel
+@inner
 def factor_joint(n0, n1, cells, trees, places, v, path, j, at_mode):
     """Replace M, G and H (in v) by those of the joint Hessian at the mode, and eliminate g."""
     M, G, g = places.M, places.G, places.g
@@ -200,12 +203,12 @@ def factor_joint(n0, n1, cells, trees, places, v, path, j, at_mode):
             bent = BENDS and cells.data[i, BENT] != 0.0
             for a in range(o + 1):
                 j[a] = cells.D[i, a]
-            if bent:
+            if BENDS and bent:
                 slopes(i, o, P, cells.D, path, j)
             for a in range(o + 1):
                 for b in range(a + 1):
                     M[n, a, b] += w * kept[W] * j[a] * j[b]
-                    if bent:
+                    if BENDS and bent:
                         M[n, a, b] -= w * kept[S] * cells.D[i, pair(P, a, b)] * (2.0 if a == b else 1.0)
         H = M[n, o, o]
         if not H > 0.0:
@@ -220,7 +223,7 @@ def factor_joint(n0, n1, cells, trees, places, v, path, j, at_mode):
                 M[p, a, b] += w * (M[n, a, b] + G[n, a] * M[n, o, b])
 
 
-@kernel
+@inner
 def follow_mode(n0, n1, cells, trees, places, R, v, path, vpath, j, at_mode):
     """Solve for v (which holds H) and add what reaches R through the mode."""
     P = places.G.shape[1]

@@ -9,23 +9,25 @@ j, with 1_a whether j ≥ a,
     s = y − E j,   w = var j,   ∂w/∂ν = κ₃(j, j, j);      g_a = P(j ≥ a) − [y ≥ a],   ∂s/∂κ_a = cov(j, 1_a),
     ∂w/∂κ_a = −κ₃(j, j, 1_a),   ∂g_a/∂κ_b = −cov(1_a, 1_b).
 
-The functions `…_of_any` take any number of thresholds after f in a row of the engine's array; up to two have the
-kernels of the contract, with n = m.
+The functions `…_of_any` take any number of thresholds after f in a row of the engine's array, and the engine reaches
+them by their addresses, as it does the kernels of the contract, which have up to two, with n = m.
 """
 
 from __future__ import annotations
 
 import math
-from functools import partial
+from functools import cache, partial
 
+import numba
 import numpy as np
 
-from semgllamm.responses import ordinal
+from semgllamm.responses import dispatch, ordinal
 from semgllamm.responses.categories import Categories
 from semgllamm.responses.contract import MANY, Family
 from semgllamm.responses.jit import kernel
 
-__all__ = ["FAMILIES", "curvature_of_any", "probabilities", "terms_of_any", "value_of_any"]
+__all__ = ["FAMILIES", "addresses", "call_curvature_of_any", "call_terms_of_any", "call_value_of_any",
+           "curvature_of_any", "probabilities", "terms_of_any", "value_of_any"]  # fmt: skip
 
 
 @kernel
@@ -116,6 +118,29 @@ def terms_of_any(y, n, nu, lin, first, second, bend, wanted):
         if a <= y:
             first[a] -= 1.0
     return logf, w, dw
+
+
+def _types() -> tuple[tuple[tuple, object], ...]:
+    """The types of the arguments of `value_of_any`, `curvature_of_any` and `terms_of_any`, and of what they return."""
+    row, slices = numba.typeof(np.zeros(0)), numba.typeof(np.zeros(4)[::2])
+    f = numba.float64
+    point = (f, f, f, row)
+    numbers = tuple(numba.types.UniTuple(f, count) for count in (2, 4, 3))
+    return tuple(zip((point, point, (*point, slices, slices, slices, numba.int64)), numbers))
+
+
+# called with an address and the arguments of the kernel, a tuple; what is written to are slices with a step
+call_value_of_any, call_curvature_of_any, call_terms_of_any = (
+    dispatch.caller(*arguments, returns=numbers) for arguments, numbers in _types()
+)
+
+
+@cache
+def addresses() -> np.ndarray:
+    """Where `value_of_any`, `curvature_of_any` and `terms_of_any` are, (3,) int64; they are compiled first."""
+    kernels = value_of_any, curvature_of_any, terms_of_any
+    found = [dispatch.native_address(function, types) for function, (types, _) in zip(kernels, _types())]
+    return np.array(found, dtype=np.int64)
 
 
 @kernel

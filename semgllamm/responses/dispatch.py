@@ -10,7 +10,7 @@ from __future__ import annotations
 import numba
 from numba.core import types, typing
 
-from semgllamm.responses.jit import kernel
+from semgllamm.responses.jit import inner
 
 __all__ = ["TERMS", "VALUE", "address", "caller", "native_address", "terms", "value"]
 
@@ -34,41 +34,23 @@ if numba.config.DISABLE_JIT:
         """A number by which a `caller` reaches a kernel."""
         return address(function)
 
-    def caller(*types):
+    def caller(*types, returns=None):
         """Calls the kernel at an address with a tuple of arguments."""
         return lambda at, arguments: _by_address[int(at)](*arguments)
 else:
     from numba.core import cgutils
     from numba.extending import intrinsic
 
-    def address(function) -> int:
-        """Where a kernel is in memory, for `value` or `terms`; it is compiled or loaded first."""
-        compiled = function.get_compile_result(typing.signature(None, *KERNEL))
-        return compiled.library.get_pointer_to_function(compiled.fndesc.llvm_cfunc_wrapper_name)
-
-    def _caller(count: int):
-        numbers = types.UniTuple(types.float64, count)
-
-        @intrinsic
-        def call(_, at, y, n, nu, tau1, tau2):
-            def generate(context, builder, signature, arguments):
-                at, *rest = arguments
-                kinds = [context.get_value_type(kind) for kind in (numbers, *KERNEL)]
-                shape = cgutils.ir.FunctionType(kinds[0], kinds[1:])
-                return builder.call(builder.inttoptr(at, shape.as_pointer()), rest)
-
-            return numbers(types.int64, *KERNEL), generate
-
-        return call
-
-    _value, _terms = _caller(VALUE), _caller(TERMS)
-
     def native_address(function, arguments) -> int:
-        """Where a kernel of arrays is in memory, for a `caller` of these types of arguments."""
+        """Where a kernel is in memory, for a `caller` of these types of arguments; it is compiled or loaded first."""
         compiled = function.get_compile_result(typing.signature(None, *arguments))
         return compiled.library.get_pointer_to_function(compiled.fndesc.llvm_func_name)
 
-    def caller(*expected):
+    def address(function) -> int:
+        """Where the kernel of a family is in memory, for `value` or `terms`."""
+        return native_address(function, KERNEL)
+
+    def caller(*expected, returns=types.float64):
         """Calls the kernel at an address with a tuple of arguments of these types; the kernel returns a number."""
 
         @intrinsic
@@ -79,23 +61,25 @@ else:
             def generate(context, builder, signature, values):
                 at, packed = values
                 unpacked = cgutils.unpack_tuple(builder, packed, len(expected))
-                shape = context.call_conv.get_function_type(types.float64, expected)
+                shape = context.call_conv.get_function_type(returns, expected)
                 where = builder.inttoptr(at, shape.as_pointer())
-                status, number = context.call_conv.call_function(builder, where, types.float64, expected, unpacked)
+                status, result = context.call_conv.call_function(builder, where, returns, expected, unpacked)
                 with cgutils.if_unlikely(builder, status.is_error):
                     context.call_conv.return_status_propagate(builder, status)
-                return number
+                return result
 
-            return types.float64(types.int64, arguments), generate
+            return returns(types.int64, arguments), generate
 
         return call
 
-    @kernel
+    _value, _terms = (caller(*KERNEL, returns=types.UniTuple(types.float64, count)) for count in (VALUE, TERMS))
+
+    @inner
     def value(at, y, n, nu, tau1, tau2):
         """log f and its derivative in ν, of the kernel at an address."""
-        return _value(at, y, n, nu, tau1, tau2)
+        return _value(at, (y, n, nu, tau1, tau2))
 
-    @kernel
+    @inner
     def terms(at, y, n, nu, tau1, tau2):
         """log f and all derivatives of the contract, of the kernel at an address."""
-        return _terms(at, y, n, nu, tau1, tau2)
+        return _terms(at, (y, n, nu, tau1, tau2))

@@ -14,12 +14,14 @@ import tempfile
 from pathlib import Path
 
 import numba
+from numba.core import typeinfer
 
-__all__ = ["OPTIONS", "cache_folder", "is_cold", "kernel"]
+__all__ = ["OPTIONS", "cache_folder", "inner", "is_cold", "kernel"]
 
 # no fastmath: log-sum-exp and the outer thresholds of ordinal responses rest on infinities;
-# no reference counts (_nrt): kernels are lent their arrays and make none, and counting takes half the time
-OPTIONS = {"cache": True, "error_model": "numpy", "nogil": True, "_nrt": False}
+# no reference counts (_nrt): kernels are lent their arrays and make none, and counting takes half the time;
+# no wrappers for C: kernels are reached by the address of what numba itself calls (dispatch.py)
+OPTIONS = {"cache": True, "error_model": "numpy", "nogil": True, "_nrt": False, "no_cfunc_wrapper": True}
 
 PACKAGE = Path(__file__).parent.parent
 ROOMS_WITH_KERNELS = ("responses", "integration")
@@ -71,15 +73,16 @@ def is_cold(name: str = "*") -> bool:
     return not numba.config.DISABLE_JIT and next(_FOLDER.rglob(f"{name}-*.nbc"), None) is None
 
 
-def kernel(function=None, /, *, signature=None):
+def kernel(function=None, /, *, signature=None, wrapped=True):
     """Compile a function with the package's options: ``@kernel``, or ``@kernel(signature=...)`` if it calls itself.
 
     A kernel without a signature is compiled where it is first called and loaded from the cache afterwards; one
     with a signature is compiled or loaded at import. A kernel may be made inside a function and use its numbers (a
-    link, say), but not kernels that are handed to it: then numba finds nothing in the cache.
+    link, say), but not kernels that are handed to it: then numba finds nothing in the cache. Without what makes it
+    callable from Python (`wrapped`) it is an `inner` one.
     """
     if function is None:
-        return lambda function: kernel(function, signature=signature)
+        return lambda function: kernel(function, signature=signature, wrapped=wrapped)
     # numba chooses the folder when it decorates; other packages' kernels keep theirs
     of_the_user = numba.config.CACHE_DIR
     folder, name = _FOLDER, function.__module__.rpartition(".")[2]
@@ -88,6 +91,37 @@ def kernel(function=None, /, *, signature=None):
         folder = folder / name
     numba.config.CACHE_DIR = str(folder)
     try:
-        return numba.njit(signature, **OPTIONS)(function)
+        compiled = numba.njit(**OPTIONS, no_cpython_wrapper=not wrapped)(function)
     finally:
         numba.config.CACHE_DIR = of_the_user
+    if numba.config.DISABLE_JIT:
+        return compiled
+    if not wrapped:
+        _keep_from_python(compiled)
+    if signature is not None:
+        # the name by which it calls itself is bound only when this returns
+        with typeinfer.register_dispatcher(compiled):
+            compiled.compile(signature)
+        compiled.disable_compile()
+    return compiled
+
+
+def inner(function=None, /, *, signature=None):
+    """Compile a function that only kernels call: ``@inner``, else as `kernel`.
+
+    What unpacks a kernel's arguments from Python takes longer to compile than many a kernel does, if they are many
+    arrays.
+    """
+    return kernel(function, signature=signature, wrapped=False)
+
+
+def _keep_from_python(compiled) -> None:
+    """Let Python's calls of a kernel end in an error: there is nothing that it could call."""
+
+    def refuse(*arguments):
+        raise TypeError(f"{compiled.py_func.__name__} is called by other kernels alone; py_func is the uncompiled one")
+
+    def add_overload(result):
+        compiled.overloads[tuple(result.signature.args)] = result
+
+    compiled.add_overload, compiled._compile_for_args = add_overload, refuse

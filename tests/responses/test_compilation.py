@@ -90,6 +90,25 @@ def test_decorating_leaves_the_cache_of_other_packages_alone():
     assert Path(twice.stats.cache_path).parent == jit.cache_folder()
 
 
+@pytest.mark.skipif(bool(numba.config.DISABLE_JIT), reason="nothing is compiled")
+def test_what_only_kernels_call_is_no_function_of_python():
+    """Its machine code has no entry for Python, compiled or not yet."""
+
+    @jit.inner
+    def once_more(x):
+        return x + 1.0
+
+    @jit.kernel
+    def outer(x):
+        return once_more(x)
+
+    for _ in range(2):
+        with pytest.raises(TypeError, match="once_more is called by other kernels alone"):
+            once_more(1.0)
+        # a closure over another kernel is compiled anew each time, but it is compiled
+        assert outer(1.0) == 2.0
+
+
 def test_options_stand_in_one_place():
     decorated = re.compile(r"\bn?jit\s*\(|@\s*(numba\.)?n?jit\b|\bvectorize\b|\bjitclass\b|\bcfunc\b")
     for file in PACKAGE.rglob("*.py"):
