@@ -29,7 +29,7 @@ COMPLETION = (
 )  # fmt: skip
 ARGUMENTS = (
     "family", "cluster", "group", "group_label", "ordered", "constraints", "missing", "estimator", "information",
-    "likelihood", "se", "test", "sampling_weights", "weights_scaling", "sample_cov",
+    "likelihood", "se", "test", "sampling_weights", "weights_scaling", "strata", "fpc", "sample_cov",
     "sample_mean", "sample_nobs", "quadrature", "start", "n_starts", "settings", "progress",
 )  # fmt: skip
 
@@ -64,6 +64,8 @@ def fit(
     test: str | None = None,
     sampling_weights: str | None = None,
     weights_scaling: str | None = None,
+    strata: str | None = None,
+    fpc: str | None = None,
     sample_cov: Any = None,
     sample_mean: Any = None,
     sample_nobs: Any = None,
@@ -113,6 +115,13 @@ def fit(
         How the weights of ``@weight`` are scaled within units of the next higher level: not at all, which is the
         default, or so that they add up to the number of units or to the effective number (Rabe-Hesketh & Skrondal 2006,
         section 4.2). Those of the highest level, and frequencies, stay as they are.
+    strata : str, optional
+        Column of the strata in which the primary sampling units of a survey were drawn. These are the units of the
+        highest level that `cluster` names, or else those that the model takes for independent. Standard errors are
+        those of the sandwich, with scores about the means of the strata (Binder 1983).
+    fpc : str, optional
+        Column of the number of primary sampling units in the population of each stratum or, where none is above 1, of
+        the share of them that was drawn: the finite-population correction.
     sample_cov : DataFrame, or list or dict of one a group, optional
         In place of `data`, for Gaussian models of one level: covariances, divided by n − 1; see `covariance_matrix`.
     sample_mean : Series, array, or list or dict of them, optional
@@ -142,7 +151,7 @@ def fit(
     return _fitted("fit", model, data, family=family, cluster=cluster, group=group, group_label=group_label,
                    ordered=ordered, constraints=constraints, missing=missing, estimator=estimator,
                    information=information, se=se, test=test, sampling_weights=sampling_weights,
-                   weights_scaling=weights_scaling,
+                   weights_scaling=weights_scaling, strata=strata, fpc=fpc,
                    sample_cov=sample_cov, sample_mean=sample_mean, sample_nobs=sample_nobs, quadrature=quadrature,
                    start=start, n_starts=n_starts, settings=settings, progress=progress, **switches)  # fmt: skip
 
@@ -165,6 +174,8 @@ def sem(
     test: str | None = None,
     sampling_weights: str | None = None,
     weights_scaling: str | None = None,
+    strata: str | None = None,
+    fpc: str | None = None,
     sample_cov: Any = None,
     sample_mean: Any = None,
     sample_nobs: Any = None,
@@ -185,7 +196,7 @@ def sem(
         As for `fit`, and so are settings, progress, sample_cov, sample_mean and sample_nobs.
     missing : {"listwise", "ml"}
         Whether rows with a missing value are left out, or used as far as they go ("fiml" and "direct" are the same).
-    estimator, se, test, sampling_weights, weights_scaling
+    estimator, se, test, sampling_weights, weights_scaling, strata, fpc
         As for `fit`; robust standard errors are "robust.sem" for complete data, and "robust.cluster" with a `cluster`
         whose level the model does not name. With least squares all covariates are random.
     information : {"expected", "observed", "first.order"}, optional
@@ -207,8 +218,8 @@ def sem(
     return _fitted("sem", model, data, family=family, cluster=cluster, group=group, group_label=group_label,
                    ordered=ordered, constraints=constraints, missing=missing, estimator=estimator,
                    information=information, likelihood=likelihood, se=se, test=test,
-                   sampling_weights=sampling_weights, weights_scaling=weights_scaling, sample_cov=sample_cov,
-                   sample_mean=sample_mean,
+                   sampling_weights=sampling_weights, weights_scaling=weights_scaling, strata=strata, fpc=fpc,
+                   sample_cov=sample_cov, sample_mean=sample_mean,
                    sample_nobs=sample_nobs, quadrature=quadrature, start=start, n_starts=n_starts, settings=settings,
                    progress=progress, **switches)  # fmt: skip
 
@@ -243,8 +254,8 @@ def _fitted(like, model, data, *, constraints=None, **arguments):
 def _fitted_once(
     like, model, data, *, family=None, cluster=None, group=None, group_label=None, ordered=(), missing=None,
     estimator=None, information=None, likelihood=None, se=None, test=None, sampling_weights=None, weights_scaling=None,
-    sample_cov=None, sample_mean=None, sample_nobs=None, quadrature="auto", start=None, n_starts=None,
-    settings=None, progress="auto", begin=None, **switches,
+    strata=None, fpc=None, sample_cov=None, sample_mean=None, sample_nobs=None, quadrature="auto", start=None,
+    n_starts=None, settings=None, progress="auto", begin=None, **switches,
 ):  # fmt: skip
     """The walk from a diagram to a fit; `begin` are parameters by name from which a mixture starts as well."""
     from semgllamm.estimation.maximum import maximum_likelihood
@@ -264,7 +275,8 @@ def _fitted_once(
     call = Call(like, model, moments, {
         "family": family, "cluster": cluster, "group": group, "ordered": ordered,
         "group_label": None if moments is not None else group_label, "sampling_weights": sampling_weights,
-        "quadrature": quadrature, "start": start, "n_starts": n_starts, "settings": settings, **switches,
+        "strata": strata, "fpc": fpc, "quadrature": quadrature, "start": start, "n_starts": n_starts,
+        "settings": settings, **switches,
     }, parse)  # fmt: skip
     walk = _walked(call, request, data)
     found = maximum_likelihood(
@@ -328,6 +340,7 @@ def _walked(call: Call, request, data) -> Walk:
     given, moments = dict(call.arguments), call.moments
     settings, quadrature, n_starts = given.pop("settings"), given.pop("quadrature"), given.pop("n_starts")
     sampling_weights, start = given.pop("sampling_weights"), given.pop("start")
+    strata, fpc = (given.pop(name, None) for name in ("strata", "fpc"))
     named = {name: given.pop(name) for name in ("family", "cluster", "group", "group_label", "ordered")}
     if request.objective != "ML":
         if given.get("fixed_x"):
@@ -342,12 +355,21 @@ def _walked(call: Call, request, data) -> Walk:
     )  # fmt: skip
     if moments is not None:
         _check_moments(request, sampling_weights or any(r.kind in ("weight", "frequency") for r in diagram.columns))
-    clustered = len(lowered_model.levels) > 1 and not _levels_used(lowered_model, diagram)
+    height = _height(lowered_model, diagram)
+    clustered = len(lowered_model.levels) > height + 1
     weights, frequencies = (_columns_of_weights(diagram, kind) for kind in ("weight", "frequency"))
     if sampling_weights is not None:
         design = _with_sampling_weights(sampling_weights, binding, design, lowered_model, diagram)
         weights = sampling_weights
-    request = replace(request, clustered=clustered, weights=weights, frequencies=frequencies, n_starts=n_starts)
+    request = replace(request, clustered=clustered, weights=weights, frequencies=frequencies, n_starts=n_starts,
+                      strata=strata, fpc=fpc)  # fmt: skip
+    if strata is not None or fpc is not None:
+        from semgllamm.data.survey import with_strata
+
+        _check_survey(request, moments)
+        top = len(lowered_model.levels) - 1 if clustered else height
+        design = with_strata(design, binding, top, strata, fpc, splits=clustered)
+        binding = replace(binding, notes=(*binding.notes, *design.strata.notes))
     _check_weights(diagram, design, request)
     _check_starts(n_starts, lowered_model)
     numbers = {name: number for name, number in _names(diagram, lowered_model).items() if number >= 0}
@@ -400,10 +422,10 @@ def _is_auto(quadrature) -> bool:
     return isinstance(quadrature, str) and quadrature == "auto"
 
 
-def _levels_used(model, diagram) -> bool:
-    """Whether anything varies at a level above the rows."""
-    heights = (*model.eta_level, *(r.level for r in model.responses), *(v.level for v in model.classes))
-    return bool(diagram.random_terms) or any(heights)
+def _height(model, diagram) -> int:
+    """The highest level at which anything varies."""
+    terms = (model.levels.index(term.cluster) for term in diagram.random_terms)
+    return max(*terms, *model.eta_level, *(r.level for r in model.responses), *(v.level for v in model.classes), 0, 0)
 
 
 def _columns_of_weights(diagram, kind) -> str | None:
@@ -416,7 +438,7 @@ def _with_sampling_weights(name, binding, design, model, diagram):
     """The design with weights of its rows whose mean is 1."""
     from semgllamm.data.columns import sampling_weights
 
-    if _levels_used(model, diagram):
+    if _height(model, diagram):
         raise ModelError("sampling_weights= is for models of one level",
                          remedy=f"Write @weight(row, {name}) in the model text, and @weight of the levels above.")
     if design.weights.sampling:
@@ -443,6 +465,21 @@ def _check_weights(diagram, design, request) -> None:
     unseen = next((role for role in diagram.columns if role.kind == "unseen"), None)
     if unseen is not None:
         raise ModelError("@unseen cannot be fitted yet with weights", text=diagram.text, span=unseen.span)
+
+
+def _check_survey(request, moments) -> None:
+    """What strata and populations do not go with."""
+    named = "strata=" if request.strata is not None else "fpc="
+    if moments is not None:
+        raise DataError(f"{named} needs rows of data, not sample moments")
+    if request.objective != "ML" or request.likelihood != "normal" or request.estimator in ("MLM", "MLMV", "MLMVS"):
+        raise ModelError(f"{named} is for the sandwich of a likelihood", remedy="Use estimator='ML' or 'MLR'.")
+    if request.se not in (None, "robust", "robust.huber.white", "robust.cluster", "none") or (
+        request.chosen_information == "first.order"
+    ):
+        chosen = f"se='{request.se}'" if request.se else f"information='{request.chosen_information}'"
+        raise EstimationError(f"{named} is for standard errors of the sandwich, not for {chosen}",
+                              remedy="Use se='robust'.")
 
 
 def _row_weights(design):

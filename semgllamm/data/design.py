@@ -12,6 +12,7 @@ from semgllamm.data.binding import Binding
 from semgllamm.data.choices import explode
 from semgllamm.data.classes import known_classes
 from semgllamm.data.composites import differing_case
+from semgllamm.data.survey import Strata
 from semgllamm.data.weights import Weights, read_weights, scaled
 from semgllamm.diagram.diagram import PathDiagram
 from semgllamm.errors import DataError, ModelError
@@ -83,6 +84,8 @@ class Design:
         How many of the moments are those of such covariates.
     weights : Weights
         Of the units of each level.
+    strata : Strata, optional
+        In which the independent units were drawn.
     """
 
     n_rows: int
@@ -98,6 +101,7 @@ class Design:
     held: int = 0
     known: Mapping[str, np.ndarray] = field(default_factory=dict)
     weights: Weights = field(default_factory=lambda: Weights({}, {}))
+    strata: Strata | None = None
 
     def column(self, name: str) -> np.ndarray:
         """A covariate over the rows; "1" is the constant, products are written ``a:b``."""

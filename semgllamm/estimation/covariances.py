@@ -166,13 +166,22 @@ def by_scores(invert: Inverse, kind: str, vcov: np.ndarray, request: Request) ->
     return out
 
 
-def clusters_of(likelihood, request: Request) -> tuple[np.ndarray | None, np.ndarray | None, np.ndarray | None]:
-    """The cluster and the group of each unit, where rows of one level lie in clusters, and how many independent units
-    each stands for, where there are frequencies."""
-    design = likelihood.design
+def clusters_of(likelihood, request: Request) -> tuple[np.ndarray | None, ...]:
+    """What `cross_product` takes of each unit: its cluster and group, where units that the likelihood takes for
+    independent lie in clusters, how many independent units it stands for, where there are frequencies, and the share
+    that was drawn, where there are strata."""
+    design, level = likelihood.design, likelihood.unit_level
+    first = design.first_row[level]
+    if design.strata is not None:
+        strata = design.strata
+        return strata.unit[first], strata.of_row[first], strata.alike[first], strata.drawn
     if not request.clustered:
-        return None, None, design.repeats(likelihood.unit_level) if design.weights.frequency else None
-    return design.codes[1], design.group_of, design.repeats(1)[design.codes[1]] if design.weights.frequency else None
+        return None, None, design.repeats(level) if design.weights.frequency else None, None
+    top = len(design.codes) - 1
+    model = likelihood.model if hasattr(likelihood, "model") else likelihood.predictor.whole
+    alike = design.repeats(top)[design.codes[top][first]] if design.weights.frequency else None
+    # rows with other covariates missing have groups of their own
+    return design.codes[top][first], design.group_of[first] // len(model.holes), alike, None
 
 
 def moment_traces(likelihood: GaussianLikelihood, free: np.ndarray, vcov: np.ndarray) -> MomentTraces:

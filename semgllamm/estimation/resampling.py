@@ -402,6 +402,8 @@ def _check(likelihood: GaussianLikelihood | Likelihood, kind: str) -> None:
             "no bootstrap samples are drawn of models that sum over missing covariates yet",
             remedy="Use se='robust' for standard errors that rest on the sample.",
         )
+    if likelihood.design.strata is not None:
+        raise EstimationError("bootstrap samples are drawn without strata", remedy="Use se='robust'.")
     if likelihood.design.weights:
         raise EstimationError("the bootstrap has no use for weights", remedy="Use se='robust'.")
     if not isinstance(likelihood, GaussianLikelihood):

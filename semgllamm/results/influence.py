@@ -81,7 +81,7 @@ def _unit_scores(fit: Fit, free: np.ndarray) -> np.ndarray:
     if not fit.request.clustered:
         return scores
     # units that the model does not name, within clusters
-    code = fit.design.codes[-1]
+    code = fit.design.codes[-1][fit.design.first_row[fit.likelihood.unit_level]]
     out = np.zeros((len(fit.design.first_row[-1]), scores.shape[1]))
     np.add.at(out, code, scores)
     return out

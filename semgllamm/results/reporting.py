@@ -115,6 +115,8 @@ def report(
         weights=fit.request.weights,
         frequencies=fit.request.frequencies,
         weights_scaling=fit.request.weights_scaling,
+        strata=fit.request.strata,
+        fpc=fit.request.fpc,
         parameters=tuple(estimates),
         definitions=tuple(definitions),
         classes=tuple(class_sizes(fit)) if latent_classes else (),

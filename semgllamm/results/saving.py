@@ -77,7 +77,8 @@ def _state(fit: Fit) -> dict[str, Any]:
     inverse = fit._inverse
     restrictions = inverse.restrictions
     return {
-        "request": replace(fit.request, clustered=False, weights=None, frequencies=None, n_starts=None),
+        "request": replace(fit.request, clustered=False, weights=None, frequencies=None, strata=None, fpc=None,
+                           n_starts=None),
         "convergence": fit.convergence, "points": fit.points, "information_kind": fit.information_kind,
         "se_kind": fit.se_kind, "problems": fit.problems, "quadrature_error": fit.quadrature_error,
         "method": fit.method, "notes": fit.notes, "warnings": fit.warnings, "inverse_notes": inverse.notes,

@@ -150,7 +150,8 @@ class Tests:
 
     def _information(self, free: np.ndarray) -> np.ndarray:
         likelihood = self.likelihood
-        if self.clusters[0] is not None and not self.fit.request.weighted and not self._expected():
+        clustered = self.fit.request.clustered and not self.fit.request.by_design and likelihood.n_levels == 1
+        if clustered and not self._expected():
             # as lavaan does for clusters: moments as if linear in the parameters
             total = sum(e.information(straight=True) for e in likelihood.at(free))
             return likelihood.K.T @ total @ likelihood.K

@@ -104,6 +104,10 @@ def sample(report: Report) -> Iterator[Facts]:
         rows.append(Fact("Sampling weights variable", (report.weights,)))
         if report.weights_scaling != "raw":
             rows.append(Fact("Scaling of sampling weights", (report.weights_scaling,)))
+    if report.strata is not None:
+        rows.append(Fact("Strata variable", (report.strata,)))
+    if report.fpc is not None:
+        rows.append(Fact("Finite-population correction", (report.fpc,)))
     if report.frequencies is not None:
         rows.append(Fact("Frequencies variable", (report.frequencies,)))
     if report.missing:

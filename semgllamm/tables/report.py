@@ -102,6 +102,8 @@ class Report:
         The same of frequencies.
     weights_scaling : str
         How sampling weights within units of a higher level were scaled; "raw" for not at all.
+    strata, fpc : str, optional
+        Columns of strata, and of their populations.
     classes : tuple of (variable, class, share, expected members, most likely members)
     entropy : tuple of (variable, entropy R²)
     criteria : tuple of (name, value)
@@ -163,6 +165,8 @@ class Report:
     weights: str | None = None
     frequencies: str | None = None
     weights_scaling: str = "raw"
+    strata: str | None = None
+    fpc: str | None = None
     parameters: tuple[Estimate, ...] = ()
     definitions: tuple[Estimate, ...] = ()
     constraints: tuple[tuple[str, float], ...] = ()

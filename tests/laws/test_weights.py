@@ -185,6 +185,41 @@ def test_frequencies_of_clusters_of_a_sandwich():
     np.testing.assert_allclose(one.vcov(), other.vcov(), rtol=1e-6, atol=1e-10)
 
 
+@pytest.mark.parametrize("text", ["f =~ g1 + g2 + g4", f"b1 ~ 1 + w {LOGIT}", f"b1 ~ 1 + w + (1 | class) {LOGIT}"])
+def test_frequencies_of_what_was_drawn_in_strata(text):
+    data = with_frequencies()
+    data["half"] = np.where(data["school"] == data["school"].iloc[0], "first", "others")
+    data["there"] = np.where(data["half"] == "first", 40, 90)
+    arguments = {"strata": "half", "fpc": "there", "missing": "ml", "cluster": "class"}
+    one = sg.sem(with_directives(text, ["class", "row"]), data, **arguments)
+    other = sg.sem(text, written_out(data, ["class", "row"]), **arguments)
+    np.testing.assert_allclose(one.vcov(), other.vcov(), rtol=1e-6, atol=1e-9)
+    assert one.se_kind == ("robust.huber.white" if "|" in text else "robust.cluster")
+
+
+def test_strata_and_populations_that_are_none():
+    data = with_frequencies()
+    data["half"], data["few"] = np.where(data["class"] == data["class"].iloc[0], "first", "others"), 2
+    text, named = "g1 ~ 1 + w + (1 | class)", {"strata": "half"}
+    gaps = data.assign(half=data["half"].where(data.index != 4))
+    rows = {"cluster": "class", "strata": "half"}
+    for error, message, frame, arguments in [
+        (sg.DataError, "stratum 'first' of 'half' has a single unit of 'class'", data, named),
+        (sg.DataError, "strata 'half' has 1 missing value", gaps, named),
+        (sg.DataError, "fpc 'few' says 2 units are in the population", data, {"fpc": "few"}),
+        (sg.DataError, "fpc 'n_row' varies within the data", data, {"fpc": "n_row"}),
+        (sg.DataError, "strata 'halv' is not in the data", data, {"strata": "halv"}),
+        (sg.EstimationError, "not for se='standard'", data, {**named, "se": "standard"}),
+        (sg.EstimationError, "not for information='first.order'", data, {**named, "information": "first.order"}),
+        (sg.ModelError, "sandwich of a likelihood", data, {**rows, "estimator": "GLS"}),
+    ]:
+        with pytest.raises(error, match=message):
+            sg.fit("g1 ~ 1 + w" if "GLS" in arguments.values() else text, frame, **arguments)
+    # all there was to draw adds nothing
+    whole = data.assign(part=np.where(data["half"] == "first", 1.0, 0.3))
+    assert np.isfinite(sg.fit(text, whole, strata="half", fpc="part").vcov()).all().all()
+
+
 def test_sampling_weights_have_a_sandwich():
     # A = Σ w p(1 − p) xx', B = Σ w² (y − p)² xx'
     data = with_frequencies().dropna(subset=["b1", "w"])
