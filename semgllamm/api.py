@@ -370,6 +370,10 @@ def _walked(call: Call, request, data) -> Walk:
         top = len(lowered_model.levels) - 1 if clustered else height
         design = with_strata(design, binding, top, strata, fpc, splits=clustered)
         binding = replace(binding, notes=(*binding.notes, *design.strata.notes))
+    if _in_rows_only(diagram, design, request):
+        from semgllamm.estimation.drawing import written_out
+
+        design = written_out(design)
     _check_weights(diagram, design, request)
     _check_starts(n_starts, lowered_model)
     numbers = {name: number for name, number in _names(diagram, lowered_model).items() if number >= 0}
@@ -450,21 +454,40 @@ def _with_sampling_weights(name, binding, design, model, diagram):
     return replace(design, weights=weights)
 
 
+def _in_rows_only(diagram, design, request) -> bool:
+    """Whether units that are alike are written out, because what is computed takes one by one."""
+    if not design.weights.frequency:
+        return False
+    by_moments = request.objective != "ML" or request.likelihood != "normal" or "robust.sem" in (
+        request.standard_errors(True), request.standard_errors(False)
+    )  # fmt: skip
+    by_moments |= request.chosen_test in ("satorra.bentler", "scaled.shifted", "mean.var.adjusted")
+    return by_moments or any(role.kind == "unseen" for role in diagram.columns)
+
+
 def _check_weights(diagram, design, request) -> None:
     """What weights do not go with."""
     if not design.weights:
         return
-    if request.se == "bootstrap":
-        raise EstimationError("the bootstrap has no use for weights", remedy="Use se='robust'.")
     if request.objective != "ML":
-        raise ModelError(f"estimator='{request.estimator}' takes no weights", remedy="Use estimator='ML' or 'MLR'.")
+        raise ModelError(
+            f"estimator='{request.estimator}' takes no sampling weights: least squares have no pseudo-likelihood",
+            remedy="Use estimator='ML' or 'MLR'.",
+        )
+    if request.estimator in ("MLM", "MLMV", "MLMVS"):
+        raise ModelError(
+            f"estimator='{request.estimator}' takes no sampling weights: its Γ is that of rows drawn alike",
+            remedy="Use estimator='MLR'.",
+        )
     if request.likelihood != "normal":
-        raise ModelError("likelihood='wishart' takes no weights", remedy="Use likelihood='normal'.")
+        raise ModelError("likelihood='wishart' takes no sampling weights: n − 1 counts rows that were drawn alike",
+                         remedy="Use likelihood='normal'.")
     if request.weights_scaling != "raw" and request.clustered:
         raise ModelError("weights_scaling is for models with a level above the rows", remedy="Leave it out.")
     unseen = next((role for role in diagram.columns if role.kind == "unseen"), None)
     if unseen is not None:
-        raise ModelError("@unseen cannot be fitted yet with weights", text=diagram.text, span=unseen.span)
+        raise ModelError("@unseen takes no sampling weights: those of units that were not seen are not known",
+                         text=diagram.text, span=unseen.span)  # fmt: skip
 
 
 def _check_survey(request, moments) -> None:

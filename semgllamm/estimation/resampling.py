@@ -29,7 +29,14 @@ from semgllamm.errors import DataError, EstimationError, ModelError
 from semgllamm.estimation.automatic import ascend_from
 from semgllamm.estimation.benchmarks import MomentModel, saturated
 from semgllamm.estimation.constrained import Restrictions
-from semgllamm.estimation.drawing import answered_by, design_of, independent_level, simulated, units_drawn
+from semgllamm.estimation.drawing import (
+    answered_by,
+    design_of,
+    independent_level,
+    simulated,
+    units_drawn,
+    written_out,
+)
 from semgllamm.estimation.gaussian import GaussianLikelihood, Sample
 from semgllamm.estimation.grid import shared_grid
 from semgllamm.estimation.inner_classes import InnerClasses, sums_inside
@@ -171,7 +178,8 @@ class Refit:
             return NestedLikelihood(self.model, design, (working.K, working.c))
         if self.objective != "ML":
             return LeastSquares(self.objective, self.model, design, (working.K, working.c))
-        return GaussianLikelihood(self.model, design, (working.K, working.c), divisor=self.divisor)
+        weights = design.weight(0, len(design.codes), design.first_row[0]) if design.weights else None
+        return GaussianLikelihood(self.model, design, (working.K, working.c), weights, self.divisor)
 
     def many(self, seeds: list[np.random.SeedSequence]) -> list[tuple[np.ndarray, float]]:
         source = self.likelihood(self.design, collapse=False) if self.kind == "parametric" else None
@@ -232,7 +240,9 @@ def resampled_estimates(
         For a kind that the data do not allow.
     """
     _check(likelihood, kind)
-    plain = type(likelihood) is GaussianLikelihood and constraints is None and not clustered
+    likelihood = _of_units_apart(likelihood, free, points, constraints)
+    unweighted = not likelihood.design.weights
+    plain = type(likelihood) is GaussianLikelihood and constraints is None and not clustered and unweighted
     if kind == "bollen.stine" and not plain:
         raise EstimationError(
             "kind='bollen.stine' is for maximum likelihood of independent rows with linear constraints",
@@ -322,10 +332,12 @@ def likelihood_ratios(
     Raises
     ------
     EstimationError
-        For weights, or models without the same responses.
+        For sampling weights, or models without the same responses.
     """
     for likelihood in (small, large):
         _check(likelihood, "parametric")
+    small = _of_units_apart(small, small_free, points[0], constraints[0])
+    large = _of_units_apart(large, large_free, points[1], constraints[1])
     names = [{r.name for r in _model(likelihood).responses} for likelihood in (small, large)]
     if names[0] != names[1]:
         raise EstimationError("the models do not have the same responses")
@@ -340,6 +352,14 @@ def likelihood_ratios(
             for likelihood, free, p, c in zip((small, large), (small_free, large_free), points, constraints)
         ))  # fmt: skip
     return np.array([statistic for _, statistic in over_seeds(pair, n, seed, workers, None)])
+
+
+def _of_units_apart(likelihood, free: np.ndarray, points: tuple[int, ...], constraints: Constraints | None):
+    """The likelihood with units that are alike written out: they are drawn one by one."""
+    if not likelihood.design.weights.frequency:
+        return likelihood
+    bound = Refit.of(likelihood, free, points, constraints, 0, "ordinary")
+    return bound.likelihood(written_out(bound.design))
 
 
 def _model(likelihood: GaussianLikelihood | Likelihood) -> Model:
@@ -404,8 +424,11 @@ def _check(likelihood: GaussianLikelihood | Likelihood, kind: str) -> None:
         )
     if likelihood.design.strata is not None:
         raise EstimationError("bootstrap samples are drawn without strata", remedy="Use se='robust'.")
-    if likelihood.design.weights:
-        raise EstimationError("the bootstrap has no use for weights", remedy="Use se='robust'.")
+    if likelihood.design.weights.sampling and kind != "ordinary":
+        raise EstimationError(
+            f"kind='{kind}' is not for sampling weights: a model does not say how units were selected",
+            remedy="Use kind='ordinary', which draws units with their weights.",
+        )
     if not isinstance(likelihood, GaussianLikelihood):
         return
     if kind == "bollen.stine" and likelihood.divisor != "normal":

@@ -202,7 +202,6 @@ def test_strata_and_populations_that_are_none():
     data["half"], data["few"] = np.where(data["class"] == data["class"].iloc[0], "first", "others"), 2
     text, named = "g1 ~ 1 + w + (1 | class)", {"strata": "half"}
     gaps = data.assign(half=data["half"].where(data.index != 4))
-    rows = {"cluster": "class", "strata": "half"}
     for error, message, frame, arguments in [
         (sg.DataError, "stratum 'first' of 'half' has a single unit of 'class'", data, named),
         (sg.DataError, "strata 'half' has 1 missing value", gaps, named),
@@ -211,10 +210,11 @@ def test_strata_and_populations_that_are_none():
         (sg.DataError, "strata 'halv' is not in the data", data, {"strata": "halv"}),
         (sg.EstimationError, "not for se='standard'", data, {**named, "se": "standard"}),
         (sg.EstimationError, "not for information='first.order'", data, {**named, "information": "first.order"}),
-        (sg.ModelError, "sandwich of a likelihood", data, {**rows, "estimator": "GLS"}),
     ]:
         with pytest.raises(error, match=message):
-            sg.fit("g1 ~ 1 + w" if "GLS" in arguments.values() else text, frame, **arguments)
+            sg.fit(text, frame, **arguments)
+    with pytest.raises(sg.ModelError, match="strata= is for the sandwich of a likelihood"):
+        sg.sem("g1 ~ w", data, cluster="class", strata="half", estimator="GLS")
     # all there was to draw adds nothing
     whole = data.assign(part=np.where(data["half"] == "first", 1.0, 0.3))
     assert np.isfinite(sg.fit(text, whole, strata="half", fpc="part").vcov()).all().all()
@@ -269,8 +269,6 @@ def test_columns_that_are_no_weights():
         sg.fit(f"{text}\n@weight(class, n_row)", data)
     with pytest.raises(sg.ModelError, match="which is no level"):
         sg.fit(f"{text}\n@weight(klass, n_class)", data)
-    with pytest.raises(sg.EstimationError, match="bootstrap has no use for weights"):
-        sg.fit(f"{text}\n@weight(row, n_row)", data, se="bootstrap")
 
 
 def test_rows_that_stand_for_nothing_are_left_out():
@@ -293,6 +291,85 @@ def test_likelihood_ratios_with_sampling_weights_are_refused():
     assert sg.compare(*counted)["pvalue"].iloc[1] == pytest.approx(sg.compare(*written)["pvalue"].iloc[1], rel=1e-8)
     with pytest.raises(sg.ModelError, match="not fits of the same data"):
         sg.compare(counted[0], sg.fit(f"b1 ~ 1 {LOGIT}", data))
+
+
+BY_MOMENTS = {
+    "ULS": {"estimator": "ULSMV"}, "GLS": {"estimator": "GLS"}, "WLS": {"estimator": "WLS"},
+    "DWLS": {"estimator": "WLSMV"}, "Wishart": {"likelihood": "wishart"}, "MLM": {"estimator": "MLM"},
+    "robust": {"se": "robust"}, "shifted": {"test": "scaled.shifted"},
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", BY_MOMENTS)
+def test_frequencies_in_least_squares_and_moments(name):
+    data = with_frequencies(classes=30)
+    text, arguments = "f =~ g1 + g2 + g4\nf ~ w", BY_MOMENTS[name]
+    one = sg.sem(with_directives(text, ["row"]), data, **arguments)
+    other = sg.sem(text, written_out(data, ["row"]), **arguments)
+    np.testing.assert_allclose(one.coef, other.coef, rtol=1e-8, atol=1e-9)
+    np.testing.assert_allclose(one.vcov(), other.vcov(), rtol=1e-7, atol=1e-10)
+    assert (one.nobs, one.test.statistic) == (other.nobs, pytest.approx(other.test.statistic, abs=1e-7))
+    assert one.scaled_test == other.scaled_test or one.scaled_test.statistic == pytest.approx(
+        other.scaled_test.statistic, abs=1e-7
+    )
+    assert "Frequencies variable" in str(one.summary())
+    if name != "robust":
+        with pytest.raises(sg.ModelError, match="takes no sampling weights"):
+            sg.sem(text, data, sampling_weights="n_row", **{"estimator": "MLM", **arguments})
+
+
+def test_frequencies_of_units_that_were_seen():
+    rng = np.random.default_rng(4)
+    data = pd.DataFrame({"animal": np.arange(80), "n": rng.integers(1, 4, 80)})
+    u = rng.normal(size=80)
+    for k in (1, 2, 3, 4):
+        data[f"c{k}"] = (rng.random(80) < expit(u - 0.3)).astype(int)
+    data = data[data[["c1", "c2", "c3", "c4"]].any(axis=1)]
+    text = "f =~ 1*c1 + 1*c2 + 1*c3 + 1*c4 @family(bernoulli(logit))\n@unseen(row)"
+    one = sg.fit(f"{text}\n@frequency(row, n)", data, quadrature=sg.Adaptive(7))
+    other = sg.fit(text, data.loc[data.index.repeat(data["n"])], quadrature=sg.Adaptive(7))
+    assert one.loglik == pytest.approx(other.loglik, abs=1e-8)
+    np.testing.assert_allclose(one.vcov(), other.vcov(), rtol=1e-6)
+    np.testing.assert_allclose(one.population(), other.population(), rtol=1e-6)
+
+
+DRAWN = {
+    "closed form": ("f =~ g1 + g2 + g4\nf ~ w", ["row"], {}),
+    "clusters": ("g1 ~ 1 + w", ["class", "row"], {"cluster": "class"}),
+    "random intercepts": (f"b1 ~ 1 + w + (1 | class) {LOGIT}", ["class", "row"], {"quadrature": sg.Adaptive(3)}),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("kind", ["ordinary", "parametric"])
+@pytest.mark.parametrize("name", DRAWN)
+def test_bootstrap_samples_are_drawn_of_units_written_out(name, kind):
+    text, levels, arguments = DRAWN[name]
+    data = with_frequencies()
+    data["id"] = np.arange(len(data))
+    one = sg.fit(with_directives(text, levels), data, **arguments)
+    # the copies of a unit stand together, as its frequency has them
+    copies = written_out(data, levels)
+    if "class" in levels:
+        copies["class"] = copies["class"].map(lambda name: (float(name.split(".")[0]), float(name.split(".")[1])))
+        copies["class"] = copies.groupby("class").ngroup()
+    copies = copies.sort_values([*(["class"] if "class" in levels else []), "id", "copy"], kind="stable")
+    other = sg.fit(text, copies, **arguments)
+    drawn = [fit.bootstrap(6, kind=kind, seed=3, workers=1) for fit in (one, other)]
+    np.testing.assert_allclose(drawn[0].draws, drawn[1].draws, rtol=1e-5, atol=1e-6)
+
+
+def test_units_are_drawn_with_their_sampling_weights():
+    data = with_frequencies(classes=40).dropna(subset=["b1", "w"]).reset_index(drop=True)
+    data["n_row"] = data["n_row"] / 2 + 0.3
+    fit = sg.fit(with_directives(f"b1 ~ 1 + w {LOGIT}", ["row"], "weight"), data)
+    found = fit.bootstrap(4, seed=1, workers=1)
+    seeds = np.random.SeedSequence(1).spawn(4)
+    for seed, row in zip(seeds, found.draws.to_numpy()):
+        take = np.random.default_rng(seed).choice(len(data), len(data))
+        again = sg.fit(with_directives(f"b1 ~ 1 + w {LOGIT}", ["row"], "weight"), data.iloc[take])
+        np.testing.assert_allclose(row, again.coef, atol=1e-6)
+    with pytest.raises(sg.EstimationError, match="does not say how units were selected"):
+        fit.bootstrap(4, kind="parametric")
 
 
 CASES = {
