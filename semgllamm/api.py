@@ -29,7 +29,8 @@ COMPLETION = (
 )  # fmt: skip
 ARGUMENTS = (
     "family", "cluster", "group", "group_label", "ordered", "constraints", "missing", "estimator", "information",
-    "likelihood", "se", "test", "sampling_weights", "weights_scaling", "strata", "fpc", "sample_cov",
+    "likelihood", "se", "test", "sampling_weights", "weights_scaling", "strata", "fpc", "replicate_weights",
+    "sample_cov",
     "sample_mean", "sample_nobs", "quadrature", "start", "n_starts", "settings", "progress",
 )  # fmt: skip
 
@@ -66,6 +67,7 @@ def fit(
     weights_scaling: str | None = None,
     strata: str | None = None,
     fpc: str | None = None,
+    replicate_weights: Any = None,
     sample_cov: Any = None,
     sample_mean: Any = None,
     sample_nobs: Any = None,
@@ -122,6 +124,10 @@ def fit(
     fpc : str, optional
         Column of the number of primary sampling units in the population of each stratum or, where none is above 1, of
         the share of them that was drawn: the finite-population correction.
+    replicate_weights : Replicates, optional
+        Columns of replicate weights, each of which takes the place of the sampling weights (of the highest level that
+        has some), and how they were made: ``sg.Replicates(["r1", "r2"], "BRR")``. Standard errors are those of the
+        estimates under them (Wolter 2007).
     sample_cov : DataFrame, or list or dict of one a group, optional
         In place of `data`, for Gaussian models of one level: covariances, divided by n − 1; see `covariance_matrix`.
     sample_mean : Series, array, or list or dict of them, optional
@@ -151,7 +157,7 @@ def fit(
     return _fitted("fit", model, data, family=family, cluster=cluster, group=group, group_label=group_label,
                    ordered=ordered, constraints=constraints, missing=missing, estimator=estimator,
                    information=information, se=se, test=test, sampling_weights=sampling_weights,
-                   weights_scaling=weights_scaling, strata=strata, fpc=fpc,
+                   weights_scaling=weights_scaling, strata=strata, fpc=fpc, replicate_weights=replicate_weights,
                    sample_cov=sample_cov, sample_mean=sample_mean, sample_nobs=sample_nobs, quadrature=quadrature,
                    start=start, n_starts=n_starts, settings=settings, progress=progress, **switches)  # fmt: skip
 
@@ -176,6 +182,7 @@ def sem(
     weights_scaling: str | None = None,
     strata: str | None = None,
     fpc: str | None = None,
+    replicate_weights: Any = None,
     sample_cov: Any = None,
     sample_mean: Any = None,
     sample_nobs: Any = None,
@@ -196,7 +203,7 @@ def sem(
         As for `fit`, and so are settings, progress, sample_cov, sample_mean and sample_nobs.
     missing : {"listwise", "ml"}
         Whether rows with a missing value are left out, or used as far as they go ("fiml" and "direct" are the same).
-    estimator, se, test, sampling_weights, weights_scaling, strata, fpc
+    estimator, se, test, sampling_weights, weights_scaling, strata, fpc, replicate_weights
         As for `fit`; robust standard errors are "robust.sem" for complete data, and "robust.cluster" with a `cluster`
         whose level the model does not name. With least squares all covariates are random.
     information : {"expected", "observed", "first.order"}, optional
@@ -219,7 +226,7 @@ def sem(
                    ordered=ordered, constraints=constraints, missing=missing, estimator=estimator,
                    information=information, likelihood=likelihood, se=se, test=test,
                    sampling_weights=sampling_weights, weights_scaling=weights_scaling, strata=strata, fpc=fpc,
-                   sample_cov=sample_cov, sample_mean=sample_mean,
+                   replicate_weights=replicate_weights, sample_cov=sample_cov, sample_mean=sample_mean,
                    sample_nobs=sample_nobs, quadrature=quadrature, start=start, n_starts=n_starts, settings=settings,
                    progress=progress, **switches)  # fmt: skip
 
@@ -254,8 +261,8 @@ def _fitted(like, model, data, *, constraints=None, **arguments):
 def _fitted_once(
     like, model, data, *, family=None, cluster=None, group=None, group_label=None, ordered=(), missing=None,
     estimator=None, information=None, likelihood=None, se=None, test=None, sampling_weights=None, weights_scaling=None,
-    strata=None, fpc=None, sample_cov=None, sample_mean=None, sample_nobs=None, quadrature="auto", start=None,
-    n_starts=None, settings=None, progress="auto", begin=None, **switches,
+    strata=None, fpc=None, replicate_weights=None, sample_cov=None, sample_mean=None, sample_nobs=None,
+    quadrature="auto", start=None, n_starts=None, settings=None, progress="auto", begin=None, **switches,
 ):  # fmt: skip
     """The walk from a diagram to a fit; `begin` are parameters by name from which a mixture starts as well."""
     from semgllamm.estimation.maximum import maximum_likelihood
@@ -275,8 +282,8 @@ def _fitted_once(
     call = Call(like, model, moments, {
         "family": family, "cluster": cluster, "group": group, "ordered": ordered,
         "group_label": None if moments is not None else group_label, "sampling_weights": sampling_weights,
-        "strata": strata, "fpc": fpc, "quadrature": quadrature, "start": start, "n_starts": n_starts,
-        "settings": settings, **switches,
+        "strata": strata, "fpc": fpc, "replicate_weights": replicate_weights, "quadrature": quadrature,
+        "start": start, "n_starts": n_starts, "settings": settings, **switches,
     }, parse)  # fmt: skip
     walk = _walked(call, request, data)
     found = maximum_likelihood(
@@ -340,7 +347,7 @@ def _walked(call: Call, request, data) -> Walk:
     given, moments = dict(call.arguments), call.moments
     settings, quadrature, n_starts = given.pop("settings"), given.pop("quadrature"), given.pop("n_starts")
     sampling_weights, start = given.pop("sampling_weights"), given.pop("start")
-    strata, fpc = (given.pop(name, None) for name in ("strata", "fpc"))
+    strata, fpc, replicates = (given.pop(name, None) for name in ("strata", "fpc", "replicate_weights"))
     named = {name: given.pop(name) for name in ("family", "cluster", "group", "group_label", "ordered")}
     if request.objective != "ML":
         if given.get("fixed_x"):
@@ -358,6 +365,12 @@ def _walked(call: Call, request, data) -> Walk:
     height = _height(lowered_model, diagram)
     clustered = len(lowered_model.levels) > height + 1
     weights, frequencies = (_columns_of_weights(diagram, kind) for kind in ("weight", "frequency"))
+    if replicates is not None:
+        from semgllamm.data.replicates import with_replicates
+
+        _check_replicates(replicates, request, moments, strata is not None or fpc is not None)
+        design = with_replicates(design, binding, diagram, replicates, sampling_weights, request.weights_scaling)
+        request = replace(request, replicates=f"{replicates.kind} ({len(replicates.columns)})")
     if sampling_weights is not None:
         design = _with_sampling_weights(sampling_weights, binding, design, lowered_model, diagram)
         weights = sampling_weights
@@ -503,6 +516,23 @@ def _check_survey(request, moments) -> None:
         chosen = f"se='{request.se}'" if request.se else f"information='{request.chosen_information}'"
         raise EstimationError(f"{named} is for standard errors of the sandwich, not for {chosen}",
                               remedy="Use se='robust'.")
+
+
+def _check_replicates(replicates, request, moments, by_strata: bool) -> None:
+    """What replicate weights do not go with."""
+    from semgllamm.data.replicates import Replicates
+
+    if not isinstance(replicates, Replicates):
+        raise ModelError(f"replicate_weights cannot be {replicates!r}",
+                         remedy='Write sg.Replicates(["r1", "r2", "r3", "r4"], "BRR"), say.')
+    if moments is not None:
+        raise DataError("replicate_weights= need rows of data, not sample moments")
+    if by_strata:
+        raise ModelError("strata and populations are in the replicate weights already",
+                         remedy="Leave strata= and fpc= out, or replicate_weights=.")
+    if request.se is not None:
+        raise EstimationError(f"replicate_weights= give the standard errors, and so does se='{request.se}'",
+                              remedy="Leave one of them out.")
 
 
 def _row_weights(design):

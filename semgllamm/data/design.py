@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -18,6 +19,9 @@ from semgllamm.diagram.diagram import PathDiagram
 from semgllamm.errors import DataError, ModelError
 from semgllamm.model.matrices import Model, Response
 from semgllamm.model.missing_covariates import integrable, summable
+
+if TYPE_CHECKING:
+    from semgllamm.data.replicates import ReplicateWeights
 
 __all__ = ["CellBlock", "Design", "design", "holes", "notes_of_holes", "parted", "values_to_sum"]
 
@@ -86,6 +90,8 @@ class Design:
         Of the units of each level.
     strata : Strata, optional
         In which the independent units were drawn.
+    replicates : ReplicateWeights, optional
+        In place of the sampling weights, one after the other.
     """
 
     n_rows: int
@@ -102,6 +108,7 @@ class Design:
     known: Mapping[str, np.ndarray] = field(default_factory=dict)
     weights: Weights = field(default_factory=lambda: Weights({}, {}))
     strata: Strata | None = None
+    replicates: ReplicateWeights | None = None
 
     def column(self, name: str) -> np.ndarray:
         """A covariate over the rows; "1" is the constant, products are written ``a:b``."""

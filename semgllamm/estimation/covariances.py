@@ -117,6 +117,8 @@ def standard_errors(
         return moment_traces(_closed(invert.likelihood), invert.free, vcov).vcov
     if kind == "bootstrap":
         return _by_draws(invert, vcov, request, seed)
+    if kind == "replicates":
+        return _by_replicates(invert, vcov)
     return vcov
 
 
@@ -135,6 +137,23 @@ def _by_draws(invert: Inverse, vcov: np.ndarray, request: Request, seed: int | N
     if len(good) < 2:
         return None
     return np.where(np.isnan(vcov), np.nan, np.cov(good, rowvar=False).reshape(vcov.shape))
+
+
+def _by_replicates(invert: Inverse, vcov: np.ndarray) -> np.ndarray | None:
+    """The covariance matrix by replicate weights, NaN at boundaries; those without a maximum are noted."""
+    from semgllamm.estimation.resampling import replicated_estimates  # seldom needed
+
+    given = invert.likelihood.design.replicates.given
+    constraints = None if invert.restrictions is None else invert.restrictions.constraints
+    found = replicated_estimates(invert.likelihood, invert.free, invert.points, constraints)
+    good = np.isfinite(found).all(axis=1)
+    if not good.all():
+        invert.notes.append(
+            f"{len(good) - good.sum()} of {len(good)} replicates have no maximum: standard errors rest on the others"
+        )
+    if good.sum() < 2:
+        return None
+    return np.where(np.isnan(vcov), np.nan, given.covariance(found, invert.free))
 
 
 def by_scores(invert: Inverse, kind: str, vcov: np.ndarray, request: Request) -> np.ndarray | None:

@@ -33,6 +33,7 @@ from semgllamm.estimation.drawing import (
     answered_by,
     design_of,
     independent_level,
+    rows_taken,
     simulated,
     units_drawn,
     written_out,
@@ -52,7 +53,8 @@ from semgllamm.model.constraints import Constraints
 from semgllamm.model.matrices import Model
 from semgllamm.model.transforms import Working
 
-__all__ = ["KINDS", "Draws", "Refit", "likelihood_ratios", "over_seeds", "resampled_estimates", "usable_cores"]
+__all__ = ["KINDS", "Draws", "Refit", "likelihood_ratios", "over_seeds", "replicated_estimates",
+           "resampled_estimates", "usable_cores"]  # fmt: skip
 
 KINDS = ("ordinary", "parametric", "bollen.stine")
 BATCHES = 20  # of draws, to each worker
@@ -265,6 +267,45 @@ def resampled_estimates(
 
 
 @dataclass(frozen=True)
+class Replicated:
+    """What a worker needs to fit the data under each of their replicate weights."""
+
+    refit: Refit
+
+    def many(self, numbers: list[int]) -> list[tuple[np.ndarray, float]]:
+        return [self._one(r) for r in numbers]
+
+    def _one(self, r: int) -> tuple[np.ndarray, float]:
+        design = self.refit.design
+        replicates = design.replicates
+        # what has no weight has no part in it
+        rows = np.flatnonzero(replicates.of_row[r] > 0)
+        there = rows_taken(design, rows, [np.zeros(len(rows), dtype=np.int64)] * len(design.codes))
+        return self.refit.fitted(replicates.weighted(there, rows, r))
+
+
+def replicated_estimates(
+    likelihood: GaussianLikelihood | Likelihood, free: np.ndarray, points: tuple[int, ...] = (),
+    constraints: Constraints | None = None, workers: int | None = None,
+) -> np.ndarray:  # fmt: skip
+    """The estimates under each of the replicate weights of the design, each from those of all data.
+
+    Parameters
+    ----------
+    free, points, constraints, workers
+        As of `resampled_estimates`.
+
+    Returns
+    -------
+    (R, n_free) array
+        NaN where there is no maximum.
+    """
+    refit = Refit.of(likelihood, free, points, constraints, 0, "ordinary")
+    numbers = list(range(len(refit.design.replicates.of_row)))
+    return np.array([found for found, _ in _over(Replicated(refit), numbers, workers, None)])
+
+
+@dataclass(frozen=True)
 class Pair:
     """Two models of the same rows, the first of which draws the samples.
 
@@ -382,10 +423,14 @@ def over_seeds(
     task: Task | Refit | Pair | RefittedPair, n: int, seed, workers: int | None, progress
 ) -> list[tuple[np.ndarray, float]]:  # fmt: skip
     """What `task.many` finds for `n` seeds, in one process or several."""
-    seeds = np.random.SeedSequence(seed).spawn(n)
+    return _over(task, np.random.SeedSequence(seed).spawn(n), workers, progress)
+
+
+def _over(task, items: list, workers: int | None, progress) -> list[tuple[np.ndarray, float]]:
+    n = len(items)
     workers = max(1, min(usable_cores(), n // WORTH)) if workers is None else min(workers, n)
     size = max(1, -(-n // (BATCHES * workers)))
-    batches = [seeds[k : k + size] for k in range(0, n, size)]
+    batches = [items[k : k + size] for k in range(0, n, size)]
     found: list[tuple[np.ndarray, float]] = []
 
     def add(part):

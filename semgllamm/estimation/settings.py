@@ -145,6 +145,8 @@ class Request:
         How sampling weights within units of a higher level are scaled.
     strata, fpc : str, optional
         Columns of the strata of a survey, and of their populations.
+    replicates : str, optional
+        What replicate weights there are.
     likelihood : {"normal", "wishart"}
         Whether covariances are divided by n or n − 1.
     missing : {"ml", "listwise"}
@@ -165,6 +167,7 @@ class Request:
     weights_scaling: str = "raw"
     strata: str | None = None
     fpc: str | None = None
+    replicates: str | None = None
     n_starts: int | None = None
 
     @property
@@ -183,6 +186,8 @@ class Request:
 
     def standard_errors(self, complete: bool) -> str:
         """The kind of standard errors; `complete` whether rows are complete and of one level."""
+        if self.replicates is not None and self.se is None:
+            return "replicates"
         chosen = self.se or ESTIMATORS[self.estimator][1]
         by_rows = (not complete or self.like == "fit" or self.by_design) and self.objective == "ML"
         if self.se is None and (self.clustered or self.by_design) and chosen in ("standard", "robust.huber.white"):

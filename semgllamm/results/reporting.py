@@ -117,6 +117,7 @@ def report(
         weights_scaling=fit.request.weights_scaling,
         strata=fit.request.strata,
         fpc=fit.request.fpc,
+        replicates=fit.request.replicates,
         parameters=tuple(estimates),
         definitions=tuple(definitions),
         classes=tuple(class_sizes(fit)) if latent_classes else (),

@@ -399,3 +399,61 @@ def test_frequencies_of_cases_of_several_rows(name, level):
         data.loc[0, "n"] += 1
         with pytest.raises(sg.DataError, match="varies within id 0"):
             walk(f"{CASES[name]}\n@frequency(id, n)", data)
+
+
+@pytest.mark.parametrize("scaling", ["raw", "size"])
+def test_replicates_are_fits_with_their_weights(scaling):
+    rng = np.random.default_rng(2)
+    data = with_frequencies(classes=24)
+    units = data["class"].to_numpy()
+    data["v"], data["r"] = 1.5, 0.5 + rng.random(len(data))
+    names = [f"v{k}" for k in range(3)]
+    for k, name in enumerate(names):
+        data[name] = np.where(np.arange(24) % 3 == k, 0.0, 2.0 + 0.1 * np.arange(24))[units]
+    text = f"b1 ~ 1 + w + (1 | class) {LOGIT}\n@weight(row, r)\n@weight(class, %s)"
+    arguments = {"weights_scaling": scaling, "quadrature": sg.Adaptive(5)}
+    fit = sg.fit(text % "v", data, replicate_weights=sg.Replicates(names, "JK1"), **arguments)
+    alone = np.array([sg.fit(text % name, data, **arguments).free for name in names])
+    off = alone - alone.mean(axis=0)
+    np.testing.assert_allclose(fit._vcov_free, 2 / 3 * off.T @ off, rtol=1e-4, atol=1e-7)
+    with pytest.raises(sg.DataError, match="replicate weights 'n_row' vary within class"):
+        sg.fit(text % "v", data, replicate_weights=sg.Replicates(["n_row", "v0"]), **arguments)
+
+
+def test_replicates_without_a_maximum_are_counted():
+    data = pd.DataFrame({"y": [0, 1, 1, 0, 1, 0, 1, 1], "w": 1.0})
+    for k in range(3):
+        data[f"r{k}"] = np.where(np.arange(8) % 3 == k, 0.0, 1.5)
+    data["r3"] = data["y"] * 1.0
+    text, names = f"y ~ 1 {LOGIT}\n@weight(row, w)", [f"r{k}" for k in range(4)]
+    fit = sg.fit(text, data, replicate_weights=sg.Replicates(names, "JK1"))
+    assert any("1 of 4 replicates have no maximum" in note for note in fit.report().notes)
+    p = np.array([data["y"][data[name] > 0].mean() for name in names[:3]])
+    np.testing.assert_allclose(fit.vcov().iloc[0, 0], 2 / 3 * np.var(np.log(p / (1 - p))) * 3, rtol=1e-6)
+
+
+@pytest.mark.parametrize(("message", "make"), [
+    ("in two columns or more", lambda: sg.Replicates("r1")),
+    ("named twice", lambda: sg.Replicates(["r1", "r1"])),
+    ("kind of replicates 'brr' is unknown", lambda: sg.Replicates(["r1", "r2"], "brr")),
+    ("rho goes with kind='Fay'", lambda: sg.Replicates(["r1", "r2"], "Fay")),
+    ("needs rscales", lambda: sg.Replicates(["r1", "r2"], "JKn")),
+    ("rscales are 2 numbers", lambda: sg.Replicates(["r1", "r2"], "JKn", rscales=[0.5])),
+    ("scale is -1", lambda: sg.Replicates(["r1", "r2"], scale=-1)),
+])  # fmt: skip
+def test_replicates_that_are_none(message, make):
+    with pytest.raises(sg.ModelError, match=message):
+        make()
+
+
+def test_replicates_and_what_they_do_not_go_with():
+    data = with_frequencies().assign(v=1.0)
+    given = sg.Replicates(["n_row", "v"])
+    for text, arguments, error, message in [
+        ("g1 ~ 1 + w", {}, sg.ModelError, "in the place of sampling weights, and there are none"),
+        ("g1 ~ 1 + w\n@weight(row, v)", {"se": "robust"}, sg.EstimationError, "so does se='robust'"),
+        ("g1 ~ 1 + w\n@weight(row, v)", {"strata": "half"}, sg.ModelError, "in the replicate weights already"),
+        ("g1 ~ 1 + w\n@weight(row, v)", {"replicate_weights": ["v"]}, sg.ModelError, "replicate_weights cannot be"),
+    ]:
+        with pytest.raises(error, match=message):
+            sg.fit(text, data, **{"replicate_weights": given, **arguments})

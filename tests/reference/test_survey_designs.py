@@ -86,3 +86,23 @@ def test_random_intercepts_of_schools_in_strata():
     A = np.linalg.inv(coarse.information)
     np.testing.assert_allclose(coarse._vcov_free, 4 / 3 * A @ sums.T @ sums @ A, rtol=1e-8)
     assert coarse.se_kind == "robust.cluster"
+
+
+@pytest.mark.parametrize("kind", VALUES["replicates"])
+def test_replicate_weights_are_those_of_survey(kind, tmp_path):
+    values, columns = VALUES["replicates"][kind], pd.read_csv(HERE / f"{kind}.csv").set_index("row")
+    data = DATA.iloc[columns.index - 1].reset_index(drop=True).join(columns.reset_index(drop=True))
+    names = list(columns.columns)
+    given = {"kind": kind, "rho": 0.3 if kind == "Fay" else 0.0}
+    if kind == "JKn":
+        given["rscales"] = values["rscales"]
+    text = "b ~ 1 + x @family(bernoulli(logit))\n@weight(row, w)"
+    for mse, se in ((False, "se"), (True, "se_mse")):
+        fit = sg.fit(text, data, replicate_weights=sg.Replicates(names, mse=mse, **given))
+        # svyglm of replicates stops at a relative change of the deviance of 1e-8
+        np.testing.assert_allclose(fit.coef, VALUES["replicates"][kind]["coef"], atol=1e-5)
+        np.testing.assert_allclose(errors(fit), values[se], rtol=2e-4)
+    assert fit.se_kind == "replicates" and f"{kind} ({len(names)})" in str(fit.summary())
+    fit.save(tmp_path / "fit.sg")
+    again = sg.load(tmp_path / "fit.sg")
+    assert str(again.summary()) == str(fit.summary())
