@@ -53,7 +53,7 @@ from semgllamm.model.constraints import Constraints
 from semgllamm.model.matrices import Model
 from semgllamm.model.transforms import Working
 
-__all__ = ["KINDS", "Draws", "Refit", "likelihood_ratios", "over_seeds", "replicated_estimates",
+__all__ = ["KINDS", "Draws", "Refit", "likelihood_ratios", "of_units_apart", "over_seeds", "replicated_estimates",
            "resampled_estimates", "usable_cores"]  # fmt: skip
 
 KINDS = ("ordinary", "parametric", "bollen.stine")
@@ -242,7 +242,7 @@ def resampled_estimates(
         For a kind that the data do not allow.
     """
     _check(likelihood, kind)
-    likelihood = _of_units_apart(likelihood, free, points, constraints)
+    likelihood = of_units_apart(likelihood, free, points, constraints)
     unweighted = not likelihood.design.weights
     plain = type(likelihood) is GaussianLikelihood and constraints is None and not clustered and unweighted
     if kind == "bollen.stine" and not plain:
@@ -377,8 +377,8 @@ def likelihood_ratios(
     """
     for likelihood in (small, large):
         _check(likelihood, "parametric")
-    small = _of_units_apart(small, small_free, points[0], constraints[0])
-    large = _of_units_apart(large, large_free, points[1], constraints[1])
+    small = of_units_apart(small, small_free, points[0], constraints[0])
+    large = of_units_apart(large, large_free, points[1], constraints[1])
     names = [{r.name for r in _model(likelihood).responses} for likelihood in (small, large)]
     if names[0] != names[1]:
         raise EstimationError("the models do not have the same responses")
@@ -395,7 +395,7 @@ def likelihood_ratios(
     return np.array([statistic for _, statistic in over_seeds(pair, n, seed, workers, None)])
 
 
-def _of_units_apart(likelihood, free: np.ndarray, points: tuple[int, ...], constraints: Constraints | None):
+def of_units_apart(likelihood, free: np.ndarray, points: tuple[int, ...], constraints: Constraints | None):
     """The likelihood with units that are alike written out: they are drawn one by one."""
     if not likelihood.design.weights.frequency:
         return likelihood

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Mapping, Sequence
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from semgllamm.errors import ModelError
+from semgllamm.errors import ModelError, SemgllammWarning
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -753,7 +754,11 @@ class Fit:
         chosen = numbers_of(self, parameters)
         names = [self.model.names[number] for number in chosen]
         if method == "bootstrap":
-            return self.bootstrap(1000 if n is None else n, seed=seed).confint(level=level).loc[names]
+            drawn = self.bootstrap(1000 if n is None else n, seed=seed)
+            if drawn.failed:
+                warnings.warn(f"{drawn.failed} of {drawn.n} bootstrap samples have no maximum: limits are those of the "
+                              "others", SemgllammWarning, stacklevel=2)  # fmt: skip
+            return drawn.confint(level=level).loc[names]
         half = ndtri(0.5 + level / 2) * np.sqrt(np.diag(self._vcov_cells))
         limits = pd.DataFrame({"lower": self._cells - half, "upper": self._cells + half}, index=list(self.model.names))
         return limits if parameters is None else limits.iloc[chosen]

@@ -13,6 +13,7 @@ from scipy.special import ndtri
 from semgllamm.errors import ModelError
 from semgllamm.estimation.profile import Profile
 from semgllamm.results.plots import axes_for
+from semgllamm.results.tests import not_by_likelihood
 
 if TYPE_CHECKING:
     from semgllamm.results.fit import Fit
@@ -99,6 +100,8 @@ def numbers_of(fit: Fit, parameters: Sequence[str] | str | None) -> list[int]:
 def _profile(fit: Fit, number: int) -> Profile:
     if fit.request.objective != "ML":
         raise ModelError("least squares have no likelihood to profile", remedy="Use method='wald'.")
+    if (why := not_by_likelihood(fit)) is not None:
+        raise ModelError(f"a profile has no distribution that is known: {why}", remedy="Use method='wald'.")
     if not fit.converged or fit._vcov_free is None:
         raise ModelError("a profile needs a fit that has converged and has standard errors")
     return Profile(

@@ -281,11 +281,22 @@ def test_rows_that_stand_for_nothing_are_left_out():
     assert one.nobs == other.nobs
 
 
-def test_likelihood_ratios_with_sampling_weights_are_refused():
+def test_likelihood_ratios_with_sampling_weights():
     data = with_frequencies()
     one, other = (sg.fit(f"b1 ~ {terms} {LOGIT}\n@weight(row, n_row)", data) for terms in ("1 + w", "1"))
-    with pytest.raises(sg.ModelError, match="no distribution that is known under sampling weights"):
-        sg.compare(one, other)
+    # near Wald's test, and no longer 2 (log L1 − log L0), which counts weights as rows
+    found, wald = sg.compare(one, other).iloc[1], one.wald_test("`b1~w` == 0")
+    assert found["chisq_diff"] == pytest.approx(wald.stat, rel=0.25)
+    assert found["chisq_diff"] < 0.8 * 2 * (one.loglik - other.loglik)
+    with pytest.raises(sg.ModelError, match="method='lr' is not for these fits: sampling weights make it a pseudo"):
+        sg.compare(one, other, method="lr")
+    plain = [sg.fit(f"b1 ~ {terms} {LOGIT}\n@weight(row, n_row)", data, se="standard") for terms in ("1 + w", "1")]
+    with pytest.raises(sg.ModelError, match="no distribution that is known: sampling weights"):
+        sg.compare(*plain)
+    with pytest.raises(sg.ModelError, match="a profile has no distribution that is known"):
+        one.confint("profile")
+    with pytest.raises(sg.ModelError, match="criteria of a pseudo-likelihood"):
+        sg.information_criteria(one, other)
     counted = [sg.fit(f"b1 ~ {terms} {LOGIT}\n@frequency(row, n_row)", data) for terms in ("1 + w", "1")]
     written = [sg.fit(f"b1 ~ {terms} {LOGIT}", written_out(data, ["row"])) for terms in ("1 + w", "1")]
     assert sg.compare(*counted)["pvalue"].iloc[1] == pytest.approx(sg.compare(*written)["pvalue"].iloc[1], rel=1e-8)
@@ -370,6 +381,34 @@ def test_units_are_drawn_with_their_sampling_weights():
         np.testing.assert_allclose(row, again.coef, atol=1e-6)
     with pytest.raises(sg.EstimationError, match="does not say how units were selected"):
         fit.bootstrap(4, kind="parametric")
+
+
+@pytest.mark.parametrize("arguments", [{}, {"cluster": "class", "strata": "half"}])
+def test_scaled_ratios_are_those_of_the_closed_form(arguments):
+    data = with_frequencies(classes=40).dropna(subset=["g1", "g2", "g4", "g5"])
+    data["half"] = np.where(data["class"] < 15, "first", "others")
+    texts = ["f =~ g1 + g2 + g4 + g5", "f =~ g1 + a*g2 + a*g4 + a*g5"]
+    closed = [sg.fit(text, data, estimator="MLR", **arguments) for text in texts]
+    engine = [sg.fit(text, data, se="robust", quadrature="laplace", **arguments) for text in texts]
+    one, other = (sg.compare(*fits, method="scaled").iloc[1] for fits in (closed, engine))
+    assert one["chisq_diff"] == pytest.approx(other["chisq_diff"], rel=1e-5)
+    if arguments:
+        with pytest.raises(sg.ModelError, match="drawn in clusters or strata"):
+            sg.compare(*engine, method="lr")
+
+
+def test_influence_is_that_of_one_of_those_that_are_alike():
+    data = with_frequencies()
+    data["id"] = np.arange(len(data))
+    text = f"b1 ~ 1 + w {LOGIT}"
+    one, other = sg.fit(with_directives(text, ["row"]), data), sg.fit(text, written_out(data, ["row"]))
+    found, theirs = one.influence(), other.influence()
+    ids = written_out(data, ["row"])["id"].to_numpy()[other.design.kept]
+    first = pd.Series(range(len(ids)), index=ids).groupby(level=0).first()
+    np.testing.assert_allclose(found, theirs.iloc[first[data["id"].to_numpy()[one.design.kept]]], atol=1e-7)
+    # weights of two for all are no news of any
+    double = sg.fit(with_directives(text, ["row"], "weight"), data.assign(n_row=2.0)).influence()
+    np.testing.assert_allclose(double["cook"], 2 * sg.fit(text, data).influence()["cook"], rtol=1e-6)
 
 
 CASES = {
