@@ -2,9 +2,9 @@
 
     python benchmarks/after_the_fit.py
 
-Standard errors of the sandwich, scores of units, predictions and latent scores are told in evaluations of the log-likelihood
-at the same points, all in processor time and with one thread, the shortest of many; the bootstrap in seconds of two cores, and
-the processor time of both.
+Scores of units, standard errors of the sandwich, predictions and latent scores are told in evaluations of the
+log-likelihood at the same points, all in processor time and with one thread, the shortest of many; the bootstrap in
+seconds of two cores, and the processor time of both.
 """
 
 from __future__ import annotations
@@ -29,6 +29,7 @@ theta =~ NA*y1 + a*y1 + a*y2 + a*y3 + a*y4 + a*y5  @family(bernoulli(logit))
 theta ~~ 1*theta
 """
 PERSONS = 100_000
+HEADER = ["Model", "one evaluation", "scores of units", "sandwich", "predictions", "latent scores"]
 
 
 def shortest(work: Callable[[], object], times: int = TIMES) -> float:
@@ -60,7 +61,7 @@ def fits():
         text(20, 2), simulated(2000, 20, 2), settings=one
     )  # fmt: skip
     yield "three factors in closed form, 10 000 rows, 9 variables", sg.cfa(
-        "a =~ y1 + y2 + y3\nb =~ y4 + y5 + y6\nc =~ y7 + y8 + y9", factors(), settings=one
+        "a =~ y1 + y2 + y3\nb =~ y4 + y5 + y6\nc =~ y7 + y8 + y9", factors(), meanstructure=True, settings=one
     )  # fmt: skip
 
 
@@ -76,7 +77,8 @@ def factors():
 
     rng = np.random.default_rng(5)
     f = rng.multivariate_normal(np.zeros(3), 0.6 * np.eye(3) + 0.4, 10_000)
-    return pd.DataFrame(0.8 * f[:, np.repeat([0, 1, 2], 3)] + rng.normal(size=(10_000, 9)), columns=[f"y{k}" for k in range(1, 10)])
+    y = 0.8 * f[:, np.repeat([0, 1, 2], 3)] + rng.normal(size=(10_000, 9))
+    return pd.DataFrame(y, columns=[f"y{k}" for k in range(1, 10)])
 
 
 def after(fit) -> dict[str, float]:
@@ -137,10 +139,11 @@ def main() -> None:
     seconds, busy, failed = bootstrap()
     drawn = plausible()
     lines = [
-        table(["Model", "one evaluation", "scores of units", "sandwich", "predictions", "latent scores"], rows),
+        table("Costs in evaluations of the log-likelihood", HEADER, rows),
         "",
         f"1000 parametric bootstrap samples of the one-parameter model of LSAT 6: {seconds:.1f} s on "
-        f"{len(os.sched_getaffinity(0))} cores, {busy:.1f} s of processor time, {failed} without a maximum (aim: 20 s). "
+        f"{len(os.sched_getaffinity(0))} cores at a load of {os.getloadavg()[0]:.0f}, {busy:.1f} s of processor time, "
+        f"{failed} without a maximum (aim: 20 s on two quiet cores). "
         f"Plausible values of {PERSONS:,} persons: {drawn:.2f} s of processor time (aim: 2 s).".replace(",000", " 000"),
     ]
     print("\n".join(lines))

@@ -259,3 +259,35 @@ def test_influences_have_a_row_for_each_independent_unit():
     assert (found["cook"] >= 0).all()
     fit, data = groups()
     assert len(fit.influence()) == len(data)
+
+
+def test_intervals_by_simulation():
+    data = sg.load_dataset("cbpp")
+    fit = sg.fit("incidence ~ 1 + period + (1 | herd)  @family(binomial(logit))\n@trials(incidence, size)", data)
+    for arguments in ({"kind": "mean"}, {"kind": "marginal"}, {"kind": "linear", "latent": "zero"}):
+        plain = fit.predict(se=True, **arguments)
+        drawn = fit.predict(interval="simulation", draws=400, seed=1, **arguments)
+        assert list(drawn.columns) == list(plain.columns)
+        np.testing.assert_allclose(drawn["incidence"], plain["incidence"])
+        # the linear approximation is good here, and 400 draws tell a standard error to 4 %
+        np.testing.assert_allclose(drawn["incidence.se"], plain["incidence.se"], rtol=0.25)
+        for side in ("lower", "upper"):
+            off = (drawn[f"incidence.{side}"] - plain[f"incidence.{side}"]) / plain["incidence.se"]
+            assert np.abs(off).max() < 0.6
+        again = fit.predict(interval="simulation", draws=400, seed=1, **arguments)
+        pd.testing.assert_frame_equal(drawn, again)
+    assert drawn["incidence.lower"].le(drawn["incidence"]).all()
+    for message, arguments in {
+        "interval='bayes' is not available": {"interval": "bayes"}, "seed is of the draws": {"seed": 1},
+        "draws is 3": {"interval": "simulation", "draws": 3},
+    }.items():
+        with pytest.raises(sg.ModelError, match=message):
+            fit.predict(**arguments)
+
+
+def test_linear_predictors_are_those_at_posterior_means():
+    data = sg.load_dataset("cbpp")
+    text = "incidence ~ 1 + period + (1 | herd)  @family(binomial(logit))\n@trials(incidence, size)"
+    fit = sg.fit(text, data, quadrature=sg.Adaptive(25))
+    # the delta method takes the mean over the posterior's points
+    np.testing.assert_allclose(fit.predict()["incidence"], fit.predict(se=True)["incidence"], atol=1e-6)

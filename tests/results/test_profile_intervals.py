@@ -106,3 +106,28 @@ def test_the_plot_shows_the_profile_and_its_limits():
     assert np.array_equal(value, fit.profile("y~1")["value"]) and zeta.min() < -2 < 2 < zeta.max()
     marks = sorted(line.get_xdata()[0] for line in ax.lines[1:] if line.get_xdata()[0] == line.get_xdata()[1])
     assert marks == pytest.approx(fit.confint("profile").loc["y~1"].to_list())
+
+
+def test_profiles_of_what_is_defined():
+    rng = np.random.default_rng(6)
+    x = rng.normal(size=60)
+    m = 0.4 * x + rng.normal(size=60)
+    data = pd.DataFrame({"x": x, "m": m, "y": 0.5 * m + 0.2 * x + rng.normal(size=60)})
+    text = "m ~ a*x\ny ~ b*m + c*x\nindirect := a*b\nsame := a"
+    fit = sg.sem(text, data, meanstructure=True)
+    found = fit.confint("profile", parameters=["indirect", "same", "a"])
+    # a definition that is a parameter has its limits
+    np.testing.assert_allclose(found.loc["same"], found.loc["m~x"], rtol=1e-4)
+    # at the limits of the indirect effect the likelihood ratio is the quantile: of fits that hold it fast
+    for limit in found.loc["indirect"]:
+        held = sg.sem(f"{text}\na*b == {limit!r}", data, meanstructure=True)
+        assert 2 * (fit.loglik - held.loglik) == pytest.approx(3.841459, abs=1e-3)
+    wald = fit.confint(parameters=["indirect"]).iloc[0]
+    row = fit.parameters.set_index("lhs").loc["indirect"]
+    np.testing.assert_allclose(wald, row[["ci_lower", "ci_upper"]].astype(float))
+    # the distribution of a product leans to the right
+    assert found.loc["indirect", "upper"] - row["est"] > row["est"] - found.loc["indirect", "lower"]
+    assert set(fit.confint("bootstrap", parameters="indirect", n=60, seed=1).index) == {"indirect"}
+    assert fit.profile("indirect")["zeta"].is_monotonic_increasing
+    with pytest.raises(sg.ModelError, match="Did you mean 'indirect'"):
+        fit.confint("profile", parameters="indirekt")
