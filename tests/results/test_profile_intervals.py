@@ -3,6 +3,7 @@
 import numpy as np
 import pandas as pd
 import pytest
+from scipy.optimize import minimize_scalar
 
 import semgllamm as sg
 from semgllamm.errors import ModelError
@@ -117,11 +118,17 @@ def test_profiles_of_what_is_defined():
     fit = sg.sem(text, data, meanstructure=True)
     found = fit.confint("profile", parameters=["indirect", "same", "a"])
     # a definition that is a parameter has its limits
-    np.testing.assert_allclose(found.loc["same"], found.loc["m~x"], rtol=1e-4)
-    # at the limits of the indirect effect the likelihood ratio is the quantile: of fits that hold it fast
+    np.testing.assert_allclose(found.loc["same"], found.loc["a"], rtol=1e-4)
+    # at the limits of the indirect effect the likelihood ratio is the quantile: of fits that hold both factors fast
     for limit in found.loc["indirect"]:
-        held = sg.sem(f"{text}\na*b == {limit!r}", data, meanstructure=True)
-        assert 2 * (fit.loglik - held.loglik) == pytest.approx(3.841459, abs=1e-3)
+        def deviance(a, limit=limit):
+            held = sg.sem(f"m ~ {float(a)!r}*x\ny ~ {float(limit / a)!r}*m + c*x", data, meanstructure=True)
+            return 2 * (fit.loglik - held.loglik)
+
+        grid = np.geomspace(limit, 1.2, 25)
+        k = int(np.argmin([deviance(a) for a in grid]))
+        least = minimize_scalar(deviance, bounds=(grid[k - 1], grid[k + 1]), method="bounded", options={"xatol": 1e-6})
+        assert least.fun == pytest.approx(QUANTILE, abs=1e-3)
     wald = fit.confint(parameters=["indirect"]).iloc[0]
     row = fit.parameters.set_index("lhs").loc["indirect"]
     np.testing.assert_allclose(wald, row[["ci_lower", "ci_upper"]].astype(float))
