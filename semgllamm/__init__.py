@@ -34,15 +34,16 @@ _LAZY = {
     "Adaptive": "semgllamm.estimation.settings",
     "Grid": "semgllamm.estimation.settings",
     "Ordinary": "semgllamm.estimation.settings",
+    "Replicates": "semgllamm.data.replicates",
     "Fit": "semgllamm.results.fit",
     "PathDiagram": "semgllamm.diagram.diagram",
 }
 
 __all__ = [
     "Adaptive", "DataError", "EstimationError", "Fit", "Grid", "ModelError", "ModelSyntaxError", "Ordinary",
-    "PathDiagram", "SemgllammError", "SemgllammWarning", "Settings", "cfa", "compare", "covariance_matrix", "explain",
-    "fit", "growth", "information_criteria", "lavaan", "load", "load_dataset", "parameter_table", "parse",
-    "person_periods", "sem", "simulate",
+    "PathDiagram", "Replicates", "SemgllammError", "SemgllammWarning", "Settings", "cfa", "compare",
+    "covariance_matrix", "explain", "fit", "growth", "information_criteria", "lavaan", "load", "load_dataset",
+    "parameter_table", "parse", "person_periods", "sem", "simulate",
 ]  # fmt: skip
 
 

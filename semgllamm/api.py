@@ -29,7 +29,8 @@ COMPLETION = (
 )  # fmt: skip
 ARGUMENTS = (
     "family", "cluster", "group", "group_label", "ordered", "constraints", "missing", "estimator", "information",
-    "likelihood", "se", "test", "sampling_weights", "weights_scaling", "sample_cov",
+    "likelihood", "se", "test", "sampling_weights", "weights_scaling", "strata", "fpc", "replicate_weights",
+    "sample_cov",
     "sample_mean", "sample_nobs", "quadrature", "start", "n_starts", "settings", "progress",
 )  # fmt: skip
 
@@ -64,6 +65,9 @@ def fit(
     test: str | None = None,
     sampling_weights: str | None = None,
     weights_scaling: str | None = None,
+    strata: str | None = None,
+    fpc: str | None = None,
+    replicate_weights: Any = None,
     sample_cov: Any = None,
     sample_mean: Any = None,
     sample_nobs: Any = None,
@@ -113,6 +117,17 @@ def fit(
         How the weights of ``@weight`` are scaled within units of the next higher level: not at all, which is the
         default, or so that they add up to the number of units or to the effective number (Rabe-Hesketh & Skrondal 2006,
         section 4.2). Those of the highest level, and frequencies, stay as they are.
+    strata : str, optional
+        Column of the strata in which the primary sampling units of a survey were drawn. These are the units of the
+        highest level that `cluster` names, or else those that the model takes for independent. Standard errors are
+        those of the sandwich, with scores about the means of the strata (Binder 1983).
+    fpc : str, optional
+        Column of the number of primary sampling units in the population of each stratum or, where none is above 1, of
+        the share of them that was drawn: the finite-population correction.
+    replicate_weights : Replicates, optional
+        Columns of replicate weights, each of which takes the place of the sampling weights (of the highest level that
+        has some), and how they were made: ``sg.Replicates(["r1", "r2"], "BRR")``. Standard errors are those of the
+        estimates under them (Wolter 2007).
     sample_cov : DataFrame, or list or dict of one a group, optional
         In place of `data`, for Gaussian models of one level: covariances, divided by n − 1; see `covariance_matrix`.
     sample_mean : Series, array, or list or dict of them, optional
@@ -142,7 +157,7 @@ def fit(
     return _fitted("fit", model, data, family=family, cluster=cluster, group=group, group_label=group_label,
                    ordered=ordered, constraints=constraints, missing=missing, estimator=estimator,
                    information=information, se=se, test=test, sampling_weights=sampling_weights,
-                   weights_scaling=weights_scaling,
+                   weights_scaling=weights_scaling, strata=strata, fpc=fpc, replicate_weights=replicate_weights,
                    sample_cov=sample_cov, sample_mean=sample_mean, sample_nobs=sample_nobs, quadrature=quadrature,
                    start=start, n_starts=n_starts, settings=settings, progress=progress, **switches)  # fmt: skip
 
@@ -165,6 +180,9 @@ def sem(
     test: str | None = None,
     sampling_weights: str | None = None,
     weights_scaling: str | None = None,
+    strata: str | None = None,
+    fpc: str | None = None,
+    replicate_weights: Any = None,
     sample_cov: Any = None,
     sample_mean: Any = None,
     sample_nobs: Any = None,
@@ -185,7 +203,7 @@ def sem(
         As for `fit`, and so are settings, progress, sample_cov, sample_mean and sample_nobs.
     missing : {"listwise", "ml"}
         Whether rows with a missing value are left out, or used as far as they go ("fiml" and "direct" are the same).
-    estimator, se, test, sampling_weights, weights_scaling
+    estimator, se, test, sampling_weights, weights_scaling, strata, fpc, replicate_weights
         As for `fit`; robust standard errors are "robust.sem" for complete data, and "robust.cluster" with a `cluster`
         whose level the model does not name. With least squares all covariates are random.
     information : {"expected", "observed", "first.order"}, optional
@@ -207,8 +225,8 @@ def sem(
     return _fitted("sem", model, data, family=family, cluster=cluster, group=group, group_label=group_label,
                    ordered=ordered, constraints=constraints, missing=missing, estimator=estimator,
                    information=information, likelihood=likelihood, se=se, test=test,
-                   sampling_weights=sampling_weights, weights_scaling=weights_scaling, sample_cov=sample_cov,
-                   sample_mean=sample_mean,
+                   sampling_weights=sampling_weights, weights_scaling=weights_scaling, strata=strata, fpc=fpc,
+                   replicate_weights=replicate_weights, sample_cov=sample_cov, sample_mean=sample_mean,
                    sample_nobs=sample_nobs, quadrature=quadrature, start=start, n_starts=n_starts, settings=settings,
                    progress=progress, **switches)  # fmt: skip
 
@@ -243,8 +261,8 @@ def _fitted(like, model, data, *, constraints=None, **arguments):
 def _fitted_once(
     like, model, data, *, family=None, cluster=None, group=None, group_label=None, ordered=(), missing=None,
     estimator=None, information=None, likelihood=None, se=None, test=None, sampling_weights=None, weights_scaling=None,
-    sample_cov=None, sample_mean=None, sample_nobs=None, quadrature="auto", start=None, n_starts=None,
-    settings=None, progress="auto", begin=None, **switches,
+    strata=None, fpc=None, replicate_weights=None, sample_cov=None, sample_mean=None, sample_nobs=None,
+    quadrature="auto", start=None, n_starts=None, settings=None, progress="auto", begin=None, **switches,
 ):  # fmt: skip
     """The walk from a diagram to a fit; `begin` are parameters by name from which a mixture starts as well."""
     from semgllamm.estimation.maximum import maximum_likelihood
@@ -264,7 +282,8 @@ def _fitted_once(
     call = Call(like, model, moments, {
         "family": family, "cluster": cluster, "group": group, "ordered": ordered,
         "group_label": None if moments is not None else group_label, "sampling_weights": sampling_weights,
-        "quadrature": quadrature, "start": start, "n_starts": n_starts, "settings": settings, **switches,
+        "strata": strata, "fpc": fpc, "replicate_weights": replicate_weights, "quadrature": quadrature,
+        "start": start, "n_starts": n_starts, "settings": settings, **switches,
     }, parse)  # fmt: skip
     walk = _walked(call, request, data)
     found = maximum_likelihood(
@@ -328,6 +347,7 @@ def _walked(call: Call, request, data) -> Walk:
     given, moments = dict(call.arguments), call.moments
     settings, quadrature, n_starts = given.pop("settings"), given.pop("quadrature"), given.pop("n_starts")
     sampling_weights, start = given.pop("sampling_weights"), given.pop("start")
+    strata, fpc, replicates = (given.pop(name, None) for name in ("strata", "fpc", "replicate_weights"))
     named = {name: given.pop(name) for name in ("family", "cluster", "group", "group_label", "ordered")}
     if request.objective != "ML":
         if given.get("fixed_x"):
@@ -342,12 +362,31 @@ def _walked(call: Call, request, data) -> Walk:
     )  # fmt: skip
     if moments is not None:
         _check_moments(request, sampling_weights or any(r.kind in ("weight", "frequency") for r in diagram.columns))
-    clustered = len(lowered_model.levels) > 1 and not _levels_used(lowered_model, diagram)
+    height = _height(lowered_model, diagram)
+    clustered = len(lowered_model.levels) > height + 1
     weights, frequencies = (_columns_of_weights(diagram, kind) for kind in ("weight", "frequency"))
+    if replicates is not None:
+        from semgllamm.data.replicates import with_replicates
+
+        _check_replicates(replicates, request, moments, strata is not None or fpc is not None)
+        design = with_replicates(design, binding, diagram, replicates, sampling_weights, request.weights_scaling)
+        request = replace(request, replicates=f"{replicates.kind} ({len(replicates.columns)})")
     if sampling_weights is not None:
         design = _with_sampling_weights(sampling_weights, binding, design, lowered_model, diagram)
         weights = sampling_weights
-    request = replace(request, clustered=clustered, weights=weights, frequencies=frequencies, n_starts=n_starts)
+    request = replace(request, clustered=clustered, weights=weights, frequencies=frequencies, n_starts=n_starts,
+                      strata=strata, fpc=fpc)  # fmt: skip
+    if strata is not None or fpc is not None:
+        from semgllamm.data.survey import with_strata
+
+        _check_survey(request, moments)
+        top = len(lowered_model.levels) - 1 if clustered else height
+        design = with_strata(design, binding, top, strata, fpc, splits=clustered)
+        binding = replace(binding, notes=(*binding.notes, *design.strata.notes))
+    if _in_rows_only(diagram, design, request):
+        from semgllamm.estimation.drawing import written_out
+
+        design = written_out(design)
     _check_weights(diagram, design, request)
     _check_starts(n_starts, lowered_model)
     numbers = {name: number for name, number in _names(diagram, lowered_model).items() if number >= 0}
@@ -400,10 +439,10 @@ def _is_auto(quadrature) -> bool:
     return isinstance(quadrature, str) and quadrature == "auto"
 
 
-def _levels_used(model, diagram) -> bool:
-    """Whether anything varies at a level above the rows."""
-    heights = (*model.eta_level, *(r.level for r in model.responses), *(v.level for v in model.classes))
-    return bool(diagram.random_terms) or any(heights)
+def _height(model, diagram) -> int:
+    """The highest level at which anything varies."""
+    terms = (model.levels.index(term.cluster) for term in diagram.random_terms)
+    return max(*terms, *model.eta_level, *(r.level for r in model.responses), *(v.level for v in model.classes), 0, 0)
 
 
 def _columns_of_weights(diagram, kind) -> str | None:
@@ -416,7 +455,7 @@ def _with_sampling_weights(name, binding, design, model, diagram):
     """The design with weights of its rows whose mean is 1."""
     from semgllamm.data.columns import sampling_weights
 
-    if _levels_used(model, diagram):
+    if _height(model, diagram):
         raise ModelError("sampling_weights= is for models of one level",
                          remedy=f"Write @weight(row, {name}) in the model text, and @weight of the levels above.")
     if design.weights.sampling:
@@ -428,21 +467,72 @@ def _with_sampling_weights(name, binding, design, model, diagram):
     return replace(design, weights=weights)
 
 
+def _in_rows_only(diagram, design, request) -> bool:
+    """Whether units that are alike are written out, because what is computed takes one by one."""
+    if not design.weights.frequency:
+        return False
+    by_moments = request.objective != "ML" or request.likelihood != "normal" or "robust.sem" in (
+        request.standard_errors(True), request.standard_errors(False)
+    )  # fmt: skip
+    by_moments |= request.chosen_test in ("satorra.bentler", "scaled.shifted", "mean.var.adjusted")
+    return by_moments or any(role.kind == "unseen" for role in diagram.columns)
+
+
 def _check_weights(diagram, design, request) -> None:
     """What weights do not go with."""
     if not design.weights:
         return
-    if request.se == "bootstrap":
-        raise EstimationError("the bootstrap has no use for weights", remedy="Use se='robust'.")
     if request.objective != "ML":
-        raise ModelError(f"estimator='{request.estimator}' takes no weights", remedy="Use estimator='ML' or 'MLR'.")
+        raise ModelError(
+            f"estimator='{request.estimator}' takes no sampling weights: least squares have no pseudo-likelihood",
+            remedy="Use estimator='ML' or 'MLR'.",
+        )
+    if request.estimator in ("MLM", "MLMV", "MLMVS"):
+        raise ModelError(
+            f"estimator='{request.estimator}' takes no sampling weights: its Γ is that of rows drawn alike",
+            remedy="Use estimator='MLR'.",
+        )
     if request.likelihood != "normal":
-        raise ModelError("likelihood='wishart' takes no weights", remedy="Use likelihood='normal'.")
+        raise ModelError("likelihood='wishart' takes no sampling weights: n − 1 counts rows that were drawn alike",
+                         remedy="Use likelihood='normal'.")
     if request.weights_scaling != "raw" and request.clustered:
         raise ModelError("weights_scaling is for models with a level above the rows", remedy="Leave it out.")
     unseen = next((role for role in diagram.columns if role.kind == "unseen"), None)
     if unseen is not None:
-        raise ModelError("@unseen cannot be fitted yet with weights", text=diagram.text, span=unseen.span)
+        raise ModelError("@unseen takes no sampling weights: those of units that were not seen are not known",
+                         text=diagram.text, span=unseen.span)  # fmt: skip
+
+
+def _check_survey(request, moments) -> None:
+    """What strata and populations do not go with."""
+    named = "strata=" if request.strata is not None else "fpc="
+    if moments is not None:
+        raise DataError(f"{named} needs rows of data, not sample moments")
+    if request.objective != "ML" or request.likelihood != "normal" or request.estimator in ("MLM", "MLMV", "MLMVS"):
+        raise ModelError(f"{named} is for the sandwich of a likelihood", remedy="Use estimator='ML' or 'MLR'.")
+    if request.se not in (None, "robust", "robust.huber.white", "robust.cluster", "none") or (
+        request.chosen_information == "first.order"
+    ):
+        chosen = f"se='{request.se}'" if request.se else f"information='{request.chosen_information}'"
+        raise EstimationError(f"{named} is for standard errors of the sandwich, not for {chosen}",
+                              remedy="Use se='robust'.")
+
+
+def _check_replicates(replicates, request, moments, by_strata: bool) -> None:
+    """What replicate weights do not go with."""
+    from semgllamm.data.replicates import Replicates
+
+    if not isinstance(replicates, Replicates):
+        raise ModelError(f"replicate_weights cannot be {replicates!r}",
+                         remedy='Write sg.Replicates(["r1", "r2", "r3", "r4"], "BRR"), say.')
+    if moments is not None:
+        raise DataError("replicate_weights= need rows of data, not sample moments")
+    if by_strata:
+        raise ModelError("strata and populations are in the replicate weights already",
+                         remedy="Leave strata= and fpc= out, or replicate_weights=.")
+    if request.se is not None:
+        raise EstimationError(f"replicate_weights= give the standard errors, and so does se='{request.se}'",
+                              remedy="Leave one of them out.")
 
 
 def _row_weights(design):

@@ -204,6 +204,14 @@ def unit_weights(frame: pd.DataFrame, name: str, whole: bool) -> np.ndarray:
     return values
 
 
+def population(frame: pd.DataFrame, name: str) -> np.ndarray:
+    """A column with the number of units in a population, or the share of them that was drawn."""
+    values = _numeric(frame, column(frame, name, "fpc"), name, "fpc")
+    _refuse(~(values > 0), frame, frame[name], f"fpc '{name}'", "is no number of units",
+            "It is the number of units in the population, or the share of them that was drawn.")
+    return values
+
+
 def weights_of_components(frame: pd.DataFrame, name: str) -> np.ndarray:
     """A column of weights with which rows enter the mean of their case."""
     values = _numeric(frame, column(frame, name, "weights"), name, "weights")

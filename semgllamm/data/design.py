@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -12,11 +13,15 @@ from semgllamm.data.binding import Binding
 from semgllamm.data.choices import explode
 from semgllamm.data.classes import known_classes
 from semgllamm.data.composites import differing_case
+from semgllamm.data.survey import Strata
 from semgllamm.data.weights import Weights, read_weights, scaled
 from semgllamm.diagram.diagram import PathDiagram
 from semgllamm.errors import DataError, ModelError
 from semgllamm.model.matrices import Model, Response
 from semgllamm.model.missing_covariates import integrable, summable
+
+if TYPE_CHECKING:
+    from semgllamm.data.replicates import ReplicateWeights
 
 __all__ = ["CellBlock", "Design", "design", "holes", "notes_of_holes", "parted", "values_to_sum"]
 
@@ -83,6 +88,10 @@ class Design:
         How many of the moments are those of such covariates.
     weights : Weights
         Of the units of each level.
+    strata : Strata, optional
+        In which the independent units were drawn.
+    replicates : ReplicateWeights, optional
+        In place of the sampling weights, one after the other.
     """
 
     n_rows: int
@@ -98,6 +107,8 @@ class Design:
     held: int = 0
     known: Mapping[str, np.ndarray] = field(default_factory=dict)
     weights: Weights = field(default_factory=lambda: Weights({}, {}))
+    strata: Strata | None = None
+    replicates: ReplicateWeights | None = None
 
     def column(self, name: str) -> np.ndarray:
         """A covariate over the rows; "1" is the constant, products are written ``a:b``."""

@@ -55,8 +55,8 @@ class Completed:
         The saturated model of rows of one level.
     cross : bool
         Whether Γ is the covariance matrix by the scores of the rows, or of clusters of them, and not by W⁻¹.
-    cluster, group, repeats : arrays, optional
-        Of each row, as in `cross_product`.
+    *clusters : arrays, optional
+        As `cross_product` takes them.
 
     Attributes
     ----------
@@ -66,7 +66,7 @@ class Completed:
         The derivatives of a group's moments in the cells of the saturated model.
     """
 
-    def __init__(self, full: MomentModel, cross: bool = False, cluster=None, group=None, repeats=None):
+    def __init__(self, full: MomentModel, cross: bool = False, *clusters: np.ndarray | None):
         free = full.maximum[0]
         here = full.at(free)
         self.moments = [completed_moments(e) for e in here]
@@ -81,7 +81,7 @@ class Completed:
         self.inverse = inverse
         self.Gamma = inverse
         if cross:
-            J = back.T @ cross_product(full.unit_scores(free), cluster, group, repeats) @ back
+            J = back.T @ cross_product(full.unit_scores(free), *clusters) @ back
             self.Gamma = inverse @ J @ inverse
 
     def evaluations(self, model: MomentModel, free: np.ndarray) -> list[Evaluation]:

@@ -117,6 +117,8 @@ def standard_errors(
         return moment_traces(_closed(invert.likelihood), invert.free, vcov).vcov
     if kind == "bootstrap":
         return _by_draws(invert, vcov, request, seed)
+    if kind == "replicates":
+        return _by_replicates(invert, vcov)
     return vcov
 
 
@@ -135,6 +137,23 @@ def _by_draws(invert: Inverse, vcov: np.ndarray, request: Request, seed: int | N
     if len(good) < 2:
         return None
     return np.where(np.isnan(vcov), np.nan, np.cov(good, rowvar=False).reshape(vcov.shape))
+
+
+def _by_replicates(invert: Inverse, vcov: np.ndarray) -> np.ndarray | None:
+    """The covariance matrix by replicate weights, NaN at boundaries; those without a maximum are noted."""
+    from semgllamm.estimation.resampling import replicated_estimates  # seldom needed
+
+    given = invert.likelihood.design.replicates.given
+    constraints = None if invert.restrictions is None else invert.restrictions.constraints
+    found = replicated_estimates(invert.likelihood, invert.free, invert.points, constraints)
+    good = np.isfinite(found).all(axis=1)
+    if not good.all():
+        invert.notes.append(
+            f"{len(good) - good.sum()} of {len(good)} replicates have no maximum: standard errors rest on the others"
+        )
+    if good.sum() < 2:
+        return None
+    return np.where(np.isnan(vcov), np.nan, given.covariance(found, invert.free))
 
 
 def by_scores(invert: Inverse, kind: str, vcov: np.ndarray, request: Request) -> np.ndarray | None:
@@ -166,13 +185,22 @@ def by_scores(invert: Inverse, kind: str, vcov: np.ndarray, request: Request) ->
     return out
 
 
-def clusters_of(likelihood, request: Request) -> tuple[np.ndarray | None, np.ndarray | None, np.ndarray | None]:
-    """The cluster and the group of each unit, where rows of one level lie in clusters, and how many independent units
-    each stands for, where there are frequencies."""
-    design = likelihood.design
+def clusters_of(likelihood, request: Request) -> tuple[np.ndarray | None, ...]:
+    """What `cross_product` takes of each unit: its cluster and group, where units that the likelihood takes for
+    independent lie in clusters, how many independent units it stands for, where there are frequencies, and the share
+    that was drawn, where there are strata."""
+    design, level = likelihood.design, likelihood.unit_level
+    first = design.first_row[level]
+    if design.strata is not None:
+        strata = design.strata
+        return strata.unit[first], strata.of_row[first], strata.alike[first], strata.drawn
     if not request.clustered:
-        return None, None, design.repeats(likelihood.unit_level) if design.weights.frequency else None
-    return design.codes[1], design.group_of, design.repeats(1)[design.codes[1]] if design.weights.frequency else None
+        return None, None, design.repeats(level) if design.weights.frequency else None, None
+    top = len(design.codes) - 1
+    model = likelihood.model if hasattr(likelihood, "model") else likelihood.predictor.whole
+    alike = design.repeats(top)[design.codes[top][first]] if design.weights.frequency else None
+    # rows with other covariates missing have groups of their own
+    return design.codes[top][first], design.group_of[first] // len(model.holes), alike, None
 
 
 def moment_traces(likelihood: GaussianLikelihood, free: np.ndarray, vcov: np.ndarray) -> MomentTraces:

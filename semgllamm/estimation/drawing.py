@@ -17,12 +17,14 @@ best, then of the best of those left (Chapman & Staelin 1982). Choice sets stay,
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 
 import numpy as np
 
 from semgllamm.data.choices import UNRANKED, explode
 from semgllamm.data.design import CellBlock, Design, parted
+from semgllamm.data.weights import Weights
 from semgllamm.errors import EstimationError
 from semgllamm.estimation.gaussian import GaussianLikelihood
 from semgllamm.estimation.inner_classes import InnerClasses
@@ -34,8 +36,8 @@ from semgllamm.integration.nested import NestedEvaluation
 from semgllamm.model.matrices import Model
 
 __all__ = [
-    "answered_by", "design_of", "drawn_by", "drawn_given", "drawn_patterns", "independent_level", "simulated",
-    "units_drawn",
+    "answered_by", "design_of", "drawn_by", "drawn_given", "drawn_patterns", "independent_level", "rows_taken",
+    "simulated", "units_drawn", "written_out",
 ]  # fmt: skip
 
 
@@ -85,24 +87,86 @@ def units_drawn(design: Design, level: int, rng: np.random.Generator, patterns: 
     ])  # fmt: skip
     take = np.concatenate([order[ends[k] : ends[k + 1]] for k in drawn])
     draw = np.repeat(np.arange(len(drawn)), (ends[1:] - ends[:-1])[drawn])
+    # a unit within what is drawn twice is two units, and so is one that holds it
+    return rows_taken(design, take, [draw] * len(design.codes))
+
+
+def written_out(design: Design) -> Design:
+    """The design with each unit as often as its frequency says, one after the other."""
+    _no_composites(design)
+    at, copies = np.arange(design.n_rows), []
+    for level in range(len(design.codes) - 1, -1, -1):
+        frequency = design.weights.frequency.get(level)
+        times = np.ones(len(at), dtype=np.int64)
+        if frequency is not None:
+            times = frequency[design.codes[level][at]].astype(np.int64)
+        number = np.arange(times.sum()) - np.repeat(np.cumsum(times) - times, times)
+        at, copies = np.repeat(at, times), [np.repeat(copy, times) for copy in copies]
+        copies.append(number)
+    cases = _cases(design)[at]
+    order = np.lexsort((at, copies[-1], cases, *(
+        key for level in range(1, len(design.codes))
+        for key in (copies[len(design.codes) - 1 - level], design.codes[level][at])
+    )))  # fmt: skip
+    at, copies = at[order], [copy[order] for copy in copies]
+    # which copy of all units that hold it a unit is in
+    of_levels, whole = [], np.zeros(len(at), dtype=np.int64)
+    for copy in copies:
+        whole = np.unique(whole * (copy.max() + 1) + copy, return_inverse=True)[1].ravel()
+        of_levels.append(whole)
+    weights = replace(design.weights, frequency={})
+    return rows_taken(replace(design, weights=weights), at, of_levels[::-1])
+
+
+def rows_taken(design: Design, take: np.ndarray, copy: Sequence[np.ndarray]) -> Design:
+    """The design of some of its rows, as often as they are taken.
+
+    Parameters
+    ----------
+    design : Design
+    take : (n,) int array
+        Rows, those of a unit together.
+    copy : sequence of (n,) int arrays
+        For each level which copy of its unit each row is in.
+    """
     codes, first_row = [], []
-    for own in design.codes:
-        # a unit within what is drawn twice is two units, and so is one that holds it
-        _, first, inverse = np.unique(draw * (own.max() + 1) + own[take], return_index=True, return_inverse=True)
-        codes.append(inverse.ravel())
-        first_row.append(first)
+    for own, number in zip(design.codes, copy, strict=True):
+        _, first, inverse = np.unique(number * (own.max() + 1) + own[take], return_index=True, return_inverse=True)
+        # in the order of the rows
+        rank = np.argsort(np.argsort(first))
+        codes.append(rank[inverse.ravel()])
+        first_row.append(np.sort(first))
     codes[0], first_row[0] = np.arange(len(take)), np.arange(len(take))
-    blocks = []
+    group_of, blocks = design.group_of[take], []
     for block in design.blocks:
-        cells, rows = _cells_of(block, take)
+        level = block.response.level
+        if level:
+            cells, rows = _cells_of_units(block, design.codes[level], take, codes[level], group_of)
+        else:
+            cells, rows = _cells_of(block, take)
         if len(rows):
             picked = _picked(block, cells, rows)
-            blocks.append(picked if block.choice is None else _renumbered(picked, draw))
+            blocks.append(picked if block.choice is None else _renumbered(picked, copy[0]))
+    weights = Weights(*(
+        {level: w[design.codes[level][take[first_row[level]]]] for level, w in found.items()}
+        for found in (design.weights.sampling, design.weights.frequency)
+    ))  # fmt: skip
     return replace(
         design, n_rows=len(take), kept=design.kept[take], codes=tuple(codes), first_row=tuple(first_row),
-        blocks=tuple(blocks), columns={name: x[take] for name, x in design.columns.items()},
-        group_of=design.group_of[take], known={name: code[take] for name, code in design.known.items()},
+        blocks=tuple(blocks), columns={name: x[take] for name, x in design.columns.items()}, group_of=group_of,
+        known={name: code[take] for name, code in design.known.items()}, weights=weights,
     )  # fmt: skip
+
+
+def _cells_of_units(
+    block: CellBlock, old: np.ndarray, take: np.ndarray, new: np.ndarray, group_of: np.ndarray
+) -> tuple[np.ndarray, np.ndarray]:
+    """As `_cells_of` of a response of units, one cell a unit, in its first row that is taken."""
+    cell = np.full(int(old.max()) + 1, -1)
+    cell[old[block.rows]] = np.arange(len(block.rows))
+    there = np.flatnonzero((cell[old[take]] >= 0) & (group_of == block.group))
+    rows = there[np.unique(new[there], return_index=True)[1]]
+    return cell[old[take[rows]]], rows
 
 
 def _cases(design: Design) -> np.ndarray:

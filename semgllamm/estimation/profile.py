@@ -1,4 +1,4 @@
-"""The profile of the log-likelihood: its maximum given the value of one cell.
+"""The profile of the log-likelihood: its maximum given the value of one cell, or of a function of several.
 
     ζ(c) = sign(c − θ̂) [2 (log L(θ̂) − max log L given θ_i = c)]^½
 
@@ -7,8 +7,8 @@ Moolgavkar 1988; Bates & Watts 1988, chapter 6). The search starts at Wald's lim
 
     θ + cov(·, i) / var_i (c − θ_i)
 
-at the last θ. Variances of latent variables are moved through standard deviations and other positive cells through
-logarithms; where ζ(0) does not reach −z, the lower limit is 0.
+at the last θ; a function of cells has its derivatives in the place of i. Variances of latent variables move through
+standard deviations and other positive cells through logarithms; where ζ(0) does not reach −z, the lower limit is 0.
 """
 
 from __future__ import annotations
@@ -17,6 +17,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from semgllamm.diagram.diagram import PathDiagram
+from semgllamm.diagram.expressions import Name, Number
+from semgllamm.diagram.parts import Constraint
 from semgllamm.errors import EstimationError, ModelError
 from semgllamm.estimation.automatic import ascend_from
 from semgllamm.estimation.constrained import Restrictions
@@ -49,10 +52,12 @@ class Profile:
     points : tuple of int
     vcov : (p, p) array
         Of the estimates, NaN at boundaries.
-    number : int
-        The cell.
+    number : int or None
+        The cell; None for the definition `name`.
     name : str
     diagram : PathDiagram
+    numbers : dict of str to int
+        The cell of each label and automatic name.
 
     Attributes
     ----------
@@ -67,21 +72,22 @@ class Profile:
     loglik: float
     points: tuple[int, ...]
     vcov: np.ndarray
-    number: int
+    number: int | None
     name: str
-    diagram: object
+    diagram: PathDiagram
+    numbers: dict[str, int]
 
     def __post_init__(self):
         working = self.likelihood.working
         inner = working.inner(self.free)
-        G = (working.jacobian(inner) @ working.K)[self.number]
+        self.estimate, slope = self._here(working.cells(inner))
+        G = slope @ working.jacobian(inner) @ working.K
         V = np.where(np.isnan(self.vcov), 0.0, self.vcov)
-        self.estimate = float(working.cells(inner)[self.number])
         variance = float(G @ V @ G)
         self.se = np.sqrt(max(variance, 0.0))
         self.along = V @ G / variance if variance > 0 else np.zeros_like(G)
-        self.is_log = bool(working.kind[self.number] == LOG_VARIANCE)
-        self.is_sd = bool(working.positive()[self.number]) and not self.is_log
+        self.is_log = self.number is not None and bool(working.kind[self.number] == LOG_VARIANCE)
+        self.is_sd = self.number is not None and bool(working.positive()[self.number]) and not self.is_log
         self.restart()
         if self.is_log and self.estimate > 0:
             self.unit = self.se / self.estimate
@@ -89,6 +95,20 @@ class Profile:
             self.unit = self.se / (2 * np.sqrt(self.estimate))
         else:
             self.unit = self.se
+
+    def _here(self, cells: np.ndarray) -> tuple[float, np.ndarray]:
+        """The value at some cells, and its derivatives in them."""
+        values, slopes = Constraints((self._restriction(0.0),), self.diagram, self.numbers).at(cells)
+        return float(values[0]), slopes[0]
+
+    def _restriction(self, value: float) -> Restriction:
+        """That the cell, or the definition, has a value."""
+        text = f"{self.name} - ({value:g})"
+        if self.number is None:
+            return Restriction(text, True, constraint=Constraint(Name(self.name), "==", Number(value)))
+        row = np.zeros(self.likelihood.working.K.shape[0])
+        row[self.number] = 1.0
+        return Restriction(text, True, row=row, constant=value)
 
     # ---- the coordinate of the search
 
@@ -115,11 +135,8 @@ class Profile:
             If it is higher than that of the fit.
         """
         likelihood = self.likelihood
-        row = np.zeros(likelihood.working.K.shape[0])
-        row[self.number] = 1.0
-        part = Restriction(f"{self.name} - ({value:g})", True, row=row, constant=value)
         before = () if self.constraints is None else self.constraints.parts
-        whole = Constraints((*before, part), self.diagram, {} if self.constraints is None else self.constraints.number)
+        whole = Constraints((*before, self._restriction(value)), self.diagram, self.numbers)
         from_, at = self._last
         start = at + self.along * (value - from_)
         points = self.points or (1,) * len(likelihood.levels)

@@ -29,7 +29,15 @@ from semgllamm.errors import DataError, EstimationError, ModelError
 from semgllamm.estimation.automatic import ascend_from
 from semgllamm.estimation.benchmarks import MomentModel, saturated
 from semgllamm.estimation.constrained import Restrictions
-from semgllamm.estimation.drawing import answered_by, design_of, independent_level, simulated, units_drawn
+from semgllamm.estimation.drawing import (
+    answered_by,
+    design_of,
+    independent_level,
+    rows_taken,
+    simulated,
+    units_drawn,
+    written_out,
+)
 from semgllamm.estimation.gaussian import GaussianLikelihood, Sample
 from semgllamm.estimation.grid import shared_grid
 from semgllamm.estimation.inner_classes import InnerClasses, sums_inside
@@ -45,7 +53,8 @@ from semgllamm.model.constraints import Constraints
 from semgllamm.model.matrices import Model
 from semgllamm.model.transforms import Working
 
-__all__ = ["KINDS", "Draws", "Refit", "likelihood_ratios", "over_seeds", "resampled_estimates", "usable_cores"]
+__all__ = ["KINDS", "Draws", "Refit", "likelihood_ratios", "of_units_apart", "over_seeds", "replicated_estimates",
+           "resampled_estimates", "usable_cores"]  # fmt: skip
 
 KINDS = ("ordinary", "parametric", "bollen.stine")
 BATCHES = 20  # of draws, to each worker
@@ -171,7 +180,8 @@ class Refit:
             return NestedLikelihood(self.model, design, (working.K, working.c))
         if self.objective != "ML":
             return LeastSquares(self.objective, self.model, design, (working.K, working.c))
-        return GaussianLikelihood(self.model, design, (working.K, working.c), divisor=self.divisor)
+        weights = design.weight(0, len(design.codes), design.first_row[0]) if design.weights else None
+        return GaussianLikelihood(self.model, design, (working.K, working.c), weights, self.divisor)
 
     def many(self, seeds: list[np.random.SeedSequence]) -> list[tuple[np.ndarray, float]]:
         source = self.likelihood(self.design, collapse=False) if self.kind == "parametric" else None
@@ -232,7 +242,9 @@ def resampled_estimates(
         For a kind that the data do not allow.
     """
     _check(likelihood, kind)
-    plain = type(likelihood) is GaussianLikelihood and constraints is None and not clustered
+    likelihood = of_units_apart(likelihood, free, points, constraints)
+    unweighted = not likelihood.design.weights
+    plain = type(likelihood) is GaussianLikelihood and constraints is None and not clustered and unweighted
     if kind == "bollen.stine" and not plain:
         raise EstimationError(
             "kind='bollen.stine' is for maximum likelihood of independent rows with linear constraints",
@@ -252,6 +264,45 @@ def resampled_estimates(
         task = Task(model, benchmark, kind, likelihood.divisor == "wishart")
     found = over_seeds(task, n, seed, workers, progress)
     return Draws(np.array([f for f, _ in found]).reshape(n, -1), np.array([s for _, s in found]))
+
+
+@dataclass(frozen=True)
+class Replicated:
+    """What a worker needs to fit the data under each of their replicate weights."""
+
+    refit: Refit
+
+    def many(self, numbers: list[int]) -> list[tuple[np.ndarray, float]]:
+        return [self._one(r) for r in numbers]
+
+    def _one(self, r: int) -> tuple[np.ndarray, float]:
+        design = self.refit.design
+        replicates = design.replicates
+        # what has no weight has no part in it
+        rows = np.flatnonzero(replicates.of_row[r] > 0)
+        there = rows_taken(design, rows, [np.zeros(len(rows), dtype=np.int64)] * len(design.codes))
+        return self.refit.fitted(replicates.weighted(there, rows, r))
+
+
+def replicated_estimates(
+    likelihood: GaussianLikelihood | Likelihood, free: np.ndarray, points: tuple[int, ...] = (),
+    constraints: Constraints | None = None, workers: int | None = None,
+) -> np.ndarray:  # fmt: skip
+    """The estimates under each of the replicate weights of the design, each from those of all data.
+
+    Parameters
+    ----------
+    free, points, constraints, workers
+        As of `resampled_estimates`.
+
+    Returns
+    -------
+    (R, n_free) array
+        NaN where there is no maximum.
+    """
+    refit = Refit.of(likelihood, free, points, constraints, 0, "ordinary")
+    numbers = list(range(len(refit.design.replicates.of_row)))
+    return np.array([found for found, _ in _over(Replicated(refit), numbers, workers, None)])
 
 
 @dataclass(frozen=True)
@@ -322,10 +373,12 @@ def likelihood_ratios(
     Raises
     ------
     EstimationError
-        For weights, or models without the same responses.
+        For sampling weights, or models without the same responses.
     """
     for likelihood in (small, large):
         _check(likelihood, "parametric")
+    small = of_units_apart(small, small_free, points[0], constraints[0])
+    large = of_units_apart(large, large_free, points[1], constraints[1])
     names = [{r.name for r in _model(likelihood).responses} for likelihood in (small, large)]
     if names[0] != names[1]:
         raise EstimationError("the models do not have the same responses")
@@ -340,6 +393,14 @@ def likelihood_ratios(
             for likelihood, free, p, c in zip((small, large), (small_free, large_free), points, constraints)
         ))  # fmt: skip
     return np.array([statistic for _, statistic in over_seeds(pair, n, seed, workers, None)])
+
+
+def of_units_apart(likelihood, free: np.ndarray, points: tuple[int, ...], constraints: Constraints | None):
+    """The likelihood with units that are alike written out: they are drawn one by one."""
+    if not likelihood.design.weights.frequency:
+        return likelihood
+    bound = Refit.of(likelihood, free, points, constraints, 0, "ordinary")
+    return bound.likelihood(written_out(bound.design))
 
 
 def _model(likelihood: GaussianLikelihood | Likelihood) -> Model:
@@ -362,10 +423,14 @@ def over_seeds(
     task: Task | Refit | Pair | RefittedPair, n: int, seed, workers: int | None, progress
 ) -> list[tuple[np.ndarray, float]]:  # fmt: skip
     """What `task.many` finds for `n` seeds, in one process or several."""
-    seeds = np.random.SeedSequence(seed).spawn(n)
+    return _over(task, np.random.SeedSequence(seed).spawn(n), workers, progress)
+
+
+def _over(task, items: list, workers: int | None, progress) -> list[tuple[np.ndarray, float]]:
+    n = len(items)
     workers = max(1, min(usable_cores(), n // WORTH)) if workers is None else min(workers, n)
     size = max(1, -(-n // (BATCHES * workers)))
-    batches = [seeds[k : k + size] for k in range(0, n, size)]
+    batches = [items[k : k + size] for k in range(0, n, size)]
     found: list[tuple[np.ndarray, float]] = []
 
     def add(part):
@@ -402,8 +467,13 @@ def _check(likelihood: GaussianLikelihood | Likelihood, kind: str) -> None:
             "no bootstrap samples are drawn of models that sum over missing covariates yet",
             remedy="Use se='robust' for standard errors that rest on the sample.",
         )
-    if likelihood.design.weights:
-        raise EstimationError("the bootstrap has no use for weights", remedy="Use se='robust'.")
+    if likelihood.design.strata is not None:
+        raise EstimationError("bootstrap samples are drawn without strata", remedy="Use se='robust'.")
+    if likelihood.design.weights.sampling and kind != "ordinary":
+        raise EstimationError(
+            f"kind='{kind}' is not for sampling weights: a model does not say how units were selected",
+            remedy="Use kind='ordinary', which draws units with their weights.",
+        )
     if not isinstance(likelihood, GaussianLikelihood):
         return
     if kind == "bollen.stine" and likelihood.divisor != "normal":

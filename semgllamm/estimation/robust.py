@@ -4,6 +4,7 @@ With A the information of the model, B the cross product of its units' scores, a
 model at its own maximum,
 
     sandwich    A⁻¹BA⁻¹                                                          (Huber 1967; White 1982)
+    of strata   B = Σ_h (1 − f_h) n_h/(n_h − 1) Σ_i (s_hi − s̄_h)(s_hi − s̄_h)'       (Binder 1983)
     X²_YB = X²/c,  c = (tr A₁⁻¹B₁ − tr A⁻¹B)/df                                  (Yuan & Bentler 2000; Asparouhov &
                                                                                  Muthén 2005, the form of Mplus)
 
@@ -88,7 +89,7 @@ def scaled(name: str, test: ChiSquare, trace: float, trace_squared: float = np.n
 
 def cross_product(
     scores: np.ndarray, cluster: np.ndarray | None = None, group: np.ndarray | None = None,
-    repeats: np.ndarray | None = None,
+    repeats: np.ndarray | None = None, drawn: np.ndarray | None = None,
 ) -> np.ndarray:  # fmt: skip
     """B of units, or of clusters of them; in each group m clusters count m/(m − 1) times.
 
@@ -101,6 +102,9 @@ def cross_product(
     cluster, group : (n,) int arrays, optional
     repeats : (n,) array, optional
         How many independent units each unit, or its cluster, stands for.
+    drawn : (strata,) array, optional
+        The share f of its clusters that was drawn in each stratum; `group` are the strata then, and B is about their
+        means.
     """
     if cluster is None:
         return scores.T @ (scores if repeats is None else scores / repeats[:, None])
@@ -110,17 +114,22 @@ def cross_product(
         _, first, code = np.unique(cluster[mine], return_index=True, return_inverse=True)
         alike = np.ones(len(first)) if repeats is None else repeats[mine][first]
         m = alike.sum()
+        if drawn is not None and drawn[g] >= 1:
+            continue
         if m < 2:
             raise EstimationError("robust standard errors need two clusters or more in each group")
         sums = np.zeros((len(first), scores.shape[1]))
         np.add.at(sums, code, scores[mine])
-        out += m / (m - 1) * (sums.T @ (sums / alike[:, None]))
+        if drawn is not None:
+            sums -= alike[:, None] * (sums.sum(axis=0) / m)
+        share = 1.0 if drawn is None else 1.0 - drawn[g]
+        out += share * m / (m - 1) * (sums.T @ (sums / alike[:, None]))
     return out
 
 
-def trace_of_units(inverse: np.ndarray, scores: np.ndarray, cluster=None, group=None, repeats=None) -> float:
+def trace_of_units(inverse: np.ndarray, scores: np.ndarray, *clusters: np.ndarray | None) -> float:
     """tr A⁻¹B, what is NaN in A⁻¹ left out."""
-    B = cross_product(scores, cluster, group, repeats)
+    B = cross_product(scores, *clusters)
     return float(np.nansum(inverse * B))
 
 

@@ -143,6 +143,10 @@ class Request:
         The same of frequencies.
     weights_scaling : {"raw", "size", "effective"}
         How sampling weights within units of a higher level are scaled.
+    strata, fpc : str, optional
+        Columns of the strata of a survey, and of their populations.
+    replicates : str, optional
+        What replicate weights there are.
     likelihood : {"normal", "wishart"}
         Whether covariances are divided by n or n − 1.
     missing : {"ml", "listwise"}
@@ -161,11 +165,19 @@ class Request:
     weights: str | None = None
     frequencies: str | None = None
     weights_scaling: str = "raw"
+    strata: str | None = None
+    fpc: str | None = None
+    replicates: str | None = None
     n_starts: int | None = None
 
     @property
     def weighted(self) -> bool:
         return self.weights is not None
+
+    @property
+    def by_design(self) -> bool:
+        """Whether the data come from a survey whose design counts."""
+        return self.weighted or self.strata is not None or self.fpc is not None
 
     @property
     def objective(self) -> str:
@@ -174,9 +186,11 @@ class Request:
 
     def standard_errors(self, complete: bool) -> str:
         """The kind of standard errors; `complete` whether rows are complete and of one level."""
+        if self.replicates is not None and self.se is None:
+            return "replicates"
         chosen = self.se or ESTIMATORS[self.estimator][1]
-        by_rows = (not complete or self.like == "fit" or self.weighted) and self.objective == "ML"
-        if self.se is None and (self.clustered or self.weighted) and chosen in ("standard", "robust.huber.white"):
+        by_rows = (not complete or self.like == "fit" or self.by_design) and self.objective == "ML"
+        if self.se is None and (self.clustered or self.by_design) and chosen in ("standard", "robust.huber.white"):
             chosen = "robust"
         if chosen == "robust" or (chosen == "robust.huber.white" and self.clustered):
             return "robust.cluster" if self.clustered else "robust.huber.white" if by_rows else "robust.sem"
@@ -185,7 +199,7 @@ class Request:
     @property
     def chosen_test(self) -> str:
         """The test beside or in place of the standard one."""
-        default = "yuan.bentler.mplus" if self.clustered or self.weighted else "standard"
+        default = "yuan.bentler.mplus" if self.clustered or self.by_design else "standard"
         own = ESTIMATORS[self.estimator][2]
         return self.test or (default if own == "standard" else own)
 
@@ -194,7 +208,7 @@ class Request:
         """The information that was asked for or goes with the standard errors; None for the default."""
         if self.se == "first.order":
             return "first.order"
-        by_rows = self.clustered or self.weighted or self.se in ("robust.huber.white", "robust.cluster")
+        by_rows = self.clustered or self.by_design or self.se in ("robust.huber.white", "robust.cluster")
         return self.information or ESTIMATORS[self.estimator][3] or ("observed" if by_rows else None)
 
     @classmethod

@@ -116,6 +116,7 @@ class PosteriorPoints:
 
     def __init__(self, tree: np.ndarray, size: np.ndarray, start: np.ndarray, logw: np.ndarray, value: np.ndarray):
         self.tree, self.size, self.start, self.logw, self.value = tree, size, start, logw, value
+        self._last: tuple[np.ndarray, tuple[np.ndarray, np.ndarray]] | None = None
 
     def path(self, node: int | np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """The joint posterior over the points of the paths to some nodes of one kind.
@@ -133,6 +134,9 @@ class PosteriorPoints:
             The coordinates, root first.
         """
         node = np.asarray(node)
+        if self._last is not None and np.array_equal(self._last[0], node):
+            # items of one unit ask one after the other
+            return self._last[1]
         depth, S = int(self.tree[node[0], DEPTH]), int(self.size[node[0]])
         u = np.empty((depth + 1, len(node), S))
         log = np.zeros((len(node), S))
@@ -143,4 +147,5 @@ class PosteriorPoints:
             log += self.logw[at]
             u[o] = self.value[at]
             here = self.tree[here, PARENT]
-        return np.exp(log), u
+        self._last = node, (np.exp(log), u)
+        return self._last[1]

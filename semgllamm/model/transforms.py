@@ -313,7 +313,7 @@ class Working:
                 if other is block and d > a and not any(direction[later].any() for direction in out):
                     out.append(np.zeros(len(free)))
                     out[-1][later[a]] = 1.0
-        return np.array(out).reshape(-1, len(free)).T
+        return np.array(out).reshape(len(out), len(free)).T
 
     def _factored(self):
         return [block for group in self.blocks for block in group if block.cholesky or block.spherical]

@@ -29,7 +29,7 @@ from semgllamm.errors import ModelError
 from semgllamm.estimation.inner_classes import InnerClasses, refused
 from semgllamm.estimation.mixture import MixtureLikelihood
 from semgllamm.estimation.mixture_bootstrap import ratios_of_classes
-from semgllamm.estimation.resampling import Refit
+from semgllamm.estimation.resampling import Refit, of_units_apart
 from semgllamm.results.tests import covariance_of_kind
 
 if TYPE_CHECKING:
@@ -63,9 +63,10 @@ def classes_drawn(large: Fit, small: Fit, n: int, n_starts: int, seed, workers: 
     for fit in (large, small):
         if fit._restricted is not None:
             raise ModelError("the bootstrap of classes is for fits with linear constraints only")
-    refits = [
-        Refit.of(fit.likelihood, fit.free, fit.points, None, 0, "parametric") for fit in (small, large)
-    ]  # fmt: skip
+    refits = []
+    for fit in (small, large):
+        apart = of_units_apart(fit.likelihood, fit.free, fit.points, None)
+        refits.append(Refit.of(apart, fit.free, fit.points, None, 0, "parametric"))
     return ratios_of_classes(*refits, large.diagram, n, n_starts, seed, workers)
 
 
@@ -88,11 +89,12 @@ def vuong_lo_mendell_rubin(large: Fit, small: Fit) -> tuple[float, float, float]
         )
     s = np.concatenate([scores[0], -scores[1]], axis=1)
     p, q = (one.shape[1] for one in scores)
-    B = s.T @ np.concatenate(scores, axis=1)
+    alike = large.design.repeats(large.likelihood.unit_level)
+    B = s.T @ (np.concatenate(scores, axis=1) / alike[:, None])
     W = B @ np.block([[V[0], np.zeros((p, q))], [np.zeros((q, p)), V[1]]])
     weights = np.linalg.eigvals(W).real
     statistic = 2 * (large.loglik - small.loglik)
-    adjusted = statistic / (1 + 1 / ((p - q) * np.log(len(s))))
+    adjusted = statistic / (1 + 1 / ((p - q) * np.log(alike.sum())))
     return survival_of_weighted_sum(statistic, weights), adjusted, survival_of_weighted_sum(adjusted, weights)
 
 
@@ -138,6 +140,9 @@ def vuong(one: Fit, other: Fit) -> float:
     if len(units[0]) != len(units[1]):
         raise ModelError("the fits do not have the same independent units")
     d = units[0] - units[1]
-    if d.std() < 1e-8:
+    alike = one.design.repeats(one.likelihood.unit_level)
+    n = alike.sum()
+    deviation = np.sqrt(alike @ (d - alike @ d / n) ** 2 / n)
+    if deviation < 1e-8:
         raise ModelError("the two fits are the same distribution: there is nothing to tell apart")
-    return float(d.sum() / (np.sqrt(len(d)) * d.std()))
+    return float(alike @ d / (np.sqrt(n) * deviation))

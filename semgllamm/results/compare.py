@@ -6,6 +6,8 @@ With T₀, T₁ the chi-squares on d₀ > d₁ degrees of freedom and c₀, c₁
     satorra.bentler.2001   (T₀ − T₁)/c,  c = (d₀c₀ − d₁c₁)/m       (Satorra & Bentler 2001)
     satorra.bentler.2010   the same with c₁ of the larger model at the estimates of the smaller, by which c > 0
                            asymptotically                           (Satorra & Bentler 2010)
+    of scores              2 (log L₁ − log L₀)/c,  c = (tr A₁⁻¹B₁ − tr A₀⁻¹B₀)/m, for sandwiches A⁻¹BA⁻¹ of likelihoods
+                           without a saturated one (Satorra & Bentler 2001 with the traces of Yuan & Bentler 2000)
     boundary               ½ χ²(m − 1) + ½ χ²(m) in place of χ²(m), if the smaller model sets one variance of a latent
                            variable to 0 that cannot be negative, with its covariances   (Self & Liang 1987, case 6;
                            Stram & Lee 1994, case 3)
@@ -25,11 +27,13 @@ from semgllamm.errors import ModelError
 from semgllamm.estimation.resampling import likelihood_ratios
 from semgllamm.results.class_tests import classes_differ, classes_drawn, vuong, vuong_lo_mendell_rubin
 from semgllamm.results.fit import Fit
+from semgllamm.results.tests import not_by_likelihood, trace_of_scores
 
 __all__ = ["compare", "fingerprint"]
 
 SCALED = ("satorra.bentler.2001", "satorra.bentler.2010")
 NOTHING = 1e-6  # a statistic that rounding leaves of 0
+BY_SCORES = ("robust.huber.white", "robust.cluster")
 OF_CLASSES = ("vlmr", "lmr", "vuong")
 METHODS = ("lr", "scaled", *SCALED, "bootstrap", *OF_CLASSES)
 COLUMNS = ("npar", "df", "aic", "bic", "loglik", "chisq", "chisq_diff", "rmsea", "df_diff", "pvalue", "null")
@@ -47,7 +51,8 @@ def compare(
         Two or more; the table has them from the least to the most restricted, each tested against the one before.
     method : str, optional
         "lr", "scaled", "satorra.bentler.2001", "satorra.bentler.2010", "bootstrap", "vlmr", "lmr", "vuong"; by default
-        "scaled", which is that of 2001, if the fits have scaled tests, else "lr". Between fits with different numbers
+        "scaled", which is that of 2001, if the fits have scaled tests or come from a survey or clusters of rows, else
+        "lr"; without scaled tests it takes the scores of the sandwich. Between fits with different numbers
         of classes there is no chi-square, and without a method no p-value: "bootstrap" draws samples of the smaller
         (McLachlan 1987), "vlmr" holds the ratio, and "lmr" the adjusted ratio, against a weighted sum of chi-squares
         (Lo, Mendell & Rubin 2001). "vuong" (1989) is for fits with classes that are not nested.
@@ -66,7 +71,7 @@ def compare(
     DataFrame
         npar, df, aic, bic, loglik, chisq (unscaled; df and chisq are NaN without a closed form), chisq_diff, rmsea (of
         the difference; NaN where it is scaled), df_diff, pvalue, null (the distribution that the p-value is of).
-        Bootstraps of classes add `failed`, the samples that could not be fitted, and Vuong's test `z`, positive where
+        Bootstraps add `failed`, the samples that could not be fitted, and Vuong's test `z`, positive where
         the fit above is nearer to the truth.
 
     Raises
@@ -118,20 +123,28 @@ def _method(fits: Sequence[Fit], method: str | None) -> str:
             f"the fits have different tests: {', '.join(sorted(tests))}", remedy="Fit them by the same estimator."
         )
     has_scaled = tests != {"standard"}
-    if any(fit.request.weighted for fit in fits) and not has_scaled:
-        raise ModelError("the likelihood ratio has no distribution that is known under sampling weights",
+    why = next((reason for fit in fits if (reason := not_by_likelihood(fit)) is not None), None)
+    some = any(classes_differ(fits[0], fit) for fit in fits)
+    by_scores = not has_scaled and not some and all(fit.se_kind in BY_SCORES for fit in fits)
+    if why is not None and not has_scaled and not by_scores:
+        raise ModelError(f"the likelihood ratio has no distribution that is known: {why}",
                          remedy="Use wald_test() of the larger fit.")
     if method is None:
-        some = any(classes_differ(fits[0], fit) for fit in fits)
-        method = "scaled" if has_scaled else "none" if some else "lr"
+        method = "scaled" if has_scaled or (why is not None and by_scores) else "none" if some else "lr"
         if some:
             return method
     if method not in METHODS:
         raise ModelError(f"method '{method}' is unknown", remedy=f"Known: {', '.join(METHODS)}.")
+    if why is not None and method not in ("scaled", *SCALED):
+        raise ModelError(f"the likelihood ratio of method='{method}' is not for these fits: {why}",
+                         remedy="Use method='scaled', or wald_test() of the larger fit.")
+    if method == "scaled" and by_scores:
+        return "scores"
     if method == "scaled":
         method = "satorra.bentler.2001"
     if method in SCALED and not has_scaled:
-        raise ModelError("these fits have no scaled test", remedy="Fit them with estimator='MLR' or 'MLM'.")
+        raise ModelError("these fits have no scaled test", remedy="Fit them with estimator='MLR' or 'MLM', or, where "
+                         "there is no closed form, se='robust' and method='scaled'.")  # fmt: skip
     if method in SCALED and not tests <= {"satorra.bentler", "yuan.bentler.mplus"}:
         raise ModelError(
             f"differences of chi-squares by '{tests.pop()}' have no simple scaling",
@@ -199,6 +212,12 @@ def _difference(large: Fit, small: Fit, method: str, n: int, seed, workers, boun
             return {"chisq_diff": np.nan, "rmsea": np.nan, "df_diff": m, "pvalue": np.nan, "null": ""}
         statistic = unscaled / factor
         return {**_tested(statistic, m, large), "rmsea": np.nan}
+    if method == "scores":
+        factor = (trace_of_scores(large) - trace_of_scores(small)) / m
+        statistic = 2 * (large.loglik - small.loglik)
+        if not factor > 0:
+            return {"chisq_diff": np.nan, "rmsea": np.nan, "df_diff": m, "pvalue": np.nan, "null": ""}
+        return {**_tested(statistic / factor, m, large), "rmsea": np.nan}
     # Wishart's likelihood has chi-squares of its own
     closed = large.test is not None and small.test is not None
     statistic = small.test.statistic - large.test.statistic if closed else 2 * (large.loglik - small.loglik)
@@ -214,6 +233,7 @@ def _difference(large: Fit, small: Fit, method: str, n: int, seed, workers, boun
         )  # fmt: skip
         good = drawn[np.isfinite(drawn)]
         out["pvalue"] = float((good >= statistic).mean()) if len(good) else np.nan
+        out["failed"] = int(len(drawn) - len(good))
     return out
 
 

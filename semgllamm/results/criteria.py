@@ -61,6 +61,9 @@ def information_criteria(*fits: Fit, names: Sequence[str] | None = None) -> pd.D
             raise ModelError(f"{label} is of least squares, and has no likelihood", remedy="Use estimator='ML'.")
         if not fit.converged:
             raise ModelError(f"{label} has not converged")
+        if fit.request.weighted:
+            raise ModelError(f"{label} has sampling weights: criteria of a pseudo-likelihood say nothing of a model",
+                             remedy="Use wald_test().")
     for label, fit in zip(labels[1:], fits[1:]):
         if (reason := _why_not(fits[0], fit, labels[0], label)) is not None:
             raise ModelError(f"{labels[0]} and {label} cannot be compared: {reason}")

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Mapping, Sequence
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from semgllamm.errors import ModelError
+from semgllamm.errors import ModelError, SemgllammWarning
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -719,7 +720,8 @@ class Fit:
             percentiles of bootstrap samples (see `bootstrap` for other kinds).
         level : float
         parameters : str or sequence of str, optional
-            Names or labels of those that are wanted: profiles maximise some ten times for each.
+            Names or labels of those that are wanted, and names of definitions (``:=``): profiles maximise some ten
+            times for each.
         n, seed : int, optional
             Bootstrap samples, by default 1000, and their seed.
 
@@ -738,7 +740,7 @@ class Fit:
         import pandas as pd
         from scipy.special import ndtri
 
-        from semgllamm.results.profile import numbers_of, profile_limits
+        from semgllamm.results.profile import named, profile_limits
 
         if method not in ("wald", "profile", "bootstrap"):
             raise ModelError(
@@ -750,13 +752,21 @@ class Fit:
             raise ModelError(f"n and seed are of bootstrap samples, not of method='{method}'", remedy="Leave them out.")
         if method == "profile":
             return profile_limits(self, level, parameters)
-        chosen = numbers_of(self, parameters)
-        names = [self.model.names[number] for number in chosen]
+        names = [name for name, _ in named(self, parameters)]
         if method == "bootstrap":
-            return self.bootstrap(1000 if n is None else n, seed=seed).confint(level=level).loc[names]
+            drawn = self.bootstrap(1000 if n is None else n, seed=seed)
+            if drawn.failed:
+                warnings.warn(f"{drawn.failed} of {drawn.n} bootstrap samples have no maximum: limits are those of the "
+                              "others", SemgllammWarning, stacklevel=2)  # fmt: skip
+            return drawn.confint(level=level).loc[names]
         half = ndtri(0.5 + level / 2) * np.sqrt(np.diag(self._vcov_cells))
         limits = pd.DataFrame({"lower": self._cells - half, "upper": self._cells + half}, index=list(self.model.names))
-        return limits if parameters is None else limits.iloc[chosen]
+        if parameters is None:
+            return limits
+        z = ndtri(0.5 + level / 2)
+        for name, value, se in self._definitions():
+            limits.loc[name] = value - z * se, value + z * se
+        return limits.loc[names]
 
     def profile(self, name: str, level: float = 0.99) -> pd.DataFrame:
         """The profile of the log-likelihood along one parameter.
@@ -871,6 +881,14 @@ class Fit:
         from semgllamm.estimation.conditional import engine_of
 
         return engine_of(self.likelihood, self.free, self.points)
+
+    @cached_property
+    def _own_rows(self):
+        """All rows of the data as targets of predictions, and their cells in the engine."""
+        from semgllamm.data.newdata import fitted_rows
+
+        targets = fitted_rows(self.model, self.diagram, self.binding, self.design)
+        return targets, self._engine.bound_to(targets.design)
 
     # ---- items -----------------------------------------------------------------------------------------------------
 
@@ -1031,6 +1049,7 @@ class Fit:
     def predict(
         self, newdata=None, kind: str = "linear", latent="eb", *, over: str | Sequence[str] | None = None,
         new: str = "prior", se: bool = False, level: float = 0.95, responses: str | Sequence[str] | None = None,
+        interval: str = "delta", draws: int = 1000, seed: int | None = None,
     ) -> pd.DataFrame:  # fmt: skip
         """Predictions of the responses, a row for each row of the data or of `newdata`.
 
@@ -1060,6 +1079,12 @@ class Fit:
             Of the confidence limits.
         responses : str or sequence of str, optional
             Only these.
+        interval : {"delta", "simulation"}
+            With "simulation" standard errors and limits are standard deviations and quantiles of predictions at
+            parameters drawn from their normal approximation (King, Tomz & Wittenberg 2000), each with a draw from the
+            posterior under "eb", which is taken as normal on the scale of the limits. It implies `se`.
+        draws, seed : int, optional
+            Of the simulation.
 
         Returns
         -------
@@ -1073,7 +1098,7 @@ class Fit:
         """
         from semgllamm.results.predictions import predict
 
-        return predict(self, newdata, kind, latent, over, new, se, level, responses)
+        return predict(self, newdata, kind, latent, over, new, se, level, responses, interval, draws, seed)
 
     def icc(self) -> pd.DataFrame:
         """Intraclass correlations of the (latent) responses with random intercepts only, by level."""

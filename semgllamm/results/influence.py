@@ -6,6 +6,7 @@ With s_j and H_j the score and information of unit j at the estimates, Σ s_j = 
 
 (Cook 1986; Pregibon 1981). H_j is the derivative of the units' scores, by central differences. Changes that are
 reported are those of the parameters' values at θ̂ − Δ_j, in standard errors: dfbetas (Belsley, Kuh & Welsch 1980).
+Scores have the weights of their units; of those that are alike one is left out.
 """
 
 from __future__ import annotations
@@ -58,7 +59,7 @@ def influence(fit: Fit) -> pd.DataFrame:
 def _steps(fit: Fit, known: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Δ of each unit, (units, n_free), and H of the parameters `known`; those on their boundary stay there."""
     free = np.array(fit.free, dtype=float)
-    scores = _unit_scores(fit, free)
+    scores, alike = _unit_scores(fit, free), _alike(fit)
     H_j = np.empty((len(scores), len(known), len(known)))
     size = np.sqrt(np.diag(fit._vcov_free))
     for a, k in enumerate(known):
@@ -71,9 +72,16 @@ def _steps(fit: Fit, known: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         H_j[:, :, a] = -(sides[0] - sides[1]) / (2 * h)
     H_j = 0.5 * (H_j + np.swapaxes(H_j, 1, 2))
     H = H_j.sum(axis=0)
+    scores, H_j = scores / alike[:, None], H_j / alike[:, None, None]
     steps = np.zeros_like(scores)
     steps[:, known] = np.linalg.solve(H - H_j, scores[:, known, None])[..., 0]
     return steps, H
+
+
+def _alike(fit: Fit) -> np.ndarray:
+    """How many independent units each stands for."""
+    top = len(fit.design.codes) - 1 if fit.request.clustered else fit.likelihood.unit_level
+    return fit.design.repeats(top).astype(float)
 
 
 def _unit_scores(fit: Fit, free: np.ndarray) -> np.ndarray:
@@ -81,7 +89,7 @@ def _unit_scores(fit: Fit, free: np.ndarray) -> np.ndarray:
     if not fit.request.clustered:
         return scores
     # units that the model does not name, within clusters
-    code = fit.design.codes[-1]
+    code = fit.design.codes[-1][fit.design.first_row[fit.likelihood.unit_level]]
     out = np.zeros((len(fit.design.first_row[-1]), scores.shape[1]))
     np.add.at(out, code, scores)
     return out

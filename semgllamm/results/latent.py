@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 
     from semgllamm.results.fit import Fit
 
-__all__ = ["bartlett", "empirical_bayes", "unit_ids"]
+__all__ = ["bartlett", "empirical_bayes", "means_by_row", "unit_ids"]
 
 ROUNDING = 1e-10  # a variance of this size next to that of the scores is zero
 
@@ -53,6 +53,15 @@ def empirical_bayes(fit: Fit, level: str | int | None = None, se: bool = True) -
         if se:
             out[f"{name}.se"] = np.sqrt(np.maximum(variance, 0.0))
     return pd.DataFrame(out, index=unit_ids(fit, wanted))
+
+
+def means_by_row(fit: Fit, unit: tuple[np.ndarray, ...]) -> dict[str, np.ndarray]:
+    """The posterior mean of each latent variable, of the unit of each row at each level."""
+    out = {}
+    for level in sorted(set(fit.model.eta_level)):
+        found = empirical_bayes(fit, fit.model.levels[level], se=False)
+        out |= {name: found[name].to_numpy()[unit[level]] for name in found}
+    return out
 
 
 def _stands_for_data(fit: Fit, name: str) -> np.ndarray:

@@ -29,6 +29,8 @@ __all__ = ["Question", "asked", "category_labels", "delta_variance", "predict", 
 
 KINDS = ("linear", "mean", "marginal", "probabilities")
 LATENT = ("eb", "eb-plugin", "zero")
+INTERVALS = ("delta", "simulation")
+FEWEST, MOST_TRIES = 50, 4  # draws, and how often more are tried
 STEP = 1e-3  # of differences, in standard errors
 
 
@@ -45,7 +47,7 @@ class Question:
 def predict(
     fit: Fit, newdata: Any = None, kind: str = "linear", latent: str | Mapping[str, Any] = "eb",
     over: str | Sequence[str] | None = None, new: str = "prior", se: bool = False, level: float = 0.95,
-    responses: str | Sequence[str] | None = None,
+    responses: str | Sequence[str] | None = None, interval: str = "delta", draws: int = 1000, seed: int | None = None,
 ) -> pd.DataFrame:  # fmt: skip
     """Predictions, a row for each row of the data; the arguments are those of `Fit.predict`."""
     import pandas as pd
@@ -53,13 +55,30 @@ def predict(
 
     if not 0 < level < 1:
         raise ModelError(f"a confidence level lies between 0 and 1, not {level}")
-    targets = _targets(fit, newdata, new)
+    if interval not in INTERVALS:
+        raise ModelError(f"interval={interval!r} is not available", remedy="Use 'delta' or 'simulation'.")
+    if interval == "delta" and seed is not None:
+        raise ModelError("seed is of the draws of interval='simulation'", remedy="Leave it out.")
+    if isinstance(draws, bool) or not isinstance(draws, int) or draws < FEWEST:
+        raise ModelError(f"draws is {draws!r}", remedy=f"Use {FEWEST} or more.")
+    targets, bound = _targets(fit, newdata, new)
     question = asked(fit, kind, latent, over, responses, len(targets.index))
     engine = fit._engine
-    bound = engine.bound_to(targets.design)
+    simulated = interval == "simulation"
+    if newdata is None and not (se or simulated):
+        question = _at_means(fit, question, targets, bound)
     names, values, spread = values_of(fit, engine, bound, targets, question, fit.free)
     out = {name: column for name, column in zip(names, values.T)}
-    if se:
+    if simulated:
+        found = _drawn(
+            fit, question.kind, lambda free: values_of(fit, engine, bound, targets, question, free), draws, seed
+        )  # fmt: skip
+        out = {}
+        for k, name in enumerate(names):
+            error = found[:, :, k].std(axis=0, ddof=1)
+            lower, upper = np.quantile(found[:, :, k], [0.5 - level / 2, 0.5 + level / 2], axis=0)
+            out |= {name: values[:, k], f"{name}.se": error, f"{name}.lower": lower, f"{name}.upper": upper}
+    elif se:
         variance = spread + delta_variance(
             fit, lambda free: values_of(fit, engine, bound, targets, question, free)[1]
         )
@@ -69,6 +88,58 @@ def predict(
             lower, upper = _limits(value, half * error, _range(fit, question.kind, name))
             out |= {name: value, f"{name}.se": error, f"{name}.lower": lower, f"{name}.upper": upper}
     return pd.DataFrame(out, index=targets.index)
+
+
+def _at_means(fit: Fit, question: Question, targets: Targets, bound) -> Question:
+    """Linear predictors given the data are those at posterior means, which the last pass of quadrature has."""
+    from semgllamm.results.latent import means_by_row
+
+    model, over = fit.model, question.over
+    plain = question.kind == "linear" and len(over.posterior) == len(model.levels) and not over.plug_in
+    bent = bool(bound.bending.any()) or bound.program.bends
+    if not plain or bent or len(model.holes) > 1 or not model.eta:
+        return question
+    if any((targets.unit[level] < 0).any() for level in set(model.eta_level)):
+        return question
+    return Question("linear", Over(), means_by_row(fit, targets.unit), question.responses)
+
+
+def _drawn(fit: Fit, kind: str, predicted: Callable, draws: int, seed: int | None) -> np.ndarray:
+    """Predictions at drawn parameters, with draws from the posterior, (draws, rows, columns).
+
+    Raises
+    ------
+    ModelError
+        If the fit has no standard errors, or few of its draws are parameters of a distribution.
+    """
+    V = fit._vcov_free
+    if V is None:
+        raise ModelError("this fit has no standard errors", remedy="Fit with se='standard', or use se=False.")
+    known = np.flatnonzero(~np.isnan(np.diag(V)))
+    rng = np.random.default_rng(seed)
+    values, vectors = np.linalg.eigh(V[np.ix_(known, known)])
+    root = vectors * np.sqrt(np.maximum(values, 0.0))
+    out, tried = [], 0
+    while len(out) < draws:
+        tried += 1
+        if tried > MOST_TRIES * draws:
+            raise ModelError(
+                f"only {len(out)} of {tried - 1} drawn parameters are those of a distribution: the normal "
+                "approximation is far off", remedy="Use interval='delta'.",
+            )  # fmt: skip
+        free = np.array(fit.free, dtype=float)
+        free[known] += root @ rng.standard_normal(len(known))
+        try:
+            names, value, spread = predicted(free)
+        except (ModelError, np.linalg.LinAlgError):
+            continue
+        if spread.any():
+            z = rng.standard_normal(value.shape)
+            for k, name in enumerate(names):
+                by = np.sqrt(spread[:, k]) * z[:, k]
+                value[:, k] = _moved(value[:, k], by, _range(fit, kind, name))
+        out.append(value)
+    return np.stack(out)
 
 
 def _range(fit: Fit, kind: str, name: str) -> str:
@@ -97,16 +168,29 @@ def _limits(value: np.ndarray, half: np.ndarray, inside: str) -> tuple[np.ndarra
     return odds / (odds + factor), 1 / (1 + 1 / (odds * factor))
 
 
-def _targets(fit: Fit, newdata: Any, new: str) -> Targets:
+def _moved(value: np.ndarray, by: np.ndarray, inside: str) -> np.ndarray:
+    """Predictions moved to first order on a scale without ends."""
+    if inside == "all":
+        return value + by
+    if inside == "positive":
+        return value * np.exp(by / value)
+    with np.errstate(over="ignore"):
+        odds = value / (1 - value) * np.exp(by / (value * (1 - value)))
+    return 1 - 1 / (1 + odds)
+
+
+def _targets(fit: Fit, newdata: Any, new: str) -> tuple[Targets, Any]:
+    """What is predicted of, and its cells in the engine."""
     from semgllamm.data.frames import to_frame
-    from semgllamm.data.newdata import fitted_rows, new_rows
+    from semgllamm.data.newdata import new_rows
 
     fit.binding.need_rows("predictions")
     if new not in ("prior", "refuse"):
         raise ModelError(f"new units cannot be {new!r}", remedy="Use new='prior' or new='refuse'.")
     if newdata is None:
-        return fitted_rows(fit.model, fit.diagram, fit.binding, fit.design)
-    return new_rows(fit.model, fit.diagram, fit.binding, fit.design, to_frame(newdata), new)
+        return fit._own_rows
+    targets = new_rows(fit.model, fit.diagram, fit.binding, fit.design, to_frame(newdata), new)
+    return targets, fit._engine.bound_to(targets.design)
 
 
 def asked(fit: Fit, kind: str, latent, over, responses, n_rows: int) -> Question:

@@ -1,4 +1,7 @@
-"""Profile-likelihood intervals, and the profile itself; see `semgllamm.estimation.profile`."""
+"""Profile-likelihood intervals, and the profile itself; see `semgllamm.estimation.profile`.
+
+Those of a quantity that ``:=`` defines take the maximum given its value.
+"""
 
 from __future__ import annotations
 
@@ -13,11 +16,12 @@ from scipy.special import ndtri
 from semgllamm.errors import ModelError
 from semgllamm.estimation.profile import Profile
 from semgllamm.results.plots import axes_for
+from semgllamm.results.tests import not_by_likelihood
 
 if TYPE_CHECKING:
     from semgllamm.results.fit import Fit
 
-__all__ = ["numbers_of", "plot_profile", "profile", "profile_limits"]
+__all__ = ["named", "plot_profile", "profile", "profile_limits"]
 
 STEP = 0.5  # of a drawn profile, in standard errors
 MOST = 40  # steps to either side
@@ -26,21 +30,20 @@ MOST = 40  # steps to either side
 def profile_limits(fit: Fit, level: float, parameters: Sequence[str] | str | None) -> pd.DataFrame:
     """`lower` and `upper` of parameters; see `Fit.confint`."""
     z = float(ndtri(0.5 + level / 2))
-    chosen = numbers_of(fit, parameters)
+    chosen = named(fit, parameters)
     rows = []
-    for number in chosen:
-        one = _profile(fit, number)
+    for name, number in chosen:
+        one = _profile(fit, name, number)
         rows.append((one.limit(-z), one.limit(z)))
     fit.likelihood.cold()
-    return pd.DataFrame(rows, columns=["lower", "upper"], index=[fit.model.names[number] for number in chosen])
+    return pd.DataFrame(rows, columns=["lower", "upper"], index=[name for name, _ in chosen])
 
 
 def profile(fit: Fit, name: str, reach: float = 0.99) -> pd.DataFrame:
     """See `Fit.profile`."""
     if not 0 < reach < 1:
         raise ModelError(f"a confidence level lies between 0 and 1, not {reach}")
-    (number,) = numbers_of(fit, name)
-    one, z = _profile(fit, number), float(ndtri(0.5 + reach / 2))
+    one, z = _profile(fit, *named(fit, name)[0]), float(ndtri(0.5 + reach / 2))
     if not one.unit > 0:
         raise ModelError(f"'{name}' is held fast or on its boundary: it has no profile")
     here = one.coordinate(one.estimate)
@@ -79,29 +82,36 @@ def plot_profile(fit: Fit, name: str, level: float, ax):
     return ax
 
 
-def numbers_of(fit: Fit, parameters: Sequence[str] | str | None) -> list[int]:
-    """The numbers of free parameters, by name or label; all by default."""
+def named(fit: Fit, parameters: Sequence[str] | str | None) -> list[tuple[str, int | None]]:
+    """Name and number of free parameters, by name or label, all by default; of definitions None for the number."""
     names = list(fit.model.names)
     if parameters is None:
-        return list(range(len(names)))
-    out = []
+        return [(name, number) for number, name in enumerate(names)]
+    defined = [definition.name for definition in fit.diagram.definitions]
+    out: list[tuple[str, int | None]] = []
     for name in [parameters] if isinstance(parameters, str) else parameters:
+        if name in defined:
+            out.append((name, None))
+            continue
         number = names.index(name) if name in names else fit._label_numbers.get(name, -1)
         if number < 0:
-            near = get_close_matches(str(name), [*names, *fit._label_numbers], n=1)
+            near = get_close_matches(str(name), [*names, *fit._label_numbers, *defined], n=1)
             raise ModelError(
                 f"there is no free parameter '{name}'", remedy=f"Did you mean '{near[0]}'?" if near else None
             )
-        out.append(number)
+        out.append((names[number], number))
     return out
 
 
-def _profile(fit: Fit, number: int) -> Profile:
+def _profile(fit: Fit, name: str, number: int | None) -> Profile:
     if fit.request.objective != "ML":
         raise ModelError("least squares have no likelihood to profile", remedy="Use method='wald'.")
+    if (why := not_by_likelihood(fit)) is not None:
+        raise ModelError(f"a profile has no distribution that is known: {why}", remedy="Use method='wald'.")
     if not fit.converged or fit._vcov_free is None:
         raise ModelError("a profile needs a fit that has converged and has standard errors")
+    numbers = {label: k for label, k in fit._label_numbers.items() if k >= 0}
     return Profile(
-        fit.likelihood, fit._constraints, fit.free, fit.loglik, fit.points, fit._vcov_free, number,
-        fit.model.names[number], fit.diagram,
+        fit.likelihood, fit._constraints, fit.free, fit.loglik, fit.points, fit._vcov_free, number, name, fit.diagram,
+        numbers,
     )  # fmt: skip

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from semgllamm.data.moments import SampleMoments
+from semgllamm.data.replicates import Replicates
 from semgllamm.data.stored import named_columns, stored_frame, table_of
 from semgllamm.errors import DataError, ModelError
 from semgllamm.estimation.ascent import Evaluations, Step
@@ -31,7 +32,10 @@ if TYPE_CHECKING:
 
 __all__ = ["restored", "save"]
 
-TYPES = {t.__name__: t for t in (Adaptive, Convergence, Evaluations, Grid, Ordinary, Request, Settings, Step)}
+TYPES = {
+    t.__name__: t
+    for t in (Adaptive, Convergence, Evaluations, Grid, Ordinary, Replicates, Request, Settings, Step)
+}
 ARRAYS = ("free", "information", "vcov_free", "multipliers", "used", "placed_at")
 PLAIN = (
     "request", "convergence", "points", "information_kind", "se_kind", "problems", "quadrature_error", "method",
@@ -77,7 +81,8 @@ def _state(fit: Fit) -> dict[str, Any]:
     inverse = fit._inverse
     restrictions = inverse.restrictions
     return {
-        "request": replace(fit.request, clustered=False, weights=None, frequencies=None, n_starts=None),
+        "request": replace(fit.request, clustered=False, weights=None, frequencies=None, strata=None, fpc=None,
+                           replicates=None, n_starts=None),
         "convergence": fit.convergence, "points": fit.points, "information_kind": fit.information_kind,
         "se_kind": fit.se_kind, "problems": fit.problems, "quadrature_error": fit.quadrature_error,
         "method": fit.method, "notes": fit.notes, "warnings": fit.warnings, "inverse_notes": inverse.notes,
@@ -180,6 +185,8 @@ def _words(arguments: Any) -> set[str]:
     """All words in the arguments of a call; columns may be among them."""
     if isinstance(arguments, str):
         return {arguments}
+    if isinstance(arguments, Replicates):
+        return set(arguments.columns)
     if isinstance(arguments, Mapping):
         return _words(list(arguments)) | _words(list(arguments.values()))
     if isinstance(arguments, list | tuple | set):

@@ -22,7 +22,7 @@ from semgllamm.results.moments import saturated_of
 if TYPE_CHECKING:
     from semgllamm.results.fit import Fit
 
-__all__ = ["Tests", "covariance_of_kind"]
+__all__ = ["Tests", "covariance_of_kind", "not_by_likelihood", "trace_of_scores"]
 
 KINDS = ("observed", "expected", "first.order", "sandwich")
 
@@ -150,7 +150,8 @@ class Tests:
 
     def _information(self, free: np.ndarray) -> np.ndarray:
         likelihood = self.likelihood
-        if self.clusters[0] is not None and not self.fit.request.weighted and not self._expected():
+        clustered = self.fit.request.clustered and not self.fit.request.by_design and likelihood.n_levels == 1
+        if clustered and not self._expected():
             # as lavaan does for clusters: moments as if linear in the parameters
             total = sum(e.information(straight=True) for e in likelihood.at(free))
             return likelihood.K.T @ total @ likelihood.K
@@ -164,6 +165,24 @@ class Tests:
     def _trace(self, model: MomentModel, free: np.ndarray) -> float:
         inverse = np.linalg.pinv(model.information(free, self._expected()), hermitian=True)
         return trace_of_units(inverse, model.unit_scores(free), *self.clusters)
+
+
+def not_by_likelihood(fit: Fit) -> str | None:
+    """Why differences of log-likelihoods have no chi-square distribution; None where they have."""
+    if fit.request.weighted:
+        return "sampling weights make it a pseudo-likelihood"
+    if fit.request.by_design or fit.request.clustered:
+        return "units that the model takes for independent were drawn in clusters or strata"
+    return None
+
+
+def trace_of_scores(fit: Fit) -> float:
+    """tr A⁻¹B of a likelihood."""
+    inverse = covariance_of_kind(fit, "observed")
+    if inverse is None:
+        raise ModelError("a fit without standard errors has no scaled test")
+    scores = fit.likelihood.unit_scores(fit.free, fit.points)
+    return trace_of_units(inverse, scores, *clusters_of(fit.likelihood, fit.request))
 
 
 def covariance_of_kind(fit: Fit, kind: str) -> np.ndarray | None:

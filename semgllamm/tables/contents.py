@@ -104,6 +104,12 @@ def sample(report: Report) -> Iterator[Facts]:
         rows.append(Fact("Sampling weights variable", (report.weights,)))
         if report.weights_scaling != "raw":
             rows.append(Fact("Scaling of sampling weights", (report.weights_scaling,)))
+    if report.strata is not None:
+        rows.append(Fact("Strata variable", (report.strata,)))
+    if report.fpc is not None:
+        rows.append(Fact("Finite-population correction", (report.fpc,)))
+    if report.replicates is not None:
+        rows.append(Fact("Replicate weights", (report.replicates,)))
     if report.frequencies is not None:
         rows.append(Fact("Frequencies variable", (report.frequencies,)))
     if report.missing:
@@ -201,7 +207,7 @@ ERRORS = {"robust.huber.white": "Sandwich", "first.order": "Standard"}
 def estimates(report: Report) -> Facts:
     kind = ERRORS.get(report.standard_errors, report.standard_errors.capitalize())
     rows = [Fact("Standard errors", (kind if report.trustworthy else "Withheld",))]
-    if report.information and report.trustworthy and report.standard_errors not in ("none", "bootstrap"):
+    if report.information and report.trustworthy and report.standard_errors not in ("none", "bootstrap", "replicates"):
         what = "Information bread" if report.standard_errors == "robust.huber.white" else "Information"
         rows.append(Fact(what, (report.information,)))
     return Facts(tuple(rows), title="Parameter Estimates:")

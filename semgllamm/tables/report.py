@@ -95,13 +95,18 @@ class Report:
     test_by_group : tuple of float
         Contributions of the groups to the standard test.
     standard_errors : str
-        "standard", "robust.sem", "robust.huber.white", "robust.cluster", "first.order", "bootstrap" or "none".
+        "standard", "robust.sem", "robust.huber.white", "robust.cluster", "first.order", "bootstrap", "replicates"
+        or "none".
     weights : str, optional
         Column of sampling weights, or what columns are those of what levels.
     frequencies : str, optional
         The same of frequencies.
     weights_scaling : str
         How sampling weights within units of a higher level were scaled; "raw" for not at all.
+    strata, fpc : str, optional
+        Columns of strata, and of their populations.
+    replicates : str, optional
+        What replicate weights there are.
     classes : tuple of (variable, class, share, expected members, most likely members)
     entropy : tuple of (variable, entropy R²)
     criteria : tuple of (name, value)
@@ -163,6 +168,9 @@ class Report:
     weights: str | None = None
     frequencies: str | None = None
     weights_scaling: str = "raw"
+    strata: str | None = None
+    fpc: str | None = None
+    replicates: str | None = None
     parameters: tuple[Estimate, ...] = ()
     definitions: tuple[Estimate, ...] = ()
     constraints: tuple[tuple[str, float], ...] = ()

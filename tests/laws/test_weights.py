@@ -185,6 +185,41 @@ def test_frequencies_of_clusters_of_a_sandwich():
     np.testing.assert_allclose(one.vcov(), other.vcov(), rtol=1e-6, atol=1e-10)
 
 
+@pytest.mark.parametrize("text", ["f =~ g1 + g2 + g4", f"b1 ~ 1 + w {LOGIT}", f"b1 ~ 1 + w + (1 | class) {LOGIT}"])
+def test_frequencies_of_what_was_drawn_in_strata(text):
+    data = with_frequencies()
+    data["half"] = np.where(data["school"] == data["school"].iloc[0], "first", "others")
+    data["there"] = np.where(data["half"] == "first", 40, 90)
+    arguments = {"strata": "half", "fpc": "there", "missing": "ml", "cluster": "class"}
+    one = sg.sem(with_directives(text, ["class", "row"]), data, **arguments)
+    other = sg.sem(text, written_out(data, ["class", "row"]), **arguments)
+    np.testing.assert_allclose(one.vcov(), other.vcov(), rtol=1e-6, atol=1e-9)
+    assert one.se_kind == ("robust.huber.white" if "|" in text else "robust.cluster")
+
+
+def test_strata_and_populations_that_are_none():
+    data = with_frequencies()
+    data["half"], data["few"] = np.where(data["class"] == data["class"].iloc[0], "first", "others"), 2
+    text, named = "g1 ~ 1 + w + (1 | class)", {"strata": "half"}
+    gaps = data.assign(half=data["half"].where(data.index != 4))
+    for error, message, frame, arguments in [
+        (sg.DataError, "stratum 'first' of 'half' has a single unit of 'class'", data, named),
+        (sg.DataError, "strata 'half' has 1 missing value", gaps, named),
+        (sg.DataError, "fpc 'few' says 2 units are in the population", data, {"fpc": "few"}),
+        (sg.DataError, "fpc 'n_row' varies within the data", data, {"fpc": "n_row"}),
+        (sg.DataError, "strata 'halv' is not in the data", data, {"strata": "halv"}),
+        (sg.EstimationError, "not for se='standard'", data, {**named, "se": "standard"}),
+        (sg.EstimationError, "not for information='first.order'", data, {**named, "information": "first.order"}),
+    ]:
+        with pytest.raises(error, match=message):
+            sg.fit(text, frame, **arguments)
+    with pytest.raises(sg.ModelError, match="strata= is for the sandwich of a likelihood"):
+        sg.sem("g1 ~ w", data, cluster="class", strata="half", estimator="GLS")
+    # all there was to draw adds nothing
+    whole = data.assign(part=np.where(data["half"] == "first", 1.0, 0.3))
+    assert np.isfinite(sg.fit(text, whole, strata="half", fpc="part").vcov()).all().all()
+
+
 def test_sampling_weights_have_a_sandwich():
     # A = Σ w p(1 − p) xx', B = Σ w² (y − p)² xx'
     data = with_frequencies().dropna(subset=["b1", "w"])
@@ -234,8 +269,6 @@ def test_columns_that_are_no_weights():
         sg.fit(f"{text}\n@weight(class, n_row)", data)
     with pytest.raises(sg.ModelError, match="which is no level"):
         sg.fit(f"{text}\n@weight(klass, n_class)", data)
-    with pytest.raises(sg.EstimationError, match="bootstrap has no use for weights"):
-        sg.fit(f"{text}\n@weight(row, n_row)", data, se="bootstrap")
 
 
 def test_rows_that_stand_for_nothing_are_left_out():
@@ -248,16 +281,134 @@ def test_rows_that_stand_for_nothing_are_left_out():
     assert one.nobs == other.nobs
 
 
-def test_likelihood_ratios_with_sampling_weights_are_refused():
+def test_likelihood_ratios_with_sampling_weights():
     data = with_frequencies()
     one, other = (sg.fit(f"b1 ~ {terms} {LOGIT}\n@weight(row, n_row)", data) for terms in ("1 + w", "1"))
-    with pytest.raises(sg.ModelError, match="no distribution that is known under sampling weights"):
-        sg.compare(one, other)
+    # near Wald's test, and no longer 2 (log L1 − log L0), which counts weights as rows
+    found, wald = sg.compare(one, other).iloc[1], one.wald_test("`b1~w` == 0")
+    assert found["chisq_diff"] == pytest.approx(wald.stat, rel=0.25)
+    assert found["chisq_diff"] < 0.8 * 2 * (one.loglik - other.loglik)
+    with pytest.raises(sg.ModelError, match="method='lr' is not for these fits: sampling weights make it a pseudo"):
+        sg.compare(one, other, method="lr")
+    plain = [sg.fit(f"b1 ~ {terms} {LOGIT}\n@weight(row, n_row)", data, se="standard") for terms in ("1 + w", "1")]
+    with pytest.raises(sg.ModelError, match="no distribution that is known: sampling weights"):
+        sg.compare(*plain)
+    with pytest.raises(sg.ModelError, match="a profile has no distribution that is known"):
+        one.confint("profile")
+    with pytest.raises(sg.ModelError, match="criteria of a pseudo-likelihood"):
+        sg.information_criteria(one, other)
     counted = [sg.fit(f"b1 ~ {terms} {LOGIT}\n@frequency(row, n_row)", data) for terms in ("1 + w", "1")]
     written = [sg.fit(f"b1 ~ {terms} {LOGIT}", written_out(data, ["row"])) for terms in ("1 + w", "1")]
     assert sg.compare(*counted)["pvalue"].iloc[1] == pytest.approx(sg.compare(*written)["pvalue"].iloc[1], rel=1e-8)
     with pytest.raises(sg.ModelError, match="not fits of the same data"):
         sg.compare(counted[0], sg.fit(f"b1 ~ 1 {LOGIT}", data))
+
+
+BY_MOMENTS = {
+    "ULS": {"estimator": "ULSMV"}, "GLS": {"estimator": "GLS"}, "WLS": {"estimator": "WLS"},
+    "DWLS": {"estimator": "WLSMV"}, "Wishart": {"likelihood": "wishart"}, "MLM": {"estimator": "MLM"},
+    "robust": {"se": "robust"}, "shifted": {"test": "scaled.shifted"},
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", BY_MOMENTS)
+def test_frequencies_in_least_squares_and_moments(name):
+    data = with_frequencies(classes=30)
+    text, arguments = "f =~ g1 + g2 + g4\nf ~ w", BY_MOMENTS[name]
+    one = sg.sem(with_directives(text, ["row"]), data, **arguments)
+    other = sg.sem(text, written_out(data, ["row"]), **arguments)
+    np.testing.assert_allclose(one.coef, other.coef, rtol=1e-8, atol=1e-9)
+    np.testing.assert_allclose(one.vcov(), other.vcov(), rtol=1e-7, atol=1e-10)
+    assert (one.nobs, one.test.statistic) == (other.nobs, pytest.approx(other.test.statistic, abs=1e-7))
+    assert one.scaled_test == other.scaled_test or one.scaled_test.statistic == pytest.approx(
+        other.scaled_test.statistic, abs=1e-7
+    )
+    assert "Frequencies variable" in str(one.summary())
+    if name != "robust":
+        with pytest.raises(sg.ModelError, match="takes no sampling weights"):
+            sg.sem(text, data, sampling_weights="n_row", **{"estimator": "MLM", **arguments})
+
+
+def test_frequencies_of_units_that_were_seen():
+    rng = np.random.default_rng(4)
+    data = pd.DataFrame({"animal": np.arange(80), "n": rng.integers(1, 4, 80)})
+    u = rng.normal(size=80)
+    for k in (1, 2, 3, 4):
+        data[f"c{k}"] = (rng.random(80) < expit(u - 0.3)).astype(int)
+    data = data[data[["c1", "c2", "c3", "c4"]].any(axis=1)]
+    text = "f =~ 1*c1 + 1*c2 + 1*c3 + 1*c4 @family(bernoulli(logit))\n@unseen(row)"
+    one = sg.fit(f"{text}\n@frequency(row, n)", data, quadrature=sg.Adaptive(7))
+    other = sg.fit(text, data.loc[data.index.repeat(data["n"])], quadrature=sg.Adaptive(7))
+    assert one.loglik == pytest.approx(other.loglik, abs=1e-8)
+    np.testing.assert_allclose(one.vcov(), other.vcov(), rtol=1e-6)
+    np.testing.assert_allclose(one.population(), other.population(), rtol=1e-6)
+
+
+DRAWN = {
+    "closed form": ("f =~ g1 + g2 + g4\nf ~ w", ["row"], {}),
+    "clusters": ("g1 ~ 1 + w", ["class", "row"], {"cluster": "class"}),
+    "random intercepts": (f"b1 ~ 1 + w + (1 | class) {LOGIT}", ["class", "row"], {"quadrature": sg.Adaptive(3)}),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("kind", ["ordinary", "parametric"])
+@pytest.mark.parametrize("name", DRAWN)
+def test_bootstrap_samples_are_drawn_of_units_written_out(name, kind):
+    text, levels, arguments = DRAWN[name]
+    data = with_frequencies()
+    data["id"] = np.arange(len(data))
+    one = sg.fit(with_directives(text, levels), data, **arguments)
+    # the copies of a unit stand together, as its frequency has them
+    copies = written_out(data, levels)
+    if "class" in levels:
+        copies["class"] = copies["class"].map(lambda name: (float(name.split(".")[0]), float(name.split(".")[1])))
+        copies["class"] = copies.groupby("class").ngroup()
+    copies = copies.sort_values([*(["class"] if "class" in levels else []), "id", "copy"], kind="stable")
+    other = sg.fit(text, copies, **arguments)
+    drawn = [fit.bootstrap(6, kind=kind, seed=3, workers=1) for fit in (one, other)]
+    np.testing.assert_allclose(drawn[0].draws, drawn[1].draws, rtol=1e-5, atol=1e-6)
+
+
+def test_units_are_drawn_with_their_sampling_weights():
+    data = with_frequencies(classes=40).dropna(subset=["b1", "w"]).reset_index(drop=True)
+    data["n_row"] = data["n_row"] / 2 + 0.3
+    fit = sg.fit(with_directives(f"b1 ~ 1 + w {LOGIT}", ["row"], "weight"), data)
+    found = fit.bootstrap(4, seed=1, workers=1)
+    seeds = np.random.SeedSequence(1).spawn(4)
+    for seed, row in zip(seeds, found.draws.to_numpy()):
+        take = np.random.default_rng(seed).choice(len(data), len(data))
+        again = sg.fit(with_directives(f"b1 ~ 1 + w {LOGIT}", ["row"], "weight"), data.iloc[take])
+        np.testing.assert_allclose(row, again.coef, atol=1e-6)
+    with pytest.raises(sg.EstimationError, match="does not say how units were selected"):
+        fit.bootstrap(4, kind="parametric")
+
+
+@pytest.mark.parametrize("arguments", [{}, {"cluster": "class", "strata": "half"}])
+def test_scaled_ratios_are_those_of_the_closed_form(arguments):
+    data = with_frequencies(classes=40).dropna(subset=["g1", "g2", "g4", "g5"])
+    data["half"] = np.where(data["class"] < 15, "first", "others")
+    texts = ["f =~ g1 + g2 + g4 + g5", "f =~ g1 + a*g2 + a*g4 + a*g5"]
+    closed = [sg.fit(text, data, estimator="MLR", **arguments) for text in texts]
+    engine = [sg.fit(text, data, se="robust", quadrature="laplace", **arguments) for text in texts]
+    one, other = (sg.compare(*fits, method="scaled").iloc[1] for fits in (closed, engine))
+    assert one["chisq_diff"] == pytest.approx(other["chisq_diff"], rel=1e-5)
+    if arguments:
+        with pytest.raises(sg.ModelError, match="drawn in clusters or strata"):
+            sg.compare(*engine, method="lr")
+
+
+def test_influence_is_that_of_one_of_those_that_are_alike():
+    data = with_frequencies()
+    data["id"] = np.arange(len(data))
+    text = f"b1 ~ 1 + w {LOGIT}"
+    one, other = sg.fit(with_directives(text, ["row"]), data), sg.fit(text, written_out(data, ["row"]))
+    found, theirs = one.influence(), other.influence()
+    ids = written_out(data, ["row"])["id"].to_numpy()[other.design.kept]
+    first = pd.Series(range(len(ids)), index=ids).groupby(level=0).first()
+    np.testing.assert_allclose(found, theirs.iloc[first[data["id"].to_numpy()[one.design.kept]]], atol=1e-7)
+    # weights of two for all are no news of any
+    double = sg.fit(with_directives(text, ["row"], "weight"), data.assign(n_row=2.0)).influence()
+    np.testing.assert_allclose(double["cook"], 2 * sg.fit(text, data).influence()["cook"], rtol=1e-6)
 
 
 CASES = {
@@ -287,3 +438,61 @@ def test_frequencies_of_cases_of_several_rows(name, level):
         data.loc[0, "n"] += 1
         with pytest.raises(sg.DataError, match="varies within id 0"):
             walk(f"{CASES[name]}\n@frequency(id, n)", data)
+
+
+@pytest.mark.parametrize("scaling", ["raw", "size"])
+def test_replicates_are_fits_with_their_weights(scaling):
+    rng = np.random.default_rng(2)
+    data = with_frequencies(classes=24)
+    units = data["class"].to_numpy()
+    data["v"], data["r"] = 1.5, 0.5 + rng.random(len(data))
+    names = [f"v{k}" for k in range(3)]
+    for k, name in enumerate(names):
+        data[name] = np.where(np.arange(24) % 3 == k, 0.0, 2.0 + 0.1 * np.arange(24))[units]
+    text = f"b1 ~ 1 + w + (1 | class) {LOGIT}\n@weight(row, r)\n@weight(class, %s)"
+    arguments = {"weights_scaling": scaling, "quadrature": sg.Adaptive(5)}
+    fit = sg.fit(text % "v", data, replicate_weights=sg.Replicates(names, "JK1"), **arguments)
+    alone = np.array([sg.fit(text % name, data, **arguments).free for name in names])
+    off = alone - alone.mean(axis=0)
+    np.testing.assert_allclose(fit._vcov_free, 2 / 3 * off.T @ off, rtol=1e-4, atol=1e-7)
+    with pytest.raises(sg.DataError, match="replicate weights 'n_row' vary within class"):
+        sg.fit(text % "v", data, replicate_weights=sg.Replicates(["n_row", "v0"]), **arguments)
+
+
+def test_replicates_without_a_maximum_are_counted():
+    data = pd.DataFrame({"y": [0, 1, 1, 0, 1, 0, 1, 1], "w": 1.0})
+    for k in range(3):
+        data[f"r{k}"] = np.where(np.arange(8) % 3 == k, 0.0, 1.5)
+    data["r3"] = data["y"] * 1.0
+    text, names = f"y ~ 1 {LOGIT}\n@weight(row, w)", [f"r{k}" for k in range(4)]
+    fit = sg.fit(text, data, replicate_weights=sg.Replicates(names, "JK1"))
+    assert any("1 of 4 replicates have no maximum" in note for note in fit.report().notes)
+    p = np.array([data["y"][data[name] > 0].mean() for name in names[:3]])
+    np.testing.assert_allclose(fit.vcov().iloc[0, 0], 2 / 3 * np.var(np.log(p / (1 - p))) * 3, rtol=1e-6)
+
+
+@pytest.mark.parametrize(("message", "make"), [
+    ("in two columns or more", lambda: sg.Replicates("r1")),
+    ("named twice", lambda: sg.Replicates(["r1", "r1"])),
+    ("kind of replicates 'brr' is unknown", lambda: sg.Replicates(["r1", "r2"], "brr")),
+    ("rho goes with kind='Fay'", lambda: sg.Replicates(["r1", "r2"], "Fay")),
+    ("needs rscales", lambda: sg.Replicates(["r1", "r2"], "JKn")),
+    ("rscales are 2 numbers", lambda: sg.Replicates(["r1", "r2"], "JKn", rscales=[0.5])),
+    ("scale is -1", lambda: sg.Replicates(["r1", "r2"], scale=-1)),
+])  # fmt: skip
+def test_replicates_that_are_none(message, make):
+    with pytest.raises(sg.ModelError, match=message):
+        make()
+
+
+def test_replicates_and_what_they_do_not_go_with():
+    data = with_frequencies().assign(v=1.0)
+    given = sg.Replicates(["n_row", "v"])
+    for text, arguments, error, message in [
+        ("g1 ~ 1 + w", {}, sg.ModelError, "in the place of sampling weights, and there are none"),
+        ("g1 ~ 1 + w\n@weight(row, v)", {"se": "robust"}, sg.EstimationError, "so does se='robust'"),
+        ("g1 ~ 1 + w\n@weight(row, v)", {"strata": "half"}, sg.ModelError, "in the replicate weights already"),
+        ("g1 ~ 1 + w\n@weight(row, v)", {"replicate_weights": ["v"]}, sg.ModelError, "replicate_weights cannot be"),
+    ]:
+        with pytest.raises(error, match=message):
+            sg.fit(text, data, **{"replicate_weights": given, **arguments})

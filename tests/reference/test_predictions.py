@@ -9,6 +9,7 @@ import pandas as pd
 import pytest
 
 import semgllamm as sg
+from semgllamm.integration.gauss_hermite import rule
 
 HERE = Path(__file__).parent / "predictions"
 VALUES = json.loads((HERE / "values.json").read_text(encoding="utf-8"))
@@ -80,3 +81,30 @@ def test_average_marginal_effect():
     row = of_family("bernoulli").marginal_effects("x").iloc[0]
     assert row.est == pytest.approx(VALUES["effect"]["est"], rel=1e-7)
     assert row.se == pytest.approx(VALUES["effect"]["se"], rel=1e-5)
+
+
+def test_deaths_of_children_averaged_over_mothers_and_areas():
+    # Rodríguez' check of a model of survival in Kenya: log hazards per month in intervals of 1, 5, 6, 12 and 36 months,
+    # nested normal effects with deviations .613 and .680, and 12 × 12 ordinary points
+    hazard = np.exp(-4.588 + np.array([0.0, -1.642, -1.998, -2.822, -3.632]))
+    cumulative = np.cumsum(hazard * np.array([1.0, 5.0, 6.0, 12.0, 36.0]))[[2, 2, 4, 4]]
+    data = pd.DataFrame({
+        "area": 1, "mother": [1, 1, 2, 2], "dead": [0.0, 1.0, 0.0, 1.0],
+        "risk": np.log(cumulative) + np.array([0.15, 0.63, 0.15, 0.63]),
+    })  # fmt: skip
+    fit = sg.fit(f"""
+        dead ~ 0*1 + (1 | area/mother)    @family(bernoulli(cloglog)) @offset(risk)
+        @level(area)
+        area.intercept ~~ {0.613**2}*area.intercept
+        @level(mother)
+        mother.intercept ~~ {0.680**2}*mother.intercept
+    """, data, quadrature=sg.Ordinary(12))  # fmt: skip
+    assert fit.npar == 0 and fit.converged
+    published = [0.0473284038, 0.0741351611, 0.0734189461, 0.1132172817]
+    np.testing.assert_allclose(fit.predict(kind="marginal")["dead"], published, atol=2e-10)
+    # as the rule itself has it, to the last digit that is printed
+    z, logw = rule(12)
+    w = np.exp(logw - 0.5 * z**2)
+    u = 0.613 * z[:, None] + 0.680 * z
+    exact = [float((w[:, None] * w * -np.expm1(-np.exp(risk + u))).sum()) for risk in data["risk"]]
+    np.testing.assert_allclose(exact, published, atol=6e-11)

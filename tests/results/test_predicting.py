@@ -259,3 +259,37 @@ def test_influences_have_a_row_for_each_independent_unit():
     assert (found["cook"] >= 0).all()
     fit, data = groups()
     assert len(fit.influence()) == len(data)
+
+
+def test_intervals_by_simulation():
+    data = sg.load_dataset("cbpp")
+    fit = sg.fit("incidence ~ 1 + period + (1 | herd)  @family(binomial(logit))\n@trials(incidence, size)", data)
+    draws = {"interval": "simulation", "draws": 400, "seed": 1}
+    linear, plain = fit.predict(latent="zero", **draws), fit.predict(latent="zero", se=True)
+    assert list(linear.columns) == list(plain.columns)
+    # a linear function of the parameters; 400 draws tell a standard error to 4 %
+    np.testing.assert_allclose(linear["incidence.se"], plain["incidence.se"], rtol=0.15)
+    # the same draws of what rises with it
+    mean = fit.predict(kind="mean", latent="zero", **draws)
+    for side in ("", ".lower", ".upper"):
+        np.testing.assert_allclose(mean[f"incidence{side}"], 1 / (1 + np.exp(-linear[f"incidence{side}"])), atol=2e-3)
+    given = fit.predict(kind="mean", **draws)
+    pd.testing.assert_frame_equal(given, fit.predict(kind="mean", **draws))
+    assert (given["incidence.lower"] < given["incidence"]).all()
+    assert (given["incidence"] < given["incidence.upper"]).all()
+    # the posterior is in them
+    assert given["incidence.se"].mean() > 1.1 * mean["incidence.se"].mean()
+    for message, arguments in {
+        "interval='bayes' is not available": {"interval": "bayes"}, "seed is of the draws": {"seed": 1},
+        "draws is 3": {"interval": "simulation", "draws": 3},
+    }.items():
+        with pytest.raises(sg.ModelError, match=message):
+            fit.predict(**arguments)
+
+
+def test_linear_predictors_are_those_at_posterior_means():
+    data = sg.load_dataset("cbpp")
+    text = "incidence ~ 1 + period + (1 | herd)  @family(binomial(logit))\n@trials(incidence, size)"
+    fit = sg.fit(text, data, quadrature=sg.Adaptive(25))
+    # the delta method takes the mean over the posterior's points
+    np.testing.assert_allclose(fit.predict()["incidence"], fit.predict(se=True)["incidence"], atol=1e-6)

@@ -3,6 +3,7 @@
 import numpy as np
 import pandas as pd
 import pytest
+from scipy.optimize import minimize_scalar
 
 import semgllamm as sg
 from semgllamm.errors import ModelError
@@ -106,3 +107,34 @@ def test_the_plot_shows_the_profile_and_its_limits():
     assert np.array_equal(value, fit.profile("y~1")["value"]) and zeta.min() < -2 < 2 < zeta.max()
     marks = sorted(line.get_xdata()[0] for line in ax.lines[1:] if line.get_xdata()[0] == line.get_xdata()[1])
     assert marks == pytest.approx(fit.confint("profile").loc["y~1"].to_list())
+
+
+def test_profiles_of_what_is_defined():
+    rng = np.random.default_rng(6)
+    x = rng.normal(size=60)
+    m = 0.4 * x + rng.normal(size=60)
+    data = pd.DataFrame({"x": x, "m": m, "y": 0.5 * m + 0.2 * x + rng.normal(size=60)})
+    text = "m ~ a*x\ny ~ b*m + c*x\nindirect := a*b\nsame := a"
+    fit = sg.sem(text, data, meanstructure=True)
+    found = fit.confint("profile", parameters=["indirect", "same", "a"])
+    # a definition that is a parameter has its limits
+    np.testing.assert_allclose(found.loc["same"], found.loc["a"], rtol=1e-4)
+    # at the limits of the indirect effect the likelihood ratio is the quantile: of fits that hold both factors fast
+    for limit in found.loc["indirect"]:
+        def deviance(a, limit=limit):
+            held = sg.sem(f"m ~ {float(a)!r}*x\ny ~ {float(limit / a)!r}*m + c*x", data, meanstructure=True)
+            return 2 * (fit.loglik - held.loglik)
+
+        grid = np.geomspace(limit, 1.2, 25)
+        k = int(np.argmin([deviance(a) for a in grid]))
+        least = minimize_scalar(deviance, bounds=(grid[k - 1], grid[k + 1]), method="bounded", options={"xatol": 1e-6})
+        assert least.fun == pytest.approx(QUANTILE, abs=1e-3)
+    wald = fit.confint(parameters=["indirect"]).iloc[0]
+    row = fit.parameters.set_index("lhs").loc["indirect"]
+    np.testing.assert_allclose(wald, row[["ci_lower", "ci_upper"]].astype(float))
+    # the distribution of a product leans to the right
+    assert found.loc["indirect", "upper"] - row["est"] > row["est"] - found.loc["indirect", "lower"]
+    assert set(fit.confint("bootstrap", parameters="indirect", n=60, seed=1).index) == {"indirect"}
+    assert fit.profile("indirect")["zeta"].is_monotonic_increasing
+    with pytest.raises(sg.ModelError, match="Did you mean 'indirect'"):
+        fit.confint("profile", parameters="indirekt")
