@@ -13,6 +13,7 @@ g the scores of a unit in a class and s = Σ p g.
 
 from __future__ import annotations
 
+from copy import copy
 from dataclasses import replace
 from functools import cached_property
 from typing import NamedTuple
@@ -29,7 +30,7 @@ from semgllamm.estimation.predictor import Predictor, State, hash_columns
 from semgllamm.integration.arrays import END, FIRST, LAST
 from semgllamm.integration.collapse import mix
 from semgllamm.integration.mixing import ClassLevel, Mixing
-from semgllamm.integration.program import Program
+from semgllamm.integration.program import Program, Workspace
 from semgllamm.integration.tree import Tree
 from semgllamm.model.matrices import Model
 from semgllamm.model.transforms import Working
@@ -269,27 +270,51 @@ class MixtureLikelihood(Likelihood):
         return replace(program, weight=weight, share=program.share * np.repeat(ratio, sizes))
 
     def complete(self, state: State, members: Members, points) -> tuple[np.ndarray, np.ndarray]:
-        """Gradient and information of Σ p (F + log π) with p held, in the free parameters: what EM's M-step solves."""
-        _, R = self._densities(state, points, 2)
-        if R is None:
-            return np.full(self.n_free, np.nan), np.full((self.n_free, self.n_free), np.nan)
-        return self._complete(state, members, points, R)
+        """Gradient and information of Σ p (F + log π) with p held, in the free parameters: what EM's M-step solves.
+
+        The gradient is that with points held: EM's steps need a way up, and Newton's have the last word.
+        """
+        nothing = np.full(self.n_free, np.nan), np.full((self.n_free, self.n_free), np.nan)
+        held = None
+        if self.predictor.bending.any():
+            held = self._densities(state, points, 1)[1]
+            if held is None:
+                return nothing
+        gradient, information = self._given_members(state, members, points, held)
+        for membership, w, p in zip(self.memberships, self.mixing.unit_weights(), members.posterior):
+            membership.pull_back(state.inner, w[:, None] * p, gradient)
+        working = self.working
+        return (
+            working.pull_back(state.inner, gradient),
+            working.pull_back_information(state.inner, gradient, information),
+        )
 
     def _complete(self, state: State, members: Members, points, R: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        inner, ratio = state.inner, self._ratio(members)
+        """The same with the total derivative, R as it comes with log L."""
         gradient = self._gradient(state, members, R)
-        J = self.predictor.jacobian(state)
-        _, information = self._with_members(ratio).louis(
-            state.lin, state.D, (*louis_points(self, points), 1), J, len(inner), ordinary=self.held,
-            workspace=self.workspace,
-        )  # fmt: skip
+        held = None
         if self.predictor.bending.any():
             held = R if self.exact else self._densities(state, points, 1)[1]
+        _, information = self._given_members(state, members, points, held)
+        working = self.working
+        return (
+            working.pull_back(state.inner, gradient),
+            working.pull_back_information(state.inner, gradient, information),
+        )
+
+    def _given_members(self, state: State, members: Members, points, held: np.ndarray | None):
+        """The score of Σ p F with points held, without that of memberships, and the information of Σ p (F + log π), in
+        the inner parameters; `held` is R with points held."""
+        inner, ratio = state.inner, self._ratio(members)
+        gradient, information = self._with_members(ratio).louis(
+            state.lin, state.D, (*louis_points(self, points), 1), self.predictor.jacobian(state), len(inner),
+            ordinary=self.held, workspace=self.workspace,
+        )  # fmt: skip
+        if held is not None:
             information = information - self.predictor.curvature(state, self._weighed(held, ratio))
         for membership, w, p in zip(self.memberships, self.mixing.unit_weights(), members.posterior):
             information = information + membership.information(inner, w[:, None] * p)
-        working = self.working
-        return working.pull_back(inner, gradient), working.pull_back_information(inner, gradient, information)
+        return gradient, information
 
     def louis(self, free, points) -> tuple[float, np.ndarray, np.ndarray]:
         """log L, its total derivative and the observed information with fixed points."""
@@ -326,6 +351,12 @@ class MixtureLikelihood(Likelihood):
             return np.full((1, self.n_free), np.nan)
         _, members = self._members(state.inner, F)
         return self.working.pull_back(state.inner, self._lost(state, members, R)[1])
+
+    def beside(self) -> MixtureLikelihood:
+        """The same for one thread, to be evaluated while others are."""
+        other = copy(self)
+        other.workspace = Workspace(self.predictor.program, 1)
+        return other
 
     @cached_property
     def apart(self) -> MixtureLikelihood:

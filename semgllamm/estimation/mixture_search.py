@@ -12,7 +12,9 @@ which the way up of `semgllamm.estimation.ascent` ends. Classes without names of
 from __future__ import annotations
 
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
+from threading import Lock
 from time import perf_counter
 from typing import NamedTuple
 
@@ -91,25 +93,24 @@ def search(
         points = settings.start_points(len(likelihood.levels))
         points = (1,) * len(points) if likelihood.exact else points
     _check_identified(likelihood, start, points)
-    begun, rng = perf_counter(), np.random.default_rng(settings.seed)
     answers = [_answers(likelihood, level) for level in likelihood.heights]
-    rough = replace(settings, tolerance=ROUGH, iterations=PATIENCE)
-    known: list[_Maximum] = []
-    for k in range(n_starts):
-        members = divide(likelihood, rng, answers if k % 2 == 0 else None)
-        free = m_step(likelihood, start, members, points)
-        if free is not None:
-            _go_up(likelihood, free, points, rough, known)
-        if progress is not None and known:
-            progress(k + 1, max(one.loglik for one in known), np.nan, perf_counter() - begun)
+    climb = _Climb(likelihood, points, replace(settings, tolerance=ROUGH, iterations=PATIENCE), n_starts, progress)
+
+    def from_division(k: int) -> _Maximum | None:
+        own = likelihood.beside()
+        members = divide(own, np.random.default_rng([settings.seed, k]), answers if k % 2 == 0 else None)
+        return climb.up(own, m_step(own, start, members, points))
+
+    workers = min(likelihood.workspace.threads, n_starts)
+    found = starts_of(workers, from_division, n_starts)
     given = [start] if _has_starts(diagram) else []
     if begin is not None:
         working, names = likelihood.working, likelihood.model.names
         cells = working.cells(working.inner(start))
         cells = np.array([begin.get(name, value) for name, value in zip(names, cells)])
         given.append(working.free_from_inner(working.inner_from_cells(cells)))
-    for free in given:
-        _go_up(likelihood, free, points, rough, known)
+    found += [climb.up(likelihood, free) for free in given]
+    known = climb.maxima(found)
     if not known:
         raise EstimationError("none of the starts of the mixture came to a maximum", remedy="Try fewer classes.")
     known.sort(key=lambda one: -one.loglik)
@@ -118,12 +119,31 @@ def search(
     return _in_order(likelihood, diagram, start, known[0].free, points), found
 
 
+def starts_of(workers: int, function: Callable[[int], _Maximum | None], n_starts: int) -> list[_Maximum | None]:
+    """What comes of each start, on so many threads; a start knows nothing of the others, so that neither do results."""
+    if workers < 2:
+        return [function(k) for k in range(n_starts)]
+    with ThreadPoolExecutor(workers, thread_name_prefix="semgllamm-start") as pool:
+        running = [pool.submit(function, k) for k in range(n_starts)]
+        try:
+            return [one.result() for one in running]
+        except BaseException:
+            pool.shutdown(wait=False, cancel_futures=True)
+            raise
+
+
 @dataclass
 class _Maximum:
     loglik: float
     free: np.ndarray
     units: np.ndarray  # the log-likelihoods of the units, whatever the order of classes
-    count: int = 1
+    count: int = 0
+
+    def leads_to(self, other: _Maximum) -> bool:
+        """Count another that is on its way to this one."""
+        near = other.loglik <= self.loglik + SAME and np.abs(other.units - self.units).max() < CLOSE
+        self.count += near
+        return near
 
 
 def _check_identified(likelihood: MixtureLikelihood, start: np.ndarray, points: tuple[int, ...]) -> None:
@@ -207,29 +227,68 @@ def divide(likelihood: MixtureLikelihood, rng: np.random.Generator, answers: lis
 # ---- the way up
 
 
-def _go_up(likelihood, free, points, settings, known: list[_Maximum]) -> None:
-    """From parameters to a local maximum, a new one or one more way to one that is known."""
-    if likelihood.has_louis:
-        found = em(likelihood, free, points)
-        if found is None:
-            return
-        free, loglik, members = found
-        for one in known:
-            if loglik <= one.loglik + SAME and np.abs(members.loglik - one.units).max() < CLOSE:
-                one.count += 1
-                return
-    try:
-        optimum = ascend_from(likelihood, free, points, settings)
-    except (EstimationError, np.linalg.LinAlgError):
-        return
-    _, loglik, members = likelihood.expectation(optimum.free, points)
-    if members is None:
-        return
-    for one in known:
-        if abs(loglik - one.loglik) < SAME:
-            one.count += 1
-            return
-    known.append(_Maximum(loglik, optimum.free, members.loglik))
+class _Climb:
+    """The way from parameters to a local maximum, in two parts: EM, which starts go on their own, and the rest, which
+    is gone once for all that are on the same way.
+
+    Parameters
+    ----------
+    likelihood : MixtureLikelihood
+    points : tuple of int
+    settings : Settings
+        Of the second part.
+    n_starts : int
+    progress : callable, optional
+        Told of every start that has ended its first part.
+    """
+
+    def __init__(self, likelihood, points, settings, n_starts, progress):
+        self.likelihood, self.points, self.settings = likelihood, points, settings
+        self.n_starts, self.progress = n_starts, progress
+        self.begun, self.done, self.best, self.lock = perf_counter(), 0, -np.inf, Lock()
+
+    def up(self, likelihood: MixtureLikelihood, free: np.ndarray | None) -> _Maximum | None:
+        """Where EM leads, or the maximum itself where there is no EM."""
+        found = None
+        if free is not None and likelihood.has_louis:
+            ended = em(likelihood, free, self.points)
+            found = None if ended is None else _Maximum(ended[1], ended[0], ended[2].loglik)
+        elif free is not None:
+            found = self._ascended(likelihood, free)
+        with self.lock:
+            self.done += 1
+            self.best = self.best if found is None else max(self.best, found.loglik)
+            if self.progress is not None and np.isfinite(self.best) and self.done <= self.n_starts:
+                self.progress(self.done, self.best, np.nan, perf_counter() - self.begun)
+        return found
+
+    def _ascended(self, likelihood: MixtureLikelihood, free: np.ndarray) -> _Maximum | None:
+        try:
+            optimum = ascend_from(likelihood, free, self.points, self.settings)
+        except (EstimationError, np.linalg.LinAlgError):
+            return None
+        _, loglik, members = likelihood.expectation(optimum.free, self.points)
+        return None if members is None else _Maximum(loglik, optimum.free, members.loglik)
+
+    def maxima(self, found: list[_Maximum | None]) -> list[_Maximum]:
+        """The local maxima, each with the number of those that lead there; the highest first, the others follow it."""
+        known: list[_Maximum] = []
+        for one in sorted((x for x in found if x is not None), key=lambda x: -x.loglik):
+            if any(other.leads_to(one) for other in known):
+                continue
+            if self.likelihood.has_louis:
+                self.likelihood.cold()
+                one = self._ascended(self.likelihood, one.free)
+                if one is None:
+                    continue
+            for other in known:
+                if abs(one.loglik - other.loglik) < SAME:
+                    other.count += 1
+                    break
+            else:
+                one.count = 1
+                known.append(one)
+        return known
 
 
 def m_step(

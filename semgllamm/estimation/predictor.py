@@ -555,6 +555,7 @@ class Predictor:
         elsewhere = {c.number for g in model.groups for name, cells in g.items() if name != "Lambda" for c in cells}
         linear = {c.number for g in model.groups for c in g.Lambda if c.is_free} - elsewhere
         self.bending[sorted(linear)] = False
+        self._places = self._steady = None
         self._pattern()
 
     def _bare_height(self, block: CellBlock) -> int:
@@ -1066,30 +1067,41 @@ class Predictor:
 
     def jacobian(self, state: State):
         """Derivatives of the cells' features in the inner parameters, in compressed rows: ptr, par, feature, value."""
-        per_block = []
+        if self._steady is not None:
+            return self._steady
+        found = [self._live_entries(b, state) for b in self.blocks]
+        found = [self._scaled_entries(b, e, state) if b.scale else e for b, e in zip(self.blocks, found)]
+        if self._places is None or [len(e) for e in found] != self._places[0]:
+            self._places = self._places_of(found)
+        _, ptr, par, feature, places = self._places
+        value = np.zeros(ptr[-1])
+        for b, entries, (own, other) in zip(self.blocks, found, places):
+            if own is not None:
+                value[own] = b.X * state.over[b][:, None] if b.scale else b.X
+            for (_, _, values), where in zip(entries, other):
+                value[where] = values
+        if not self.curved.any() and not self.scaled and all(self.triangular):
+            self._steady, self._places = (ptr, par, feature, value), None
+        return ptr, par, feature, value
+
+    def _places_of(self, found: list) -> tuple:
+        """The rows of the Jacobian, which are the same wherever it is taken, and the places of each block's entries."""
         width = np.zeros(len(self.program.code), dtype=np.int64)
-        for b in self.blocks:
-            entries = self._live_entries(b, state)
-            if b.scale:
-                entries = self._scaled_entries(b, entries, state)
-            per_block.append(entries)
+        for b, entries in zip(self.blocks, found):
             width[b.at] = len(b.beta) + len(entries)
         ptr = np.concatenate([[0], np.cumsum(width)])
-        par = np.zeros(ptr[-1], dtype=np.int64)
-        feature = np.zeros(ptr[-1], dtype=np.int64)
-        value = np.zeros(ptr[-1])
-        for b, entries in zip(self.blocks, per_block):
-            start = ptr[b.at]
-            k = len(b.beta)
+        par, feature = np.zeros((2, ptr[-1]), dtype=np.int64)
+        places = []
+        for b, entries in zip(self.blocks, found):
+            start, k = ptr[b.at], len(b.beta)
+            own = start[:, None] + np.arange(k) if k else None
             if k:
-                where = start[:, None] + np.arange(k)
-                par[where] = b.beta
-                value[where] = b.X * state.over[b][:, None] if b.scale else b.X
-            for j, (number, what, values) in enumerate(entries):
-                par[start + k + j] = number
-                feature[start + k + j] = what
-                value[start + k + j] = values
-        return ptr, par, feature, value
+                par[own] = b.beta
+            other = [start + k + j for j in range(len(entries))]
+            for (number, what, _), where in zip(entries, other):
+                par[where], feature[where] = number, what
+            places.append((own, other))
+        return [len(e) for e in found], ptr, par, feature, places
 
     def _scaled_entries(self, b: _Block, entries, state: State):
         """Derivatives of a block's features over its scale, and in the parameters of the scale."""
