@@ -272,17 +272,27 @@ class MixtureLikelihood(Likelihood):
     def complete(self, state: State, members: Members, points) -> tuple[np.ndarray, np.ndarray]:
         """Gradient and information of Σ p (F + log π) with p held, in the free parameters: what EM's M-step solves.
 
-        The gradient is that with points held: EM's steps need a way up, and Newton's have the last word.
+        The gradient is that with points held: EM's steps need a way up, and Newton's have the last word. The
+        information of residual covariances is the expected one, with which one step leads from any Θ to the
+        covariances of the residuals.
         """
-        nothing = np.full(self.n_free, np.nan), np.full((self.n_free, self.n_free), np.nan)
-        held = None
-        if self.predictor.bending.any():
+        predictor, ratio, held = self.predictor, self._ratio(members), None
+        if predictor.bending.any():
             held = self._densities(state, points, 1)[1]
             if held is None:
-                return nothing
-        gradient, information = self._given_members(state, members, points, held)
-        for membership, w, p in zip(self.memberships, self.mixing.unit_weights(), members.posterior):
-            membership.pull_back(state.inner, w[:, None] * p, gradient)
+                return np.full(self.n_free, np.nan), np.full((self.n_free, self.n_free), np.nan)
+        if predictor.whitening:
+            gradient = self._gradient(state, members, held)
+            _, information = self._with_members(ratio).louis(
+                state.lin, state.D, (*louis_points(self, points), 1), predictor.jacobian(state, residuals=False),
+                len(gradient), ordinary=self.held, workspace=self.workspace,
+            )  # fmt: skip
+            information += predictor.residual_information(state, predictor.share_of_cells * ratio[self.of_root])
+            information += self._of_memberships(state, members)
+        else:
+            gradient, information = self._given_members(state, members, points, held)
+            for membership, w, p in zip(self.memberships, self.mixing.unit_weights(), members.posterior):
+                membership.pull_back(state.inner, w[:, None] * p, gradient)
         working = self.working
         return (
             working.pull_back(state.inner, gradient),
@@ -311,10 +321,14 @@ class MixtureLikelihood(Likelihood):
             ordinary=self.held, workspace=self.workspace,
         )  # fmt: skip
         if held is not None:
-            information = information - self.predictor.curvature(state, self._weighed(held, ratio))
-        for membership, w, p in zip(self.memberships, self.mixing.unit_weights(), members.posterior):
-            information = information + membership.information(inner, w[:, None] * p)
-        return gradient, information
+            share = self.predictor.share_of_cells * ratio[self.of_root]
+            information = information - self.predictor.curvature(state, self._weighed(held, ratio), share)
+        return gradient, information + self._of_memberships(state, members)
+
+    def _of_memberships(self, state: State, members: Members) -> np.ndarray:
+        """The information of Σ p log π, (q, q)."""
+        found = zip(self.memberships, self.mixing.unit_weights(), members.posterior)
+        return sum(membership.information(state.inner, w[:, None] * p) for membership, w, p in found)
 
     def louis(self, free, points) -> tuple[float, np.ndarray, np.ndarray]:
         """log L, its total derivative and the observed information with fixed points."""
@@ -351,6 +365,15 @@ class MixtureLikelihood(Likelihood):
             return np.full((1, self.n_free), np.nan)
         _, members = self._members(state.inner, F)
         return self.working.pull_back(state.inner, self._lost(state, members, R)[1])
+
+    @cached_property
+    def spread(self) -> dict[str, float]:
+        """The standard deviation of the answers to each response, 1 where they are all the same."""
+        found: dict[str, list[np.ndarray]] = {}
+        for block in self.design.blocks:
+            if not block.repeats:
+                found.setdefault(block.response.name, []).append(block.y)
+        return {name: float(np.std(np.concatenate(y))) or 1.0 for name, y in found.items()}
 
     def beside(self) -> MixtureLikelihood:
         """The same for one thread, to be evaluated while others are."""
