@@ -367,6 +367,17 @@ class MixtureLikelihood(Likelihood):
         return self.working.pull_back(state.inner, self._lost(state, members, R)[1])
 
     @cached_property
+    def may_be_infinite(self) -> np.ndarray:
+        """Logits, thresholds and the like, which have no bound where a class has probabilities of 0 or 1, (n_free,)."""
+        model = self.model
+        curved = {r.name for r in model.responses if not r.family.is_linear}
+        found = [
+            cell.number for group in model.groups for cell in (*group.beta, *group.kappa, *group.membership)
+            if cell.is_free and (cell.row in curved or cell in group.membership)
+        ]  # fmt: skip
+        return (self.working.K[found] != 0).any(axis=0)
+
+    @cached_property
     def spread(self) -> dict[str, float]:
         """The standard deviation of the answers to each response, 1 where they are all the same."""
         found: dict[str, list[np.ndarray]] = {}

@@ -11,12 +11,16 @@ from walk import differences
 from zoo import pupils, with_missing_cells
 
 import semgllamm as sg
+from semgllamm.estimation.mixture_search import search
+from semgllamm.estimation.settings import Settings
 
 BINARY = "@family(bernoulli(logit))"
 MODELS = {
     "binary items": f"@latent(c, classes(2))\nc =~ b1 + b2 + b3 + b4 {BINARY}\nc ~ w",
     "profiles, one variance": "@latent(c, classes(3))\nc =~ g1 + g2 + g3\n@class(c, 1)\ng1 ~~ g1",
     "residuals that covary": "@latent(c, classes(2))\nc =~ g1 + g2 + g3\ng1 ~~ g2\n@class(c, 1)\ng1 ~~ g1\ng1 ~~ g2",
+    "residuals that covary beside a factor": "@latent(c, classes(2))\nf =~ g1 + g2 + 0.5*b1\ng1 ~~ g2\nf ~ c + w\n"
+                                             f"b1 ~ 1 {BINARY}",
     "ordinal items": "@latent(c, classes(2))\nc =~ o1 + o2 + o3 @family(ordinal(logit))",
     "a regression in one class": "@latent(c, classes(2), known=known)\nc1 ~ c + w @family(poisson)\n"
                                  "@class(c, 2)\nc1 ~ w",
@@ -50,7 +54,7 @@ def test_score_is_the_derivative(name):
     np.testing.assert_allclose(likelihood.unit_scores(at, points).sum(axis=0), score, atol=1e-10)
 
 
-@pytest.mark.parametrize("name", [name for name in MODELS if name != "residuals that covary"])
+@pytest.mark.parametrize("name", MODELS)
 def test_louis_information_is_the_second_derivative(name):
     walk = walked(name)
     likelihood, points = walk.likelihood, walk.points(15)
@@ -237,3 +241,15 @@ def test_a_fit_does_not_depend_on_the_order_of_rows():
     assert other.loglik == pytest.approx(fit.loglik, abs=1e-8)
     np.testing.assert_allclose(other.coef, fit.coef, atol=1e-5)
     np.testing.assert_allclose(other.class_probabilities(), fit.class_probabilities().iloc[order], atol=1e-5)
+
+
+def test_starts_do_not_know_of_each_other():
+    data = pd.concat([toy(), toy()], ignore_index=True)
+    walk = walk_mixture(f"@latent(c, classes(3))\nc =~ u1 + u2 + u3 + u4 {BINARY}\nc ~ x", data)
+    found = []
+    for threads in (1, 3):
+        walk.likelihood.workspace.threads = threads
+        found.append(search(walk.likelihood, walk.diagram, Settings(threads=threads, seed=4), 5, ()))
+    (free, one), (other, same) = found
+    assert one == same
+    np.testing.assert_array_equal(free, other)
