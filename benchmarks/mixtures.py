@@ -3,7 +3,7 @@
     python benchmarks/mixtures.py
 
 Each of our fits is one call of ``semgllamm.fit`` with 20 starts, warm: a small one in the same process comes before it.
-The peers are R's flexmix and OpenMx where they have the model, from one start to its estimates, without standard errors;
+The peers, where they have the model, are R's flexmix and OpenMx, from one start to the estimates alone;
 their times are multiplied by the number of starts. Processor times are told because a machine that has other work to
 do delays both.
 """

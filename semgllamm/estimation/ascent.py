@@ -69,8 +69,8 @@ class Likelihood(Protocol):
 
     A likelihood whose parameters have units of their own may have a method ``steps(free)``: how far to move each of
     them for differences of the score. One with ``has_expected`` offers the expected information in place of Louis', and
-    the observed one, by differences of its own, as ``information(free)``. ``may_be_infinite``, (n_free,) bools, says of which
-    parameters it knows what to make at infinity.
+    the observed one, by differences of its own, as ``information(free)``. ``may_be_infinite``, (n_free,) bools, says of
+    which parameters it knows what to make at infinity.
     """
 
     n_free: int

@@ -6,7 +6,7 @@ import pytest
 from brute_force import Unit, log_density, log_integral
 from mixtures import walk_mixture, with_known_classes
 from scipy.special import expit, log_expit, logsumexp
-from scipy.stats import multivariate_normal
+from scipy.stats import multivariate_normal, norm, poisson
 from walk import differences
 from zoo import pupils, with_missing_cells
 
@@ -253,3 +253,54 @@ def test_starts_do_not_know_of_each_other():
     (free, one), (other, same) = found
     assert one == same
     np.testing.assert_array_equal(free, other)
+
+
+def test_a_dispersion_of_one_class_by_hand():
+    data = toy()
+    text = "@latent(c, classes(2))\ny1 ~ c\n@dispersion(y1 ~ 1 + x)\n@class(c, 1)\n@dispersion(y1 ~ 1)"
+    walk = walk_mixture(text, data)
+    values = {"y1~1.c1": 0.4, "y1~1.c2": -0.5, "y1@dispersion~1.c1": -0.7, "y1@dispersion~1": 0.2,
+              "y1@dispersion~x": 0.3, "c[1]~1": 0.6}  # fmt: skip
+    log_f = [
+        norm.logpdf(data.y1, 0.4, np.exp(0.5 * (-0.7 + 0.3 * data.x))) + log_expit(0.6),
+        norm.logpdf(data.y1, -0.5, np.exp(0.5 * (0.2 + 0.3 * data.x))) + log_expit(-0.6),
+    ]
+    assert walk.likelihood.value(walk.free(values), ()) == pytest.approx(np.nansum(logsumexp(log_f, axis=0)), abs=1e-10)
+
+
+def test_a_zero_inflation_of_one_class_by_hand():
+    data = toy().assign(k=lambda d: np.arange(len(d)) % 4)
+    text = "@latent(c, classes(2))\nk ~ c @family(poisson)\n@class(c, 1)\n@inflation(k ~ 1)"
+    walk = walk_mixture(text, data)
+    values = dict.fromkeys(walk.likelihood.model.names, 0.0)
+    values |= {"k~1.c1": 0.8, "k~1.c2": 0.1, "c[1]~1": -0.4, "k@inflation~1.c1": -0.6}
+    free = walk.free(values)
+    counts = [poisson.logpmf(data.k, np.exp(f)) for f in (0.8, 0.1)]
+    parts = []
+    for log_f, name, log_pi in zip(counts, ("k@inflation~1.c1", "k@inflation~1"), (log_expit(-0.4), log_expit(0.4))):
+        with_zeros = log_expit(-values.get(name, -np.inf)) + log_f
+        zero = np.where(data.k == 0, log_expit(values.get(name, -np.inf)), -np.inf)
+        parts.append(log_pi + np.logaddexp(with_zeros, zero))
+    assert walk.likelihood.value(free, ()) == pytest.approx(logsumexp(parts, axis=0).sum(), abs=1e-10)
+
+
+def test_a_random_term_of_one_class_is_a_factor_that_loads_there():
+    data = toy(60)
+    classes = "@level(school)\n@latent(C, classes(2))"
+    term = walk_mixture(f"y1 ~ C\n{classes}\n@level(row) @class(C, 1)\ny1 ~ x + (1 | school)", data)
+    load = walk_mixture(f"y1 ~ C + 0*f\n{classes}\nf =~ 0\n@level(row) @class(C, 1)\ny1 ~ x + 1*f", data)
+    rng = np.random.default_rng(3)
+    values = {name: 0.4 * rng.normal() for name in term.likelihood.model.names}
+    values |= {"school.intercept~~school.intercept": 0.7, "y1~~y1": 0.9}
+    same = {name.replace("school.intercept", "f"): value for name, value in values.items()}
+    value = term.likelihood.value(term.free(values), (15,))
+    assert load.likelihood.value(load.free(same), (15,)) == pytest.approx(value, abs=1e-10)
+
+
+def test_a_free_distribution_makes_its_variable():
+    data = toy(60)
+    text = "y1 ~ x + 1*eta\n@level(school)\n@latent(eta, npml(2))"
+    alone, written = (walk_mixture(one, data) for one in (text, f"{text}\neta =~ 0"))
+    at = alone.somewhere(1)
+    assert alone.likelihood.names == written.likelihood.names
+    assert alone.likelihood.value(at, ()) == pytest.approx(written.likelihood.value(at, ()), abs=1e-12)
