@@ -61,7 +61,7 @@ def slopes(diagram: PathDiagram) -> tuple[str, ...]:
 
 
 def random_rows(diagram: PathDiagram, group: int, pattern: Pattern = ()) -> list[Parameter]:
-    """The rows of all random terms, in one group and pattern of classes; terms of other classes have no effect there."""
+    """The rows of all random terms, in one group and pattern of classes; terms of other classes have no effect."""
     rows = [
         row
         for term, parts in diagram.random_latents
