@@ -537,16 +537,33 @@ def _not_estimated(diagram: PathDiagram) -> Iterator[Refusal]:
         if declared.count == 1:
             remedy = "Leave it out, or give it two classes: it tells nothing apart."
             yield f"'{declared.names[0]}' with one class {YET}", declared.span, remedy
-    for term in diagram.random_terms:
-        if term.block.klass is not None:
-            remedy = "Write it for all classes; its variance can differ: school.intercept ~~ school.intercept."
-            yield f"A random term of '{term.lhs}' in one class {YET}", term.span, remedy
     for predictor in diagram.predictors:
-        if predictor.block.klass is not None:
+        if predictor.block.klass is not None and predictor.kind == "thresholds":
             what = f"@{predictor.kind} of '{predictor.response}' in one class {YET}"
             yield what, predictor.span, "Write it for all classes."
     for path in diagram.paths:
         yield from _path_not_estimated(diagram, path)
+        yield from _location_held(diagram, path)
+
+
+def _location_held(diagram: PathDiagram, path: Path) -> Iterator[Refusal]:
+    """``c =~ 1*y``: a location that is to differ between classes, and one value for all of them."""
+    name = path.rhs if path.op == "=~" else path.lhs
+    if path.op == "=~" and path.lhs not in diagram.categorical_names:
+        return
+    if path.op == "~" and (path.rhs not in diagram.categorical_names or path.lhs in diagram.categorical_names):
+        return
+    if path.op not in ("=~", "~"):
+        return
+    held = [f"{value:g}" for value in path.fixed or () if value is not None and value == value]
+    held += [label for label in path.label or () if label is not None]
+    if held:
+        variable = path.lhs if path.op == "=~" else path.rhs
+        yield (
+            f"{held[0]}* would give '{name}' the same location in all classes of '{variable}', which has no loadings",
+            path.span,
+            f"Leave it out: {path.lhs} {path.op} {path.rhs}; for one class write a block, @class({variable}, 1).",
+        )
 
 
 def _path_not_estimated(diagram: PathDiagram, path: Path) -> Iterator[Refusal]:

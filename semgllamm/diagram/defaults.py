@@ -40,7 +40,7 @@ from semgllamm.diagram.families import (
 from semgllamm.diagram.nominal import in_long_form
 from semgllamm.diagram.parts import AuxiliaryPredictor, FamilySpec, Parameter, Path
 from semgllamm.diagram.passes import PASSES, fixed_at, freed, is_settled
-from semgllamm.diagram.random_terms import random_rows, slopes_as_paths
+from semgllamm.diagram.random_terms import random_rows, slopes, slopes_as_paths
 from semgllamm.diagram.roles import pairs
 from semgllamm.diagram.setting import Part, Setting, columns_of_path
 from semgllamm.diagram.switches import Switches
@@ -129,7 +129,7 @@ def _complete(
         diagram = told_apart(diagram)
     counts = dict(categories)
     diagram = settle_families(diagram, (*ordered, *_ordinal_by_count(diagram, counts)), family)
-    diagram = by_logit(slopes_as_paths(replace(diagram, dummies=levels_of)))
+    diagram = by_logit(slopes_as_paths(replace(_with_declared(diagram), dummies=levels_of)))
     labels = labels_of_groups(diagram, n_groups, group_labels)
     setting = Setting(diagram, chosen, labels, counts, dict(response_levels), fitted)
     rows = []
@@ -143,11 +143,22 @@ def _complete(
     return replace(diagram, parameters=tuple(rows), constraints=(*diagram.constraints, *added))
 
 
+def _with_declared(diagram: PathDiagram) -> PathDiagram:
+    """The diagram with a statement ``eta =~ 0`` for each free distribution of a variable that nothing else makes."""
+    made = {path.lhs for path in diagram.paths if path.op in ("=~", "<~")} | set(slopes(diagram))
+    made |= {name for _, parts in diagram.random_latents for _, name in parts}
+    alone = [
+        Path(name, "=~", "", block=declared.block, span=declared.span)
+        for declared in diagram.latents if declared.kind == "npml" for name in declared.names if name not in made
+    ]  # fmt: skip
+    return replace(diagram, paths=(*diagram.paths, *alone)) if alone else diagram
+
+
 def _completed(part: Part) -> list[Parameter]:
     """The rows of one part."""
     _count_thresholds(part)
     written = _written_rows(part)
-    random = [row for row in random_rows(part.diagram, part.group) if part.holds(row.level)]
+    random = [row for row in random_rows(part.diagram, part.group, part.pattern) if part.holds(row.level)]
     taken = {_key(row) for row in (*(row for row, _ in written), *random)}
     written_keys = {_key(row) for row, _ in written}
     random = [row for row in random if _key(row) not in written_keys]
@@ -186,15 +197,27 @@ def _written_rows(part: Part) -> list[tuple[Parameter, Path]]:
                 random_slope=path.random_slope, efa=path.efa, prior=path.prior,
             )  # fmt: skip
             rows.append((row, path))
-    for predictor in part.diagram.predictors:
+    return rows + _rows_of_predictors(part)
+
+
+def _rows_of_predictors(part: Part) -> list[tuple[Parameter, Path]]:
+    """Those of the linear predictors of own parameters; what is written for a class replaces the common cell there."""
+    rows: dict[tuple, tuple[Parameter, Path]] = {}
+    for predictor in sorted(part.diagram.predictors, key=lambda p: p.block.klass is not None):
+        klass = predictor.block.klass
         if predictor.kind not in own_predictors(part.diagram, predictor.response):
+            continue
+        if klass is not None and klass not in part.pattern:
             continue
         if part.holds(part.home(predictor.response)) and part.in_group(predictor.block):
             for path in predictor.paths:
                 for rhs in columns_of_path(path, part.setting):
                     for op in _operators(predictor, path, part):
-                        rows.append((part.row(path.lhs, op, rhs, source="user", span=path.span), path))
-    return rows
+                        row = part.row(
+                            path.lhs, op, rhs, source="user", span=path.span, klass=() if klass is None else (klass,)
+                        )  # fmt: skip
+                        rows[_key(row)] = row, path
+    return list(rows.values())
 
 
 def _operators(predictor: AuxiliaryPredictor, path: Path, part: Part) -> list[str]:

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import replace
 
-from semgllamm.diagram.classes import is_logit, level_of_logit
+from semgllamm.diagram.classes import Pattern, is_logit, level_of_logit
 from semgllamm.diagram.diagram import PathDiagram
 from semgllamm.diagram.parts import Block, Parameter, Path, RandomTerm
 from semgllamm.diagram.roles import pairs
@@ -60,9 +60,14 @@ def slopes(diagram: PathDiagram) -> tuple[str, ...]:
     return tuple(dict.fromkeys(path.random_slope for path in diagram.paths if path.random_slope is not None))
 
 
-def random_rows(diagram: PathDiagram, group: int) -> list[Parameter]:
-    """The rows of all random terms, in one group."""
-    rows = [row for term, parts in diagram.random_latents for row in _rows_of(term, parts, diagram, group)]
+def random_rows(diagram: PathDiagram, group: int, pattern: Pattern = ()) -> list[Parameter]:
+    """The rows of all random terms, in one group and pattern of classes; terms of other classes have no effect."""
+    rows = [
+        row
+        for term, parts in diagram.random_latents
+        for row in _rows_of(term, parts, diagram, group)
+        if row.op != "~" or term.block.klass is None or term.block.klass in pattern
+    ]
     return [*rows, *_across_categories(diagram, group)]
 
 
@@ -94,7 +99,8 @@ def _rows_of(
     common = {"group": group, "source": "random", "span": term.span}
     for column, name in parts:
         rhs = name if column == "1" else f"{name}:{column}"
-        yield Parameter(term.lhs, "~", rhs, level=own, free=False, fixed=1.0, **common)
+        klass = () if term.block.klass is None else (term.block.klass,)
+        yield Parameter(term.lhs, "~", rhs, level=own, free=False, fixed=1.0, klass=klass, **common)
     for name in names:
         yield Parameter(name, "~~", name, level=term.cluster, **common)
     if not term.independent:

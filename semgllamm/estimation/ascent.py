@@ -33,6 +33,7 @@ SHORT, DAMPED = 0.1, 1e-3  # part of a step below which the next ones are damped
 CAUTIOUS = 0.1  # damping of the first steps in feedback
 LATE = 1e-8  # decrement below which Newton's steps converge fast to any maximum with a regular information
 SLOW, STEADILY = 0.25, 3  # ratio of decrements that is not fast, and how many in a row
+INFINITE = 12.0  # a logit whose probability is 0 or 1
 FAR = 0.01  # step, relative to the way so far, that is not short
 # coordinates on a path up to which Louis' information of Gaussian responses, with three points, is cheaper than BFGS,
 # and than differences
@@ -68,7 +69,8 @@ class Likelihood(Protocol):
 
     A likelihood whose parameters have units of their own may have a method ``steps(free)``: how far to move each of
     them for differences of the score. One with ``has_expected`` offers the expected information in place of Louis', and
-    the observed one, by differences of its own, as ``information(free)``.
+    the observed one, by differences of its own, as ``information(free)``. ``may_be_infinite``, (n_free,) bools, says of
+    which parameters it knows what to make at infinity.
     """
 
     n_free: int
@@ -369,7 +371,9 @@ class Climber:
             return np.zeros(here.free.size, dtype=bool)
         then, variances_then = self._baseline
         away = (here.free * step > 0) & (np.abs(here.free - then) > 0.3 * np.sqrt(variances_then))
-        return away & (variances > 1e3 * variances_then)
+        # a mixture may have its maximum there, and reports it
+        there = (np.abs(here.free) > INFINITE) & getattr(self.likelihood, "may_be_infinite", False)
+        return away & (variances > 1e3 * variances_then) & ~there
 
     def _ran_off(self, here: Point, variances: np.ndarray, searched: str = "", hope: str = "") -> Stopped:
         growth = variances / self._baseline[1]

@@ -39,6 +39,8 @@ class Inverse:
     multipliers : (m,) array, optional
         Of the restrictions.
     restrictions : Restrictions, optional
+    unbounded : (n_free, m) array, optional
+        Directions of length 1 that log L does not feel, of parameters that are not at a boundary.
 
     Attributes
     ----------
@@ -49,8 +51,10 @@ class Inverse:
     def __init__(
         self, likelihood: Likelihood | GaussianLikelihood, free: np.ndarray, points: tuple[int, ...],
         boundary: tuple[str, ...], multipliers: np.ndarray | None, restrictions: Restrictions | None,
+        unbounded: np.ndarray | None = None,
     ):  # fmt: skip
         self.likelihood, self.free, self.points = likelihood, free, points
+        self.unbounded = np.zeros((len(free), 0)) if unbounded is None else unbounded
         self.notes: list[str] = []
         self.boundary, self.multipliers, self.restrictions = boundary, multipliers, restrictions
 
@@ -60,6 +64,7 @@ class Inverse:
         if self.restrictions is None:
             normals = likelihood.working.normals(free)
             notes = _singular_by_rank(likelihood, free) if normals.size else []
+            normals = np.column_stack([normals.reshape(len(free), -1), self.unbounded])
             vcov, null = covariance(information, likelihood.names, self.boundary, likelihood.blocks, normals)
             return vcov, null, notes
         scale = Curvature(information, likelihood.blocks).scale

@@ -49,7 +49,9 @@ class Likelihood:
         self.signed = working.signed()
         linear = all(r.family.is_linear for r in predictor.model.responses)
         self.exact = linear and not ordinary and not predictor.program.bends
-        self.has_louis = not predictor.whitening and not predictor.feedback
+        # residuals that covary with disturbances, or beside products, turn more than the cells that they whiten
+        plainly = not any(predictor.shares) and not predictor.program.bends
+        self.has_louis = (plainly or not predictor.whitening) and not predictor.feedback
         self.depth = predictor.P
         self.blocks = self._cholesky_blocks()
         self.spheres = [at for _, _, at in working.spheres()]

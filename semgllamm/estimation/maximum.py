@@ -22,6 +22,7 @@ from semgllamm.estimation.moment_start import moment_start_values
 from semgllamm.estimation.samples import check_model, check_samples
 from semgllamm.estimation.settings import Adaptive, Grid, Ordinary, Request, Settings
 from semgllamm.estimation.start import start_values
+from semgllamm.estimation.vanishing import vanishing
 from semgllamm.model.constraints import Constraints
 
 __all__ = ["maximum_likelihood"]
@@ -90,8 +91,13 @@ def maximum_likelihood(
     if found is not None:
         inside = isinstance(likelihood, InnerClasses)
         notes.append(f"without the latent variables above the classes, {found}" if inside else str(found))
+    boundary, directions = convergence.boundary, None
+    gone = ()
+    if isinstance(likelihood, MixtureLikelihood):
+        gone, held, directions = vanishing(likelihood, np.asarray(optimum.free))
+        boundary = (*boundary, *held)
     invert = Inverse(
-        likelihood, np.asarray(optimum.free), optimum.points, convergence.boundary, optimum.multipliers, restrictions
+        likelihood, np.asarray(optimum.free), optimum.points, boundary, optimum.multipliers, restrictions, directions
     )
     vcov, kind = None, ""
     if solution.information is not None:
@@ -111,9 +117,8 @@ def maximum_likelihood(
             notes += invert.notes
     if request.chosen_information == "first.order":
         kind = "First.order"
-    boundary = convergence.boundary
     if isinstance(likelihood, MixtureLikelihood | InnerClasses) and vcov is not None:
-        far = _at_infinity(likelihood, optimum.free, vcov)
+        far = tuple(dict.fromkeys((*gone, *_at_infinity(likelihood, optimum.free, vcov))))
         boundary = (*boundary, *far)
         if far:
             notes.append(f"{', '.join(far)}: a probability of 0 or 1, of which the logit has no bound")
@@ -185,7 +190,7 @@ def _not_identified(likelihood: Likelihood, free: np.ndarray) -> list[str]:
 def _at_infinity(likelihood: MixtureLikelihood, free: np.ndarray, vcov: np.ndarray) -> tuple[str, ...]:
     """Parameters of probabilities of zero or one: so large that the log-likelihood does not feel them any more."""
     with np.errstate(invalid="ignore"):
-        lost = (np.abs(free) > FAR) & (np.sqrt(np.diag(vcov)) > FAR)
+        lost = getattr(likelihood, "may_be_infinite", True) & (np.abs(free) > FAR) & (np.sqrt(np.diag(vcov)) > FAR)
     return tuple(name for name, is_lost in zip(likelihood.names, lost) if is_lost)
 
 

@@ -9,12 +9,11 @@ log π + log f (Skrondal & Rabe-Hesketh 2004, section 4.3.2).
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
 from semgllamm.data.design import Design
-from semgllamm.integration.mixing import log_sum
 from semgllamm.model.matrices import Cell, Model
 
 __all__ = ["Membership"]
@@ -22,12 +21,12 @@ __all__ = ["Membership"]
 
 @dataclass(frozen=True, eq=False)
 class _Term:
-    """One cell of a logit: its class, the units and classes h that it is about, and its covariate there."""
+    """One cell of a logit: its class, the units and classes that it is about, and its covariate there."""
 
     cell: Cell
     klass: int
     x: np.ndarray  # (n,) covariate, 0 for units of other groups
-    under: np.ndarray  # (h,) 1 under the classes that it is about
+    under: np.ndarray  # (contexts,) 1 under the classes of other variables that it is about
 
 
 class Membership:
@@ -59,13 +58,13 @@ class Membership:
             f"{variable.name}[{name}]": (v, k)
             for v, variable in enumerate(model.classes) for k, name in enumerate(variable.classes)
         }  # fmt: skip
-        self.terms: dict[int, list[_Term]] = {v: [] for v in self.variables}
+        terms: dict[int, list[_Term]] = {v: [] for v in self.variables}
         P = len(model.patterns)
         for g in range(len(model.group_labels)):
             mine = (group_of == g).astype(float)
             for cell in model.groups[g * P].membership:
                 v, k = place[cell.row]
-                if v not in self.terms:
+                if v not in terms:
                     continue
                 under = np.ones(self.width)
                 x = mine
@@ -74,7 +73,15 @@ class Membership:
                     under = (classes[:, d] == m).astype(float)
                 elif cell.column != "1":
                     x = mine * design.column(cell.column)[rows]
-                self.terms[v].append(_Term(cell, k, x, under))
+                terms[v].append(_Term(cell, k, x, under))
+        self.terms: dict[int, list[_Term]] = {}
+        self.context: dict[int, np.ndarray] = {}
+        for v, found in terms.items():
+            # logits are the same under many h: one context for each that differs
+            under = np.array([np.ones(self.width), *(term.under for term in found)])
+            _, first, context = np.unique(under, axis=1, return_index=True, return_inverse=True)
+            self.context[v] = context.ravel()
+            self.terms[v] = [replace(term, under=term.under[first]) for term in found]
         self.known = np.zeros((self.n, self.width))
         for v in self.variables:
             codes = design.known.get(model.classes[v].name)
@@ -96,10 +103,11 @@ class Membership:
         return np.column_stack([design.group_of[rows], *known, *(design.column(name)[rows] for name in sorted(used))])
 
     def logits(self, v: int, values: np.ndarray) -> np.ndarray:
-        """(n, h, K) linear predictors of the classes of one variable."""
-        out = np.zeros((self.n, self.width, self.counts[v]))
+        """(K, contexts, n) linear predictors of the classes of one variable."""
+        out = np.zeros((self.counts[v], self.context[v].max(initial=0) + 1, self.n))
         for term in self.terms[v]:
-            out[:, :, term.klass] += term.cell.at(values) * term.x[:, None] * term.under
+            for c in np.flatnonzero(term.under):
+                out[term.klass, c] += term.cell.at(values) * term.x
         return out
 
     def log_probabilities(self, values: np.ndarray) -> np.ndarray:
@@ -113,7 +121,7 @@ class Membership:
             if v in self.summed:
                 continue
             eta = self.logits(v, values)
-            total += np.take_along_axis(eta, self.classes[None, :, v, None], axis=2)[:, :, 0] - log_sum(eta)
+            total += (eta - _log_sum(eta))[self.classes[:, v], self.context[v]].T
         return total
 
     def slopes(self, values: np.ndarray) -> np.ndarray:
@@ -123,34 +131,51 @@ class Membership:
             p = self._probabilities(v, values)
             for term in self.terms[v]:
                 if term.cell.is_free:
-                    own = (self.classes[:, v] == term.klass) - p[:, :, term.klass]
-                    out[:, :, term.cell.number] += term.x[:, None] * term.under * own
+                    context = self.context[v]
+                    own = (self.classes[:, v] == term.klass)[:, None] - p[term.klass, context]
+                    out[:, :, term.cell.number] += term.x[:, None] * term.under[context] * own.T
         return out
 
     def pull_back(self, values: np.ndarray, weights: np.ndarray, gradient: np.ndarray) -> None:
         """Add Σ w_j(h) ∂ log π_j to a gradient."""
         for v in self.variables:
-            p = self._probabilities(v, values)
+            p, own = self._probabilities(v, values), self._by_class(v, weights)
+            off = own - p * own.sum(axis=0)
             for term in self.terms[v]:
                 if term.cell.is_free:
-                    own = ((self.classes[:, v] == term.klass) - p[:, :, term.klass]) * weights
-                    gradient[term.cell.number] += term.x @ (own @ term.under)
+                    gradient[term.cell.number] += term.under @ (off[term.klass] @ term.x)
 
     def information(self, values: np.ndarray, weights: np.ndarray) -> np.ndarray:
         """−Σ w_j(h) ∂² log π_j, (q, q)."""
         out = np.zeros((len(values), len(values)))
         for v in self.variables:
-            p = self._probabilities(v, values)
+            p, total = self._probabilities(v, values), self._by_class(v, weights).sum(axis=0)
             free = [term for term in self.terms[v] if term.cell.is_free]
             for a, one in enumerate(free):
                 for other in free[: a + 1]:
-                    both = p[:, :, one.klass] * ((one.klass == other.klass) - p[:, :, other.klass]) * weights
-                    value = (one.x * other.x) @ (both @ (one.under * other.under))
+                    under = one.under * other.under
+                    if not under.any():
+                        continue
+                    both = p[one.klass] * ((one.klass == other.klass) - p[other.klass]) * total
+                    value = under @ (both @ (one.x * other.x))
                     out[one.cell.number, other.cell.number] += value
                     if one is not other:
                         out[other.cell.number, one.cell.number] += value
         return out
 
+    def _by_class(self, v: int, weights: np.ndarray) -> np.ndarray:
+        """Weights of h added up over those of the same class of a variable in the same context, (K, contexts, n)."""
+        out = np.zeros((self.counts[v], self.context[v].max(initial=0) + 1, self.n))
+        for h, (k, c) in enumerate(zip(self.classes[:, v], self.context[v])):
+            out[k, c] += weights[:, h]
+        return out
+
     def _probabilities(self, v: int, values: np.ndarray) -> np.ndarray:
         eta = self.logits(v, values)
-        return np.exp(eta - log_sum(eta)[..., None])
+        return np.exp(eta - _log_sum(eta))
+
+
+def _log_sum(eta: np.ndarray) -> np.ndarray:
+    """log Σ exp over the first axis, of finite numbers."""
+    top = eta.max(axis=0)
+    return np.log(np.exp(eta - top).sum(axis=0)) + top

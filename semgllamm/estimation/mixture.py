@@ -13,6 +13,7 @@ g the scores of a unit in a class and s = Σ p g.
 
 from __future__ import annotations
 
+from copy import copy
 from dataclasses import replace
 from functools import cached_property
 from typing import NamedTuple
@@ -29,7 +30,7 @@ from semgllamm.estimation.predictor import Predictor, State, hash_columns
 from semgllamm.integration.arrays import END, FIRST, LAST
 from semgllamm.integration.collapse import mix
 from semgllamm.integration.mixing import ClassLevel, Mixing
-from semgllamm.integration.program import Program
+from semgllamm.integration.program import Program, Workspace
 from semgllamm.integration.tree import Tree
 from semgllamm.model.matrices import Model
 from semgllamm.model.transforms import Working
@@ -269,27 +270,65 @@ class MixtureLikelihood(Likelihood):
         return replace(program, weight=weight, share=program.share * np.repeat(ratio, sizes))
 
     def complete(self, state: State, members: Members, points) -> tuple[np.ndarray, np.ndarray]:
-        """Gradient and information of Σ p (F + log π) with p held, in the free parameters: what EM's M-step solves."""
-        _, R = self._densities(state, points, 2)
-        if R is None:
-            return np.full(self.n_free, np.nan), np.full((self.n_free, self.n_free), np.nan)
-        return self._complete(state, members, points, R)
+        """Gradient and information of Σ p (F + log π) with p held, in the free parameters: what EM's M-step solves.
+
+        The gradient is that with points held: EM's steps need a way up, and Newton's have the last word. The
+        information of residual covariances is the expected one, with which one step leads from any Θ to the
+        covariances of the residuals.
+        """
+        predictor, ratio, held = self.predictor, self._ratio(members), None
+        if predictor.bending.any():
+            held = self._densities(state, points, 1)[1]
+            if held is None:
+                return np.full(self.n_free, np.nan), np.full((self.n_free, self.n_free), np.nan)
+        if predictor.whitening:
+            gradient = self._gradient(state, members, held)
+            _, information = self._with_members(ratio).louis(
+                state.lin, state.D, (*louis_points(self, points), 1), predictor.jacobian(state, residuals=False),
+                len(gradient), ordinary=self.held, workspace=self.workspace,
+            )  # fmt: skip
+            information += predictor.residual_information(state, predictor.share_of_cells * ratio[self.of_root])
+            information += self._of_memberships(state, members)
+        else:
+            gradient, information = self._given_members(state, members, points, held)
+            for membership, w, p in zip(self.memberships, self.mixing.unit_weights(), members.posterior):
+                membership.pull_back(state.inner, w[:, None] * p, gradient)
+        working = self.working
+        return (
+            working.pull_back(state.inner, gradient),
+            working.pull_back_information(state.inner, gradient, information),
+        )
 
     def _complete(self, state: State, members: Members, points, R: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        inner, ratio = state.inner, self._ratio(members)
+        """The same with the total derivative, R as it comes with log L."""
         gradient = self._gradient(state, members, R)
-        J = self.predictor.jacobian(state)
-        _, information = self._with_members(ratio).louis(
-            state.lin, state.D, (*louis_points(self, points), 1), J, len(inner), ordinary=self.held,
-            workspace=self.workspace,
-        )  # fmt: skip
+        held = None
         if self.predictor.bending.any():
             held = R if self.exact else self._densities(state, points, 1)[1]
-            information = information - self.predictor.curvature(state, self._weighed(held, ratio))
-        for membership, w, p in zip(self.memberships, self.mixing.unit_weights(), members.posterior):
-            information = information + membership.information(inner, w[:, None] * p)
+        _, information = self._given_members(state, members, points, held)
         working = self.working
-        return working.pull_back(inner, gradient), working.pull_back_information(inner, gradient, information)
+        return (
+            working.pull_back(state.inner, gradient),
+            working.pull_back_information(state.inner, gradient, information),
+        )
+
+    def _given_members(self, state: State, members: Members, points, held: np.ndarray | None):
+        """The score of Σ p F with points held, without that of memberships, and the information of Σ p (F + log π), in
+        the inner parameters; `held` is R with points held."""
+        inner, ratio = state.inner, self._ratio(members)
+        gradient, information = self._with_members(ratio).louis(
+            state.lin, state.D, (*louis_points(self, points), 1), self.predictor.jacobian(state), len(inner),
+            ordinary=self.held, workspace=self.workspace,
+        )  # fmt: skip
+        if held is not None:
+            share = self.predictor.share_of_cells * ratio[self.of_root]
+            information = information - self.predictor.curvature(state, self._weighed(held, ratio), share)
+        return gradient, information + self._of_memberships(state, members)
+
+    def _of_memberships(self, state: State, members: Members) -> np.ndarray:
+        """The information of Σ p log π, (q, q)."""
+        found = zip(self.memberships, self.mixing.unit_weights(), members.posterior)
+        return sum(membership.information(state.inner, w[:, None] * p) for membership, w, p in found)
 
     def louis(self, free, points) -> tuple[float, np.ndarray, np.ndarray]:
         """log L, its total derivative and the observed information with fixed points."""
@@ -326,6 +365,32 @@ class MixtureLikelihood(Likelihood):
             return np.full((1, self.n_free), np.nan)
         _, members = self._members(state.inner, F)
         return self.working.pull_back(state.inner, self._lost(state, members, R)[1])
+
+    @cached_property
+    def may_be_infinite(self) -> np.ndarray:
+        """Logits, thresholds and the like, which have no bound where a class has probabilities of 0 or 1, (n_free,)."""
+        model = self.model
+        curved = {r.name for r in model.responses if not r.family.is_linear}
+        found = [
+            cell.number for group in model.groups for cell in (*group.beta, *group.kappa, *group.membership)
+            if cell.is_free and (cell.row in curved or cell in group.membership)
+        ]  # fmt: skip
+        return (self.working.K[found] != 0).any(axis=0)
+
+    @cached_property
+    def spread(self) -> dict[str, float]:
+        """The standard deviation of the answers to each response, 1 where they are all the same."""
+        found: dict[str, list[np.ndarray]] = {}
+        for block in self.design.blocks:
+            if not block.repeats:
+                found.setdefault(block.response.name, []).append(block.y)
+        return {name: float(np.std(np.concatenate(y))) or 1.0 for name, y in found.items()}
+
+    def beside(self) -> MixtureLikelihood:
+        """The same for one thread, to be evaluated while others are."""
+        other = copy(self)
+        other.workspace = Workspace(self.predictor.program, 1)
+        return other
 
     @cached_property
     def apart(self) -> MixtureLikelihood:

@@ -1,8 +1,9 @@
 """The search for the maximum of a mixture, whose likelihood has several: many starts, steps of EM, then Newton.
 
-A start is a division of the units, p_j(h), from which an M-step finds parameters: every other one cuts the units into
-classes along a random direction through their answers, the rest divide them at random. EM goes on with one Newton step
-for the M-step (Lange 1995),
+A start is a division of the units, p_j(h), from which an M-step finds parameters. In turn the units are cut into
+classes along a random direction through their answers; gathered around k of them by k-means (Lloyd 1982), distances
+being of standardised answers, or of answers rotated and scaled to be uncorrelated (as before the partitions of Scrucca
+& Raftery 2015); and divided at random. EM goes on with one Newton step for the M-step (Lange 1995),
 
     θ ← θ + I_c⁻¹ ∂Σ p (F + log π),      I_c the information that there were if classes were known,
 
@@ -12,7 +13,9 @@ which the way up of `semgllamm.estimation.ascent` ends. Classes without names of
 from __future__ import annotations
 
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
+from threading import Lock
 from time import perf_counter
 from typing import NamedTuple
 
@@ -35,6 +38,9 @@ GRADIENT_STEPS, DIFFERENCE = 30, 1e-4  # of the same without an information
 M_STEPS = 6  # Newton's steps from the start values to a division of the units
 EM_STEPS, SLOW = 60, 1e-3  # of EM, and the rise of log L below which Newton takes over
 HALVINGS = 12
+DIVISIONS = ("direction", "means", "uncorrelated", "random")
+LLOYD = 20  # steps of k-means
+DEGENERATE = 1e-6  # least variance of a class, in shares of all units' variance, at which log L has a bound
 CLEAR = 0.9  # probability of the class that a start puts a unit in
 SAME = 1e-3  # log-likelihoods that are one local maximum
 CLOSE = 0.02  # log-likelihoods of each unit on the way to one
@@ -91,25 +97,27 @@ def search(
         points = settings.start_points(len(likelihood.levels))
         points = (1,) * len(points) if likelihood.exact else points
     _check_identified(likelihood, start, points)
-    begun, rng = perf_counter(), np.random.default_rng(settings.seed)
     answers = [_answers(likelihood, level) for level in likelihood.heights]
-    rough = replace(settings, tolerance=ROUGH, iterations=PATIENCE)
-    known: list[_Maximum] = []
-    for k in range(n_starts):
-        members = divide(likelihood, rng, answers if k % 2 == 0 else None)
-        free = m_step(likelihood, start, members, points)
-        if free is not None:
-            _go_up(likelihood, free, points, rough, known)
-        if progress is not None and known:
-            progress(k + 1, max(one.loglik for one in known), np.nan, perf_counter() - begun)
+    climb = _Climb(likelihood, points, replace(settings, tolerance=ROUGH, iterations=PATIENCE), n_starts, progress)
+
+    # classes that are divided at random begin alike, at a saddle that is slow to leave where covariances are free
+    kinds = DIVISIONS[:-1] if likelihood.predictor.whitening else DIVISIONS
+
+    def from_division(k: int) -> _Maximum | None:
+        own = likelihood.beside()
+        members = divide(own, np.random.default_rng([settings.seed, k]), answers, kinds[k % len(kinds)])
+        return climb.up(own, m_step(own, start, members, points))
+
+    workers = min(likelihood.workspace.threads, n_starts)
+    found = starts_of(workers, from_division, n_starts)
     given = [start] if _has_starts(diagram) else []
     if begin is not None:
         working, names = likelihood.working, likelihood.model.names
         cells = working.cells(working.inner(start))
         cells = np.array([begin.get(name, value) for name, value in zip(names, cells)])
         given.append(working.free_from_inner(working.inner_from_cells(cells)))
-    for free in given:
-        _go_up(likelihood, free, points, rough, known)
+    found += [climb.up(likelihood, free) for free in given]
+    known = climb.maxima(found)
     if not known:
         raise EstimationError("none of the starts of the mixture came to a maximum", remedy="Try fewer classes.")
     known.sort(key=lambda one: -one.loglik)
@@ -118,12 +126,31 @@ def search(
     return _in_order(likelihood, diagram, start, known[0].free, points), found
 
 
+def starts_of(workers: int, function: Callable[[int], _Maximum | None], n_starts: int) -> list[_Maximum | None]:
+    """What comes of each start, on so many threads; a start knows nothing of the others, so that neither do results."""
+    if workers < 2:
+        return [function(k) for k in range(n_starts)]
+    with ThreadPoolExecutor(workers, thread_name_prefix="semgllamm-start") as pool:
+        running = [pool.submit(function, k) for k in range(n_starts)]
+        try:
+            return [one.result() for one in running]
+        except BaseException:
+            pool.shutdown(wait=False, cancel_futures=True)
+            raise
+
+
 @dataclass
 class _Maximum:
     loglik: float
     free: np.ndarray
     units: np.ndarray  # the log-likelihoods of the units, whatever the order of classes
-    count: int = 1
+    count: int = 0
+
+    def leads_to(self, other: _Maximum) -> bool:
+        """Count another that is on its way to this one."""
+        near = other.loglik <= self.loglik + SAME and np.abs(other.units - self.units).max() < CLOSE
+        self.count += near
+        return near
 
 
 def _check_identified(likelihood: MixtureLikelihood, start: np.ndarray, points: tuple[int, ...]) -> None:
@@ -177,8 +204,10 @@ def _answers(likelihood: MixtureLikelihood, level: int) -> np.ndarray:
     return table[np.unique(likelihood.kept_of(a), return_index=True)[1]]
 
 
-def divide(likelihood: MixtureLikelihood, rng: np.random.Generator, answers: list[np.ndarray] | None) -> Members:
-    """A division of the units along random directions through their answers, or at random."""
+def divide(
+    likelihood: MixtureLikelihood, rng: np.random.Generator, answers: list[np.ndarray], kind: str
+) -> Members:  # fmt: skip
+    """A division of the units by their answers, of one of the `DIVISIONS`."""
     model, mixing = likelihood.model, likelihood.mixing
     shares = []
     for a, (level, classes, here) in enumerate(zip(mixing.levels, likelihood.class_of, likelihood.heights)):
@@ -187,14 +216,13 @@ def divide(likelihood: MixtureLikelihood, rng: np.random.Generator, answers: lis
             if variable.level != here:
                 continue
             K = len(variable.classes)
-            if answers is None:
+            if kind == "random":
                 r = rng.dirichlet(np.ones(K), level.n)
             else:
-                along = answers[a] @ rng.normal(size=answers[a].shape[1]) + 1e-6 * rng.normal(size=level.n)
-                cuts = np.quantile(along, np.sort(rng.dirichlet(np.full(K, 4.0)).cumsum()[:-1]))
-                own = rng.permutation(K)[np.searchsorted(cuts, along)]
+                table = answers[a] if kind != "uncorrelated" else _uncorrelated(answers[a])
+                cut = _cut if kind == "direction" else _gathered
                 r = np.full((level.n, K), (1 - CLEAR) / max(K - 1, 1))
-                r[np.arange(level.n), own] = CLEAR
+                r[np.arange(level.n), rng.permutation(K)[cut(table, K, rng)]] = CLEAR
             share *= r[:, classes[:, v]]
         share *= np.isfinite(likelihood.memberships[a].known)
         by_unit = share.reshape(level.n, level.above, level.own)
@@ -204,32 +232,127 @@ def divide(likelihood: MixtureLikelihood, rng: np.random.Generator, answers: lis
     return Members(shares, posterior, mixing.component_weights(posterior))
 
 
+def _cut(table: np.ndarray, K: int, rng: np.random.Generator) -> np.ndarray:
+    """A class of each unit, (n,): intervals along a random direction."""
+    along = table @ rng.normal(size=table.shape[1]) + 1e-6 * rng.normal(size=len(table))
+    return np.searchsorted(np.quantile(along, np.sort(rng.dirichlet(np.full(K, 4.0)).cumsum()[:-1])), along)
+
+
+def _gathered(table: np.ndarray, K: int, rng: np.random.Generator) -> np.ndarray:
+    """A class of each unit, (n,): k-means from units drawn far from each other (Arthur & Vassilvitskii 2007)."""
+    centres = table[rng.integers(len(table))][None]
+    while len(centres) < K:
+        far = _distances(table, centres).min(axis=1) + 1e-12
+        centres = np.vstack([centres, table[rng.choice(len(table), p=far / far.sum())]])
+    nearest = None
+    for _ in range(LLOYD):
+        before, nearest = nearest, _distances(table, centres).argmin(axis=1)
+        if before is not None and (before == nearest).all():
+            break
+        count = np.bincount(nearest, minlength=K)
+        sums = np.column_stack([np.bincount(nearest, x, K) for x in table.T])
+        centres = np.where(count[:, None] > 0, sums / np.maximum(count, 1)[:, None], centres)
+    return nearest
+
+
+def _distances(table: np.ndarray, centres: np.ndarray) -> np.ndarray:
+    return np.column_stack([((table - centre) ** 2).sum(axis=1) for centre in centres])
+
+
+def _uncorrelated(table: np.ndarray) -> np.ndarray:
+    """Principal components of one variance."""
+    U, size, _ = np.linalg.svd(table - table.mean(axis=0), full_matrices=False)
+    return U[:, size > 1e-8 * size.max(initial=0.0)] * np.sqrt(len(table)) if size.any() else table
+
+
 # ---- the way up
 
 
-def _go_up(likelihood, free, points, settings, known: list[_Maximum]) -> None:
-    """From parameters to a local maximum, a new one or one more way to one that is known."""
-    if likelihood.has_louis:
-        found = em(likelihood, free, points)
-        if found is None:
-            return
-        free, loglik, members = found
-        for one in known:
-            if loglik <= one.loglik + SAME and np.abs(members.loglik - one.units).max() < CLOSE:
-                one.count += 1
-                return
-    try:
-        optimum = ascend_from(likelihood, free, points, settings)
-    except (EstimationError, np.linalg.LinAlgError):
-        return
-    _, loglik, members = likelihood.expectation(optimum.free, points)
-    if members is None:
-        return
-    for one in known:
-        if abs(loglik - one.loglik) < SAME:
-            one.count += 1
-            return
-    known.append(_Maximum(loglik, optimum.free, members.loglik))
+class _Climb:
+    """The way from parameters to a local maximum, in two parts: EM, which starts go on their own, and the rest, which
+    is gone once for all that are on the same way.
+
+    Parameters
+    ----------
+    likelihood : MixtureLikelihood
+    points : tuple of int
+    settings : Settings
+        Of the second part.
+    n_starts : int
+    progress : callable, optional
+        Told of every start that has ended its first part.
+    """
+
+    def __init__(self, likelihood, points, settings, n_starts, progress):
+        self.likelihood, self.points, self.settings = likelihood, points, settings
+        self.n_starts, self.progress = n_starts, progress
+        self.begun, self.done, self.best, self.lock = perf_counter(), 0, -np.inf, Lock()
+
+    def up(self, likelihood: MixtureLikelihood, free: np.ndarray | None) -> _Maximum | None:
+        """Where EM leads, or the maximum itself where there is no EM."""
+        found = None
+        if free is not None and likelihood.has_louis:
+            ended = em(likelihood, free, self.points)
+            if ended is not None and not _degenerate(likelihood, ended[0]):
+                found = _Maximum(ended[1], ended[0], ended[2].loglik)
+        elif free is not None:
+            found = self._ascended(likelihood, free)
+        with self.lock:
+            self.done += 1
+            self.best = self.best if found is None else max(self.best, found.loglik)
+            if self.progress is not None and np.isfinite(self.best) and self.done <= self.n_starts:
+                self.progress(self.done, self.best, np.nan, perf_counter() - self.begun)
+        return found
+
+    def _ascended(self, likelihood: MixtureLikelihood, free: np.ndarray) -> _Maximum | None:
+        try:
+            optimum = ascend_from(likelihood, free, self.points, self.settings)
+        except (EstimationError, np.linalg.LinAlgError):
+            return None
+        if _degenerate(likelihood, optimum.free):
+            return None
+        _, loglik, members = likelihood.expectation(optimum.free, self.points)
+        return None if members is None else _Maximum(loglik, optimum.free, members.loglik)
+
+    def maxima(self, found: list[_Maximum | None]) -> list[_Maximum]:
+        """The local maxima, each with the number of those that lead there; the highest first, the others follow it."""
+        known: list[_Maximum] = []
+        for one in sorted((x for x in found if x is not None), key=lambda x: -x.loglik):
+            if any(other.leads_to(one) for other in known):
+                continue
+            if self.likelihood.has_louis:
+                self.likelihood.cold()
+                one = self._ascended(self.likelihood, one.free)
+                if one is None:
+                    continue
+            for other in known:
+                if abs(one.loglik - other.loglik) < SAME:
+                    other.count += 1
+                    break
+            else:
+                one.count = 1
+                known.append(one)
+        return known
+
+
+def _degenerate(likelihood: MixtureLikelihood, free: np.ndarray) -> bool:
+    """Whether the residuals of some class have no variance in some direction: there log L has no bound (Day 1969)."""
+    model = likelihood.model
+    cells = likelihood.working.cells(likelihood.working.inner(free))
+    if not np.isfinite(cells).all():
+        return True
+    for group in model.groups:
+        names = [cell.row for cell in group.Theta if cell.row == cell.column and cell.is_free]
+        place = {name: k for k, name in enumerate(names)}
+        Theta = np.zeros((len(names), len(names)))
+        for cell in group.Theta:
+            if cell.row in place and cell.column in place:
+                a, b = place[cell.row], place[cell.column]
+                Theta[a, b] = Theta[b, a] = cell.at(cells)
+        spread = np.array([likelihood.spread.get(name, 1.0) for name in names])
+        if names and np.linalg.eigvalsh(Theta / np.outer(spread, spread))[0] < DEGENERATE:
+            return True
+    return False
 
 
 def m_step(

@@ -555,6 +555,10 @@ class Predictor:
         elsewhere = {c.number for g in model.groups for name, cells in g.items() if name != "Lambda" for c in cells}
         linear = {c.number for g in model.groups for c in g.Lambda if c.is_free} - elsewhere
         self.bending[sorted(linear)] = False
+        for g, names in _by_group(coupled):
+            own = [c.number for c in model.groups[g].Theta if c.is_free and {c.row, c.column} & names]
+            self.bending[own] = curved[own] = True
+        self._places = self._steady = None
         self._pattern()
 
     def _bare_height(self, block: CellBlock) -> int:
@@ -1034,8 +1038,11 @@ class Predictor:
                     gradient[number] += values[0] * total[feature] if len(values) == 1 else values @ r[:, feature]
         return gradient
 
-    def curvature(self, state: State, R: np.ndarray) -> np.ndarray:
-        """Σ r ∂²(f, d, τ) with the adjoints held: differences of the pull-back, (q, q)."""
+    def curvature(self, state: State, R: np.ndarray, share: np.ndarray | None = None) -> np.ndarray:
+        """Σ r ∂²(f, d, τ), and that of −log |L|, with the adjoints held: differences of the pull-back, (q, q).
+
+        `share` as in `pull_back`.
+        """
         inner, sums = state.inner, self._sums(R)
         q = len(inner)
         out = np.zeros((q, q))
@@ -1050,7 +1057,14 @@ class Predictor:
                     self._evaluate(moved)
                 except np.linalg.LinAlgError:
                     break
-                if self.scaled:  # a scale bends what is linear without it
+                if self.whitening:  # Θ turns all that it whitens
+                    self._fill(moved)
+                    self._scale(moved)
+                    self._whiten(moved)
+                    if not moved.possible:
+                        break
+                    sides.append(self.pull_back(moved, R, share))
+                elif self.scaled:  # a scale bends what is linear without it
                     self._fill(moved)
                     self._scale(moved)
                     sides.append(self._unwhitened_gradient(moved, R))
@@ -1064,32 +1078,51 @@ class Predictor:
         out[both] = inside
         return out
 
-    def jacobian(self, state: State):
-        """Derivatives of the cells' features in the inner parameters, in compressed rows: ptr, par, feature, value."""
-        per_block = []
+    def jacobian(self, state: State, residuals: bool = True):
+        """Derivatives of the cells' features in the inner parameters, in compressed rows: ptr, par, feature, value.
+
+        Those of whitened cells in the parameters of Θ are left out without `residuals`.
+        """
+        plain = self._plain_jacobian(state)
+        return self._whitened_rows(state, plain, residuals) if self.whitening else plain
+
+    def _plain_jacobian(self, state: State):
+        """The same as if no cells were whitened."""
+        if self._steady is not None:
+            return self._steady
+        found = [self._live_entries(b, state) for b in self.blocks]
+        found = [self._scaled_entries(b, e, state) if b.scale else e for b, e in zip(self.blocks, found)]
+        if self._places is None or [len(e) for e in found] != self._places[0]:
+            self._places = self._places_of(found)
+        _, ptr, par, feature, places = self._places
+        value = np.zeros(ptr[-1])
+        for b, entries, (own, other) in zip(self.blocks, found, places):
+            if own is not None:
+                value[own] = b.X * state.over[b][:, None] if b.scale else b.X
+            for (_, _, values), where in zip(entries, other):
+                value[where] = values
+        if not self.curved.any() and not self.scaled and all(self.triangular):
+            self._steady, self._places = (ptr, par, feature, value), None
+        return ptr, par, feature, value
+
+    def _places_of(self, found: list) -> tuple:
+        """The rows of the Jacobian, which are the same wherever it is taken, and the places of each block's entries."""
         width = np.zeros(len(self.program.code), dtype=np.int64)
-        for b in self.blocks:
-            entries = self._live_entries(b, state)
-            if b.scale:
-                entries = self._scaled_entries(b, entries, state)
-            per_block.append(entries)
+        for b, entries in zip(self.blocks, found):
             width[b.at] = len(b.beta) + len(entries)
         ptr = np.concatenate([[0], np.cumsum(width)])
-        par = np.zeros(ptr[-1], dtype=np.int64)
-        feature = np.zeros(ptr[-1], dtype=np.int64)
-        value = np.zeros(ptr[-1])
-        for b, entries in zip(self.blocks, per_block):
-            start = ptr[b.at]
-            k = len(b.beta)
+        par, feature = np.zeros((2, ptr[-1]), dtype=np.int64)
+        places = []
+        for b, entries in zip(self.blocks, found):
+            start, k = ptr[b.at], len(b.beta)
+            own = start[:, None] + np.arange(k) if k else None
             if k:
-                where = start[:, None] + np.arange(k)
-                par[where] = b.beta
-                value[where] = b.X * state.over[b][:, None] if b.scale else b.X
-            for j, (number, what, values) in enumerate(entries):
-                par[start + k + j] = number
-                feature[start + k + j] = what
-                value[start + k + j] = values
-        return ptr, par, feature, value
+                par[own] = b.beta
+            other = [start + k + j for j in range(len(entries))]
+            for (number, what, _), where in zip(entries, other):
+                par[where], feature[where] = number, what
+            places.append((own, other))
+        return [len(e) for e in found], ptr, par, feature, places
 
     def _scaled_entries(self, b: _Block, entries, state: State):
         """Derivatives of a block's features over its scale, and in the parameters of the scale."""
@@ -1127,7 +1160,7 @@ class Predictor:
                 if b.source.group == g and b.source.response.name == name:
                     np.add.at(scores, (unit[b.at], number), slope * self.share_of_cells[b.at])
         R = self._unwhiten(state, R, np.zeros(q))
-        ptr, par, feature, value = self.jacobian(state)
+        ptr, par, feature, value = self._plain_jacobian(state)
         cell = np.repeat(np.arange(len(unit)), np.diff(ptr))
         scores += np.bincount(unit[cell] * q + par, value * R[cell, feature], count * q).reshape(count, q)
         return scores
@@ -1271,6 +1304,61 @@ class Predictor:
                 if outer.any():
                     change.setdefault(number, np.zeros_like(Theta))[both] -= outer + outer.T
         return Theta, change
+
+    def _whitened_rows(self, state: State, plain, residuals: bool):
+        """Rows of the Jacobian of L⁻¹(f − y), L⁻¹d from those of f, d: L⁻¹ times these, and −X(f, d) for dΘ, where X is
+        the lower triangle of L⁻¹ dΘ L⁻ᵀ, its diagonal halved."""
+        ptr, par, feature, value = plain
+        length = np.diff(ptr)
+        width, parts = length.copy(), []
+        for (_, _, at, _), (_, inverse, change, _) in zip(self.whitening, state.whitening):
+            depth = 1 + len(self.blocks[self.owner[at[0, 0]]].slots)
+            turned = []
+            for number, dTheta in change.items() if residuals else ():
+                X = np.tril(inverse @ dTheta @ inverse.T)
+                X[np.diag_indices_from(X)] *= 0.5
+                turned.append((number, X))
+            # all cells of one column of `at` are of one response, and their rows of one length
+            own = length[at[0]]
+            width[at] = own.cumsum() + depth * len(turned)
+            parts.append((at, inverse, own, depth, turned))
+        start = np.concatenate([[0], np.cumsum(width)])
+        new_par, new_feature = np.zeros((2, start[-1]), dtype=np.int64)
+        new_value = np.zeros(start[-1])
+        whitened = np.zeros(len(length), dtype=bool)
+        for at, *_ in parts:
+            whitened[at] = True
+        kept = np.flatnonzero(np.repeat(~whitened, length))
+        row = np.repeat(np.arange(len(length)), length)[kept]
+        to = start[row] + kept - ptr[row]
+        new_par[to], new_feature[to], new_value[to] = par[kept], feature[kept], value[kept]
+        for at, inverse, own, depth, turned in parts:
+            f = np.concatenate([state.lin[at, :1], state.D[at][:, :, : depth - 1]], axis=2)
+            for a in range(at.shape[1]):
+                place = start[at[:, a]]
+                for b in range(a + 1):
+                    for j in range(own[b]):
+                        source = ptr[at[:, b]] + j
+                        new_par[place], new_feature[place] = par[source], feature[source]
+                        new_value[place] = inverse[a, b] * value[source]
+                        place = place + 1
+                for number, X in turned:
+                    moved = -np.einsum("b,nbp->np", X[a], f)
+                    for what in range(depth):
+                        new_par[place], new_feature[place], new_value[place] = number, what, moved[:, what]
+                        place = place + 1
+        return start, new_par, new_feature, new_value
+
+    def residual_information(self, state: State, share: np.ndarray) -> np.ndarray:
+        """The expected information of Θ, ½ Σ tr(Θ⁻¹ ∂Θ Θ⁻¹ ∂Θ), were the latent variables known, (q, q)."""
+        out = np.zeros((self.model.n_parameters, self.model.n_parameters))
+        for (_, _, at, _), (_, inverse, change, _) in zip(self.whitening, state.whitening):
+            units = share[at[:, 0]].sum()
+            numbers = list(change)
+            turned = np.array([(inverse @ dTheta @ inverse.T).ravel() for dTheta in change.values()])
+            if numbers:
+                out[np.ix_(numbers, numbers)] += 0.5 * units * turned @ turned.T
+        return out
 
     def residuals_drawn(self, state: State, rng: np.random.Generator) -> np.ndarray:
         """Residuals of the cells with residual covariances, drawn from N(0, Θ); 0 elsewhere, (cells,)."""

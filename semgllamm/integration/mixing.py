@@ -24,10 +24,12 @@ __all__ = ["ClassLevel", "Mixing", "log_sum"]
 
 def log_sum(x: np.ndarray) -> np.ndarray:
     """log Σ exp over the last axis; −∞ where all are."""
-    top = x.max(axis=-1)
+    # NumPy adds up a short last axis slowly, a first one fast
+    x = np.ascontiguousarray(np.moveaxis(x, -1, 0))
+    top = x.max(axis=0)
     safe = np.where(np.isfinite(top), top, 0.0)
     with np.errstate(divide="ignore"):
-        return np.log(np.exp(x - safe[..., None]).sum(axis=-1)) + safe
+        return np.log(np.exp(x - safe).sum(axis=0)) + safe
 
 
 @dataclass(frozen=True, eq=False)

@@ -6,17 +6,21 @@ import pytest
 from brute_force import Unit, log_density, log_integral
 from mixtures import walk_mixture, with_known_classes
 from scipy.special import expit, log_expit, logsumexp
-from scipy.stats import multivariate_normal
+from scipy.stats import multivariate_normal, norm, poisson
 from walk import differences
 from zoo import pupils, with_missing_cells
 
 import semgllamm as sg
+from semgllamm.estimation.mixture_search import search
+from semgllamm.estimation.settings import Settings
 
 BINARY = "@family(bernoulli(logit))"
 MODELS = {
     "binary items": f"@latent(c, classes(2))\nc =~ b1 + b2 + b3 + b4 {BINARY}\nc ~ w",
     "profiles, one variance": "@latent(c, classes(3))\nc =~ g1 + g2 + g3\n@class(c, 1)\ng1 ~~ g1",
     "residuals that covary": "@latent(c, classes(2))\nc =~ g1 + g2 + g3\ng1 ~~ g2\n@class(c, 1)\ng1 ~~ g1\ng1 ~~ g2",
+    "residuals that covary beside a factor": "@latent(c, classes(2))\nf =~ g1 + g2 + 0.5*b1\ng1 ~~ g2\nf ~ c + w\n"
+                                             f"b1 ~ 1 {BINARY}",
     "ordinal items": "@latent(c, classes(2))\nc =~ o1 + o2 + o3 @family(ordinal(logit))",
     "a regression in one class": "@latent(c, classes(2), known=known)\nc1 ~ c + w @family(poisson)\n"
                                  "@class(c, 2)\nc1 ~ w",
@@ -50,7 +54,7 @@ def test_score_is_the_derivative(name):
     np.testing.assert_allclose(likelihood.unit_scores(at, points).sum(axis=0), score, atol=1e-10)
 
 
-@pytest.mark.parametrize("name", [name for name in MODELS if name != "residuals that covary"])
+@pytest.mark.parametrize("name", MODELS)
 def test_louis_information_is_the_second_derivative(name):
     walk = walked(name)
     likelihood, points = walk.likelihood, walk.points(15)
@@ -237,3 +241,66 @@ def test_a_fit_does_not_depend_on_the_order_of_rows():
     assert other.loglik == pytest.approx(fit.loglik, abs=1e-8)
     np.testing.assert_allclose(other.coef, fit.coef, atol=1e-5)
     np.testing.assert_allclose(other.class_probabilities(), fit.class_probabilities().iloc[order], atol=1e-5)
+
+
+def test_starts_do_not_know_of_each_other():
+    data = pd.concat([toy(), toy()], ignore_index=True)
+    walk = walk_mixture(f"@latent(c, classes(3))\nc =~ u1 + u2 + u3 + u4 {BINARY}\nc ~ x", data)
+    found = []
+    for threads in (1, 3):
+        walk.likelihood.workspace.threads = threads
+        found.append(search(walk.likelihood, walk.diagram, Settings(threads=threads, seed=4), 5, ()))
+    (free, one), (other, same) = found
+    assert one == same
+    np.testing.assert_array_equal(free, other)
+
+
+def test_a_dispersion_of_one_class_by_hand():
+    data = toy()
+    text = "@latent(c, classes(2))\ny1 ~ c\n@dispersion(y1 ~ 1 + x)\n@class(c, 1)\n@dispersion(y1 ~ 1)"
+    walk = walk_mixture(text, data)
+    values = {"y1~1.c1": 0.4, "y1~1.c2": -0.5, "y1@dispersion~1.c1": -0.7, "y1@dispersion~1": 0.2,
+              "y1@dispersion~x": 0.3, "c[1]~1": 0.6}  # fmt: skip
+    log_f = [
+        norm.logpdf(data.y1, 0.4, np.exp(0.5 * (-0.7 + 0.3 * data.x))) + log_expit(0.6),
+        norm.logpdf(data.y1, -0.5, np.exp(0.5 * (0.2 + 0.3 * data.x))) + log_expit(-0.6),
+    ]
+    assert walk.likelihood.value(walk.free(values), ()) == pytest.approx(np.nansum(logsumexp(log_f, axis=0)), abs=1e-10)
+
+
+def test_a_zero_inflation_of_one_class_by_hand():
+    data = toy().assign(k=lambda d: np.arange(len(d)) % 4)
+    text = "@latent(c, classes(2))\nk ~ c @family(poisson)\n@class(c, 1)\n@inflation(k ~ 1)"
+    walk = walk_mixture(text, data)
+    values = dict.fromkeys(walk.likelihood.model.names, 0.0)
+    values |= {"k~1.c1": 0.8, "k~1.c2": 0.1, "c[1]~1": -0.4, "k@inflation~1.c1": -0.6}
+    free = walk.free(values)
+    counts = [poisson.logpmf(data.k, np.exp(f)) for f in (0.8, 0.1)]
+    parts = []
+    for log_f, name, log_pi in zip(counts, ("k@inflation~1.c1", "k@inflation~1"), (log_expit(-0.4), log_expit(0.4))):
+        with_zeros = log_expit(-values.get(name, -np.inf)) + log_f
+        zero = np.where(data.k == 0, log_expit(values.get(name, -np.inf)), -np.inf)
+        parts.append(log_pi + np.logaddexp(with_zeros, zero))
+    assert walk.likelihood.value(free, ()) == pytest.approx(logsumexp(parts, axis=0).sum(), abs=1e-10)
+
+
+def test_a_random_term_of_one_class_is_a_factor_that_loads_there():
+    data = toy(60)
+    classes = "@level(school)\n@latent(C, classes(2))"
+    term = walk_mixture(f"y1 ~ C\n{classes}\n@level(row) @class(C, 1)\ny1 ~ x + (1 | school)", data)
+    load = walk_mixture(f"y1 ~ C + 0*f\n{classes}\nf =~ 0\n@level(row) @class(C, 1)\ny1 ~ x + 1*f", data)
+    rng = np.random.default_rng(3)
+    values = {name: 0.4 * rng.normal() for name in term.likelihood.model.names}
+    values |= {"school.intercept~~school.intercept": 0.7, "y1~~y1": 0.9}
+    same = {name.replace("school.intercept", "f"): value for name, value in values.items()}
+    value = term.likelihood.value(term.free(values), (15,))
+    assert load.likelihood.value(load.free(same), (15,)) == pytest.approx(value, abs=1e-10)
+
+
+def test_a_free_distribution_makes_its_variable():
+    data = toy(60)
+    text = "y1 ~ x + 1*eta\n@level(school)\n@latent(eta, npml(2))"
+    alone, written = (walk_mixture(one, data) for one in (text, f"{text}\neta =~ 0"))
+    at = alone.somewhere(1)
+    assert alone.likelihood.names == written.likelihood.names
+    assert alone.likelihood.value(at, ()) == pytest.approx(written.likelihood.value(at, ()), abs=1e-12)

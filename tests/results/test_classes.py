@@ -120,3 +120,42 @@ def test_sandwich_of_classes_of_persons_by_their_scores_written_out():
     np.testing.assert_allclose(fit.vcov("sandwich"), sandwich, rtol=1e-4, atol=1e-8)
     robust = sg.fit(text, data, n_starts=2, se="robust")
     np.testing.assert_allclose(robust.vcov(), sandwich, rtol=1e-4, atol=1e-8)
+
+
+@pytest.mark.parametrize("shares", [([0.5, 0.5, 0.0], [0.1, 0.2, 0.7]), ([0.0, 0.5, 0.5], [0.7, 0.2, 0.1])])
+def test_a_category_that_nobody_in_a_class_chooses(shares):
+    """Its logit, or where it is the reference all of them, have no standard errors; everything else has."""
+    rng = np.random.default_rng(3)
+    n = 300
+    kind = (rng.random(n) < 0.5).astype(int)
+    words = np.array(list("xyz"))[(rng.random(n)[:, None] > np.array(shares)[kind].cumsum(axis=1)[:, :2]).sum(axis=1)]
+    data = pd.DataFrame({f"u{j}": 1.0 * (rng.random(n) < np.where(kind == 0, 0.97, 0.03)) for j in range(5)})
+    items = " + ".join(data)
+    data["a"] = words
+    text = f"@latent(c, classes(2))\nc =~ a @family(multinomial)\nc =~ {items} @family(bernoulli(logit))"
+    fit = sg.fit(text, data, n_starts=3)
+    lost = fit.parameters[fit.parameters.se.isna()]
+    assert len(lost) == (1 if shares[0][2] == 0 else 2)
+    assert set(lost.lhs) <= {"a[y]", "a[z]"}
+    assert any("a probability of 0 or 1" in note for note in fit.notes)
+    # the probabilities of the other categories are those of binary answers
+    profile = fit.class_profiles()
+    mine = profile[profile.response == "a"]
+    none = mine[mine.estimate < 1e-4]
+    assert len(none) == 1
+    others = mine[(mine["class"] == none["class"].item()) & (mine.estimate > 1e-4)]
+    assert others.estimate.sum() == pytest.approx(1.0, abs=1e-6)
+    assert others.se.iloc[0] == pytest.approx(others.se.iloc[1], rel=1e-6)
+    size = fit.class_sizes().set_index("class").expected[none["class"].item()]
+    assert others.se.iloc[0] == pytest.approx(np.sqrt(others.estimate.prod() / size), rel=0.05)
+
+
+def test_a_class_without_variance_is_no_maximum():
+    """Five equal answers give a class of their own a likelihood without bound, which is no answer."""
+    rng = np.random.default_rng(1)
+    data = pd.DataFrame({"y": np.concatenate([rng.normal(size=60), np.full(5, 0.3)])})
+    text = "@latent(c, classes(2))\n@class(c, 1)\ny ~ 1\ny ~~ y\n@class(c, 2)\ny ~ 1\ny ~~ y"
+    fit = sg.fit(text, data, n_starts=8)
+    assert fit.converged
+    assert np.isfinite(fit.loglik)
+    assert (fit.parameters.query("op == '~~'").est > 1e-5).all()

@@ -45,7 +45,8 @@ values$npreg_gaussian <- list(
   loglik = sum(log(rowSums(f))), shares = prior[order],
   estimates = list(`yn~1` = b[1, order], `yn~x` = b[2, order], `yn~x2` = b[3, order], `yn~~yn` = sd[order]^2))
 
-# ---- mclust: diagonal with one volume (EEI) and with volumes and shapes by class (VVI), one covariance matrix (EEE)
+# ---- mclust: diagonal with one volume (EEI) and with volumes and shapes by class (VVI), one covariance
+# matrix (EEE) and one for each class (VVV)
 
 faithful$waiting <- faithful$waiting / 10
 write.csv(faithful, "faithful.csv", row.names = FALSE)
@@ -68,6 +69,11 @@ profile <- function(name, data, G, kind) {
   if (kind == "VVI") {
     text <- paste0(text, paste0("\n@class(c, ", 1:G, ")\n", paste(paste(y, "~~", y), collapse = "\n"), collapse = ""))
     more <- setNames(lapply(seq_along(y), function(j) S[j, j, order]), paste0(y, "~~", y))
+  } else if (kind == "VVV") {
+    pairs <- which(upper.tri(diag(length(y)), diag = TRUE), arr.ind = TRUE)
+    cells <- paste0(y[pairs[, 1]], "~~", y[pairs[, 2]])
+    text <- paste0(text, paste0("\n@class(c, ", 1:G, ")\n", paste(cells, collapse = "\n"), collapse = ""))
+    more <- setNames(lapply(seq_along(cells), function(m) S[pairs[m, 1], pairs[m, 2], order]), cells)
   } else {
     pairs <- if (kind == "EEE") combn(length(y), 2) else matrix(0, 2, 0)
     text <- paste0(text, paste0("\n", y[pairs[1, ]], " ~~ ", y[pairs[2, ]], collapse = "")[kind == "EEE"])
@@ -83,4 +89,5 @@ for (kind in c("EEI", "VVI", "EEE")) {
   profile(paste0("faithful_", kind), "faithful", 2, kind)
   profile(paste0("iris_", kind), "iris", 3, kind)
 }
+profile("iris_VVV", "iris", 3, "VVV")
 write(toJSON(values, digits = NA, auto_unbox = TRUE, pretty = TRUE), "values.json")
