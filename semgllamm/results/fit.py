@@ -1151,8 +1151,9 @@ class Fit:
         return pd.DataFrame(found, columns=["name", "group", "level", "block", "rsquare"])
 
     def modification_indices(
-        self, sort: bool = False, minimum: float = 0.0, op: str | Sequence[str] | None = None
-    ) -> pd.DataFrame:
+        self, sort: bool = False, minimum: float = 0.0, op: str | Sequence[str] | None = None,
+        information: str | None = None,
+    ) -> pd.DataFrame:  # fmt: skip
         """What freeing one cell would do: the score test, and the expected change of the parameter.
 
         Parameters
@@ -1163,20 +1164,25 @@ class Fit:
             Leave out smaller indices.
         op : "=~", "~~", "~", "~1" or several, optional
             Only these.
+        information : {"expected", "observed", "first.order"}, optional
+            Of the model with the cell free. By default the expected one of Gaussian models in closed form, which alone
+            have it, and of fits by integration the observed one where it is positive, else "first.order", the outer
+            product of the independent units' scores.
 
         Returns
         -------
         DataFrame
-            lhs, op, rhs, group, level, mi, epc, sepc.lv, sepc.all, sepc.nox.
+            lhs, op, rhs, group, level, mi, epc; with the expected information sepc.lv, sepc.all and sepc.nox, else
+            class and information.
 
         Raises
         ------
         ModelError
-            For fits by quadrature.
+            For fits with @unseen, and information that is not available.
         """
         from semgllamm.results.modification import modification_indices
 
-        return modification_indices(self, sort, minimum, op)
+        return modification_indices(self, sort, minimum, op, information)
 
     def wald_test(self, hypotheses: str) -> HypothesisTest:
         """Wald's test of equations among parameters, all at once.
@@ -1204,9 +1210,9 @@ class Fit:
         return wald_test(self, hypotheses)
 
     def score_test(
-        self, release: int | Sequence[int] | None = None, add: str | None = None
+        self, release: int | Sequence[int] | None = None, add: str | None = None, information: str | None = None
     ) -> HypothesisTest:
-        """Score test of released equality constraints, or of added parameters, of a Gaussian model.
+        """Score test of released equality constraints, or of added parameters.
 
         Parameters
         ----------
@@ -1214,7 +1220,10 @@ class Fit:
             Which constraints, counted from 1: written equations, then cells that share a parameter (each with the
             first of them); by default all.
         add : str, optional
-            Parameters to add, in every group: ``"visual =~ x9; x7 ~~ x8"``.
+            Parameters to add, in every group: ``"visual =~ x9; x7 ~~ x8"``. What the model fixes is tested at its
+            value.
+        information : {"expected", "observed", "first.order"}, optional
+            As for `modification_indices`.
 
         Returns
         -------
@@ -1224,11 +1233,11 @@ class Fit:
         Raises
         ------
         ModelError
-            For fits by quadrature, and where there is nothing to test.
+            For a variance of 0, which `compare` tests, fits with @unseen, and where there is nothing to test.
         """
         from semgllamm.results.hypotheses import score_test
 
-        return score_test(self, release, add)
+        return score_test(self, release, add, information)
 
     def reliability(self) -> pd.DataFrame:
         """Reliability of the items of each factor, a row a factor of each group and level.

@@ -166,12 +166,14 @@ def test_wald_of_one_parameter_is_its_z(hs):
     assert hs.wald_test("`visual=~x2` == 0").stat == pytest.approx(row["z"] ** 2, rel=1e-12)
 
 
-def test_fits_by_integration_have_wald_tests_only():
+def test_what_fits_by_integration_have():
     found = sg.fit("Reaction ~ 1 + b*Days + (1 | Subject)", sg.load_dataset("sleepstudy"))
     row = found.parameters.query("label == 'b'").iloc[0]
     assert found.wald_test("b == 0").stat == pytest.approx(row["z"] ** 2, rel=1e-10)
-    for call in (found.standardized, found.rsquare, found.modification_indices, found.reliability, found.score_test):
+    for call in (found.standardized, found.rsquare, found.reliability):
         with pytest.raises(sg.ModelError, match="closed form only"):
             call()
+    with pytest.raises(sg.ModelError, match="no equality constraints"):
+        found.score_test()
     with pytest.raises(sg.ModelError, match="closed form only"):
         found.latent("bartlett")
