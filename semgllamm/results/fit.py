@@ -939,8 +939,8 @@ class Fit:
         Raises
         ------
         ModelError
-            For models with other responses than items, several groups or levels, covariates, sampling weights, or
-            nonlinear and inequality constraints.
+            For models with other responses than items, several levels, covariates, sampling weights, or nonlinear and
+            inequality constraints.
         DataError
             For incomplete rows.
         """
@@ -953,8 +953,9 @@ class Fit:
     def item_fit(self) -> pd.DataFrame:
         """How each item of one latent variable fits, a row an item.
 
-        Columns: item; s_x2, df and pvalue of S-X² (Orlando & Thissen 2000; Kang & Chen 2008); infit and outfit, mean
-        squared residuals at the posterior means (Wright & Masters 1982). Formulas: `semgllamm.results.item_fit`.
+        Columns: item, and group where there are several; s_x2, df and pvalue of S-X² (Orlando & Thissen 2000; Kang &
+        Chen 2008); infit and outfit, mean squared residuals at the posterior means (Wright & Masters 1982). Formulas:
+        `semgllamm.results.item_fit`.
 
         Raises
         ------

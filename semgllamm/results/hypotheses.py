@@ -22,6 +22,7 @@ import numpy as np
 from semgllamm.diagram.expressions import evaluate, gradient, names
 from semgllamm.diagram.parts import Constraint, Parameter
 from semgllamm.errors import EstimationError, ModelError
+from semgllamm.estimation.gaussian import GaussianLikelihood
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -157,13 +158,6 @@ def score_test(
         new = None
     score, matrix, chain = wider.score, wider.information, wider.chain
     R = R @ chain
-    if not R[tested].any(axis=1).all():
-        name = shown[int(np.flatnonzero(~R[tested].any(axis=1))[0])][0]
-        raise ModelError(
-            f"{name} is a variance of 0, on the boundary, where the log-likelihood has no slope in the standard "
-            "deviation", remedy="Fit the larger model, and compare() the fits.",
-        )  # fmt: skip
-
     kind, least = wider.kind, SINGULAR if wider.kind == "expected" else SCARCE
     free = null_space(np.delete(R, tested, axis=0))
     if wider.otherwise is not None and _spectrum(free.T @ matrix @ free)[1][0] < -least:
@@ -216,6 +210,7 @@ def _added(fit: Fit, add: str, information: str | None):
     taken = {place for place, _, number in places if number >= 0}
     fixed = {place: row.fixed for place, row, number in places if number < 0 and not row.exogenous}
     known = {name for row in fit.diagram.parameters for name in (row.lhs, row.rhs)}
+    closed = isinstance(fit.likelihood, GaussianLikelihood)  # variances may be estimated below 0 there
     rows: list[Parameter] = []
     for path in said.paths:
         for name in filter(None, (path.lhs, path.rhs)):
@@ -232,6 +227,11 @@ def _added(fit: Fit, add: str, information: str | None):
             place = place_of(row)
             if place in taken:
                 raise ModelError(f"{path.lhs} {path.op} {path.rhs} is free already", text=add, span=path.span)
+            if path.op == "~~" and path.lhs == path.rhs and not (fixed.get(place) or closed):
+                raise ModelError(
+                    f"{row.name} is a variance of 0, on the boundary, where the log-likelihood has no slope in the "
+                    "standard deviation", text=add, span=path.span, remedy="Fit the larger model, and compare().",
+                )  # fmt: skip
             rows.append(replace(row, start=fixed.get(place)))
     if not rows:
         raise ModelError("there is no parameter to add", text=add, remedy='Write terms: "f =~ x4; x1 ~~ x2".')
