@@ -20,7 +20,7 @@ from dataclasses import replace
 import numpy as np
 
 from semgllamm.data.binding import Binding
-from semgllamm.data.design import Design, design
+from semgllamm.data.design import design
 from semgllamm.diagram.diagram import PathDiagram
 from semgllamm.diagram.parts import Parameter
 from semgllamm.errors import ModelError
@@ -39,7 +39,7 @@ from semgllamm.model.lower import level_index, lower
 from semgllamm.model.matrices import Model
 from semgllamm.model.transforms import working_parameters
 
-__all__ = ["Opened", "with_cells_apart"]
+__all__ = ["Opened", "bound_like", "with_cells_apart"]
 
 POINTS = (15, 9, 5)  # a latent variable, where a shared grid does not carry over to the larger model
 MOVED = 1e-6  # a cell that the larger model's parameters cannot put where it is
@@ -135,8 +135,7 @@ class Opened:
             model, diagram, likelihood.working.cells(old), extra, apart
         )
         closed = isinstance(likelihood, GaussianLikelihood)
-        bound = design(self.model, diagram, binding, request.missing, closed, request.weights_scaling)
-        self.likelihood, self.points = _bound(likelihood, self.model, bound, tuple(points))
+        self.likelihood, self.points = bound_like(likelihood, self.model, diagram, binding, request, tuple(points))
         working = self.likelihood.working
         inner = working.inner_from_cells(cells)
         if not closed:
@@ -178,9 +177,19 @@ class Opened:
         return observed(likelihood, self.free, self.points, self.by_louis) + bend
 
 
-def _bound(likelihood, model: Model, bound: Design, points: tuple[int, ...]):
-    """A likelihood of the same kind for the larger model, and its points."""
+def bound_like(
+    likelihood, model: Model, diagram: PathDiagram, binding: Binding, request: Request, points: tuple[int, ...]
+) -> tuple[Likelihood | GaussianLikelihood, tuple[int, ...]]:
+    """A likelihood of the same kind for another model of the same data, all its cells free, and its points.
+
+    Raises
+    ------
+    ModelError
+        For least squares, models with @unseen, and if the model would use other rows.
+    """
     old = likelihood.design
+    closed = isinstance(likelihood, GaussianLikelihood)
+    bound = design(model, diagram, binding, request.missing, closed, request.weights_scaling)
     if bound.n_rows != old.n_rows:
         raise ModelError("the larger model would use other rows of the data", remedy="Fit both, and compare.")
     bound = replace(bound, weights=old.weights)

@@ -998,27 +998,53 @@ class Fit:
 
         return local_dependence(self)
 
-    def dif(self) -> pd.DataFrame:
-        """Differential item functioning: which items differ between groups, by Lord's (1980) Wald test.
+    def dif(
+        self, method: str = "wald", *, items: str | Sequence[str] | None = None,
+        anchors: str | Sequence[str] | None = None, purify: bool = False, adjust: str | None = None,
+        alpha: float = 0.05,
+    ) -> pd.DataFrame:  # fmt: skip
+        """Differential item functioning: which items differ between groups at the same value of the latent variable.
 
-        The fit has several groups, anchor items with the same parameters in all of them, and others without: fit with
-        ``group_equal`` and the latter in ``group_partial``.
+        Of a fit that lets items differ (``group_equal``, and those items in ``group_partial``) the default is Lord's
+        (1980) Wald test of these items, on the scale that the others, the anchors, carry from group to group.
+        Everything else is a screen: each item is tested with all groups at once, against all others or against
+        `anchors`, by fitting the models that this takes. Formulas: `semgllamm.results.item_screens`.
+
+        Parameters
+        ----------
+        method : {"wald", "lr", "score"}
+            Wald's test, the likelihood ratio, or the score test, which fits one model if all others are anchors.
+        items : str or sequence of str, optional
+            Those to test, by default all.
+        anchors : str or sequence of str, optional
+            Items that are the same in all groups while each of the others is tested; by default all but the one.
+        purify : bool
+            Take the item that differs most out of the anchors, put back those that no longer differ, and test again,
+            until nothing changes.
+        adjust : {"holm", "bh"}, optional
+            p-values for as many tests as there are: Holm's (1979), or those of Benjamini and Hochberg (1995).
+        alpha : float
+            The level at which an item differs, by its adjusted p-value where there is one.
 
         Returns
         -------
         DataFrame
-            A row an item that may differ and a group after the first: item, group, stat, df, pvalue; and the mean
-            difference of the item's score between the group and the first at the same value of the latent variable,
-            ``signed`` and ``unsigned``, over the distribution of the group (Meade 2010).
+            Of Lord's test a row an item that may differ and a group after the first: item, group, stat, df, pvalue
+            (padj); and the mean difference of the item's score between the group and the first at the same value of the
+            latent variable, ``signed`` and ``unsigned``, over the distribution of the group (Meade 2010). Of a screen a
+            row an item: item, stat, df, pvalue (padj), differs, anchor (whether it stayed among the anchors). What no
+            group can differ in, such as a loading that fixes the scale, is not tested.
 
         Raises
         ------
         ModelError
-            For one group, without anchors, and as `item_curves`.
+            For one group, without anchors, groups whose latent variable cannot differ, and as `item_curves`.
+        EstimationError
+            If a model of a screen has no maximum.
         """
         from semgllamm.results.differential_items import differential_items
 
-        return differential_items(self)
+        return differential_items(self, method, items, anchors, purify, adjust, alpha)
 
     @property
     def plot(self):
