@@ -6,6 +6,9 @@ With T₀, T₁ the chi-squares on d₀ > d₁ degrees of freedom and c₀, c₁
     satorra.bentler.2001   (T₀ − T₁)/c,  c = (d₀c₀ − d₁c₁)/m       (Satorra & Bentler 2001)
     satorra.bentler.2010   the same with c₁ of the larger model at the estimates of the smaller, by which c > 0
                            asymptotically                           (Satorra & Bentler 2010)
+    scaled                 of fits by integration 2 (log L₁ − log L₀)/c,  c = (tr A₁⁻¹B₁ − tr A₀⁻¹B₀)/m, with A the
+                           observed information and B the cross-products of the independent units' scores
+                           (Yuan & Bentler 2000; Satorra & Bentler 2010)
     boundary               ½ χ²(m − 1) + ½ χ²(m) in place of χ²(m), if the smaller model sets one variance of a latent
                            variable to 0 that cannot be negative, with its covariances   (Self & Liang 1987, case 6;
                            Stram & Lee 1994, case 3)
@@ -22,13 +25,20 @@ import pandas as pd
 from scipy.special import chdtrc, ndtr
 
 from semgllamm.errors import ModelError
+from semgllamm.estimation.covariances import clusters_of
+from semgllamm.estimation.gaussian import GaussianLikelihood
 from semgllamm.estimation.resampling import likelihood_ratios
+from semgllamm.estimation.robust import trace_of_units
 from semgllamm.results.class_tests import classes_differ, classes_drawn, vuong, vuong_lo_mendell_rubin
 from semgllamm.results.fit import Fit
+from semgllamm.results.tests import covariance_of_kind
 
-__all__ = ["compare", "fingerprint"]
+__all__ = ["compare", "equivalent", "fingerprint", "why_not_comparable"]
 
 SCALED = ("satorra.bentler.2001", "satorra.bentler.2010")
+SAME = 1e-7  # relative difference of log-likelihoods that are equal
+# families whose likelihood is a density, not a probability
+CONTINUOUS = {"gaussian", "gamma", "inversegaussian", "beta", "exponential", "weibull", "censored"}
 NOTHING = 1e-6  # a statistic that rounding leaves of 0
 OF_CLASSES = ("vlmr", "lmr", "vuong")
 METHODS = ("lr", "scaled", *SCALED, "bootstrap", *OF_CLASSES)
@@ -50,7 +60,8 @@ def compare(
         "scaled", which is that of 2001, if the fits have scaled tests, else "lr". Between fits with different numbers
         of classes there is no chi-square, and without a method no p-value: "bootstrap" draws samples of the smaller
         (McLachlan 1987), "vlmr" holds the ratio, and "lmr" the adjusted ratio, against a weighted sum of chi-squares
-        (Lo, Mendell & Rubin 2001). "vuong" (1989) is for fits with classes that are not nested.
+        (Lo, Mendell & Rubin 2001). "vuong" (1989) is for fits that are not nested. Fits by integration with robust
+        standard errors have a scaled ratio as well.
     names : sequence of str, optional
         Of the rows, in the order of `fits`; by default "fit1", "fit2", …
     n, seed, workers
@@ -67,7 +78,8 @@ def compare(
         npar, df, aic, bic, loglik, chisq (unscaled; df and chisq are NaN without a closed form), chisq_diff, rmsea (of
         the difference; NaN where it is scaled), df_diff, pvalue, null (the distribution that the p-value is of).
         Bootstraps of classes add `failed`, the samples that could not be fitted, and Vuong's test `z`, positive where
-        the fit above is nearer to the truth.
+        the fit above is nearer to the truth, with the `variance` of the difference of the units' log-likelihoods and
+        `pvalue_variance`, of the hypothesis that it is 0 and the fits cannot be told apart, which comes first.
 
     Raises
     ------
@@ -98,8 +110,8 @@ def compare(
             pair = labels[order[place - 1]], labels[k]
             _check_data(before, fits[k], pair)
             if method == "vuong":
-                z = vuong(before, fits[k])
-                row |= {"z": z, "pvalue": float(2 * ndtr(-abs(z)))}
+                z, variance, p = vuong(before, fits[k])
+                row |= {"z": z, "pvalue": float(2 * ndtr(-abs(z))), "variance": variance, "pvalue_variance": p}
             else:
                 _check_nested(before, fits[k], pair)
                 if classes_differ(before, fits[k]):
@@ -107,7 +119,7 @@ def compare(
                 else:
                     row |= _difference(before, fits[k], method, n, seed, workers, boundary)
         rows.append(row)
-    more = [name for name in ("failed", "z") if any(name in row for row in rows)]
+    more = [name for name in ("failed", "z", "variance", "pvalue_variance") if any(name in row for row in rows)]
     return pd.DataFrame(rows, index=[labels[k] for k in order], columns=[*COLUMNS, *more])
 
 
@@ -118,6 +130,11 @@ def _method(fits: Sequence[Fit], method: str | None) -> str:
             f"the fits have different tests: {', '.join(sorted(tests))}", remedy="Fit them by the same estimator."
         )
     has_scaled = tests != {"standard"}
+    if all(_is_robust(fit) for fit in fits) and not any(classes_differ(fits[0], fit) for fit in fits):
+        if method in SCALED:
+            raise ModelError(f"method '{method}' is for Gaussian models in closed form", remedy="Use 'scaled'.")
+        if method in (None, "scaled"):
+            return "scaled"
     if any(fit.request.weighted for fit in fits) and not has_scaled:
         raise ModelError("the likelihood ratio has no distribution that is known under sampling weights",
                          remedy="Use wald_test() of the larger fit.")
@@ -140,6 +157,12 @@ def _method(fits: Sequence[Fit], method: str | None) -> str:
     return method
 
 
+def _is_robust(fit: Fit) -> bool:
+    """Whether a fit by integration has the standard errors of a sandwich."""
+    closed = isinstance(fit.likelihood, GaussianLikelihood)
+    return not closed and fit.se_kind in ("robust.huber.white", "robust.cluster")
+
+
 def _row(fit: Fit) -> dict:
     closed = fit.test is not None
     likelihood = {"aic": fit.aic, "bic": fit.bic, "loglik": fit.loglik}
@@ -151,17 +174,19 @@ def _check_data(large: Fit, small: Fit, labels: tuple[str, str]) -> None:
     first, second = labels
     if large.request.objective != small.request.objective:
         raise ModelError(f"{first} and {second} minimise different functions")
-    if fingerprint(large) != fingerprint(small):
-        raise ModelError(
-            f"{first} and {second} are not fits of the same data",
-            remedy="Nested models have the same responses, and use the same rows.",
-        )
+    if (reason := why_not_comparable(large, small, first, second)) is not None:
+        raise ModelError(f"{first} and {second} are not fits of the same data: {reason}",
+                         remedy="Nested models have the same responses, and use the same rows.")  # fmt: skip
 
 
 def _check_nested(large: Fit, small: Fit, labels: tuple[str, str]) -> None:
     first, second = labels
     if large.npar == small.npar:
-        raise ModelError(f"{first} and {second} have equally many parameters, and so are not nested")
+        hint = ""
+        if large.request.objective == "ML" and equivalent(large, small):
+            hint = "; their likelihoods are equal: they may be the same model written in two ways"
+        raise ModelError(f"{first} and {second} have equally many parameters, and so are not nested{hint}",
+                         remedy="Fits that are not nested have method='vuong' and information_criteria().")  # fmt: skip
     if large.request.objective == "ML":
         gain = large.loglik - small.loglik
     else:
@@ -183,6 +208,38 @@ def fingerprint(fit: Fit) -> tuple:
     return design.n_rows, round(weight, 6), tuple(sorted((key, round(value, 6)) for key, value in sums.items()))
 
 
+def why_not_comparable(first: Fit, second: Fit, one: str, other: str) -> str | None:
+    """Why two likelihoods are not of the same answers; None if they are."""
+    (rows, weight, sums), (other_rows, other_weight, other_sums) = fingerprint(first), fingerprint(second)
+    responses, others = ({r.answer or r.name for r in fit.model.responses} for fit in (first, second))
+    if responses != others:
+        odd = sorted(responses ^ others)
+        verb = "is a response" if len(odd) == 1 else "are responses"
+        return f"{', '.join(odd)} {verb} of one of them only"
+    if rows != other_rows:
+        return f"{one} has {rows} rows and {other} has {other_rows}"
+    kinds, other_kinds = (
+        {r.answer or r.name: r.family.name in CONTINUOUS for r in fit.model.responses} for fit in (first, second)
+    )
+    for name, is_density in kinds.items():
+        if is_density != other_kinds[name]:
+            return f"the likelihood of {name} is a density in one and a probability in the other"
+    if first.request.weights != second.request.weights or weight != other_weight:
+        return "their weights differ"
+    if first.request.likelihood != second.request.likelihood:
+        return "one likelihood is Wishart's"
+    if sums != other_sums:
+        differing = sorted({name for (name, _), _ in set(sums) ^ set(other_sums)})
+        return f"the values of {', '.join(differing)}, or their groups, differ"
+    return None
+
+
+def equivalent(one: Fit, other: Fit) -> bool:
+    """Whether two fits have equally many parameters and the same likelihood: a hint that they are one model."""
+    close = abs(one.loglik - other.loglik) <= SAME * max(1.0, abs(one.loglik))
+    return one.npar == other.npar and bool(close)
+
+
 def _difference(large: Fit, small: Fit, method: str, n: int, seed, workers, boundary: bool) -> dict:
     m = large.npar - small.npar
     if method in OF_CLASSES:
@@ -192,6 +249,11 @@ def _difference(large: Fit, small: Fit, method: str, n: int, seed, workers, boun
             raise ModelError(f"method '{method}' needs fits of maximum likelihood")
         statistic = small.test.statistic - large.test.statistic
         return _tested(statistic, m, large)
+    if method == "scaled":
+        factor = (trace_of_scores(large) - trace_of_scores(small)) / m
+        if not factor > 0:
+            return {"chisq_diff": np.nan, "rmsea": np.nan, "df_diff": m, "pvalue": np.nan, "null": ""}
+        return {**_tested(2 * (large.loglik - small.loglik) / factor, m, large), "rmsea": np.nan}
     if method in SCALED:
         unscaled = small.test.statistic - large.test.statistic
         factor = _factor(large, small, m, method)
@@ -279,6 +341,16 @@ def _factor(large: Fit, small: Fit, m: int, method: str) -> float:
     if method == "satorra.bentler.2010":
         trace_large = large._tests.traces_at(_cells_of(large, small))[0]
     return (trace_small - (trace_large if large.test.df > 0 else 0.0)) / m
+
+
+def trace_of_scores(fit: Fit) -> float:
+    """tr A⁻¹B, with A the observed information and B the cross-products of the independent units' scores."""
+    vcov = covariance_of_kind(fit, "observed")
+    if vcov is None:
+        raise ModelError("a fit has no information matrix to scale its likelihood ratio by",
+                         remedy="Use wald_test() of the larger fit.")  # fmt: skip
+    scores = fit.likelihood.unit_scores(fit.free, fit.points)
+    return trace_of_units(vcov, scores, *clusters_of(fit.likelihood, fit.request))
 
 
 def _cells_of(large: Fit, small: Fit) -> np.ndarray:

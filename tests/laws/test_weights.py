@@ -248,11 +248,12 @@ def test_rows_that_stand_for_nothing_are_left_out():
     assert one.nobs == other.nobs
 
 
-def test_likelihood_ratios_with_sampling_weights_are_refused():
+def test_likelihood_ratios_with_sampling_weights_are_scaled_or_refused():
     data = with_frequencies()
     one, other = (sg.fit(f"b1 ~ {terms} {LOGIT}\n@weight(row, n_row)", data) for terms in ("1 + w", "1"))
+    assert sg.compare(one, other).iloc[1]["chisq_diff"] == pytest.approx(one.wald_test("`b1~w` == 0").stat, rel=0.1)
     with pytest.raises(sg.ModelError, match="no distribution that is known under sampling weights"):
-        sg.compare(one, other)
+        sg.compare(one, other, method="lr")
     counted = [sg.fit(f"b1 ~ {terms} {LOGIT}\n@frequency(row, n_row)", data) for terms in ("1 + w", "1")]
     written = [sg.fit(f"b1 ~ {terms} {LOGIT}", written_out(data, ["row"])) for terms in ("1 + w", "1")]
     assert sg.compare(*counted)["pvalue"].iloc[1] == pytest.approx(sg.compare(*written)["pvalue"].iloc[1], rel=1e-8)
