@@ -313,9 +313,16 @@ def _as_fit(walk: Walk, found: Mapping[str, Any]):
     from semgllamm.results.fit import Fit
 
     used_as_they_are = "used as they are (maximum likelihood, missing at random)"
+
+    def again(data):
+        other = _walked(walk.call, walk.request, data)
+        if walk.call.left_grid:
+            other = other.without_grid(_likelihood)
+        return _as_fit(other, found)
+
     return Fit(
         diagram=walk.diagram, model=walk.model, binding=walk.binding, design=walk.design, likelihood=walk.likelihood,
-        tree=walk.tree, request=walk.request, call=walk.call,
+        tree=walk.tree, request=walk.request, call=walk.call, again=again,
         missing=used_as_they_are if walk.request.missing == "ml" else "listwise deletion", **found,
     )  # fmt: skip
 

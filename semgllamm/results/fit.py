@@ -42,14 +42,16 @@ class Fit:
     convergence : Convergence
         The optimiser's record.
     model, diagram, design, likelihood : the objects of the walk
+    again : callable or None
+        Gives the fit with the same estimates to another table of data.
     """
 
     def __init__(
         self, *, diagram, model, binding, design, likelihood, tree, convergence, free, points, information, vcov_free,
         information_kind, problems, boundary, quadrature_error, method, missing, request, se_kind="standard", notes=(),
-        warnings=(), constraints=None, restricted=None, inverse=None, call=None,
+        warnings=(), constraints=None, restricted=None, inverse=None, call=None, again=None,
     ):  # fmt: skip
-        self.request, self.call = request, call
+        self.request, self.call, self.again = request, call, again
         self.diagram, self.model, self.binding, self.design = diagram, model, binding, design
         self.likelihood, self.tree, self.convergence = likelihood, tree, convergence
         self.free, self.points, self.information = free, tuple(points), information
@@ -225,13 +227,15 @@ class Fit:
 
         return pd.Series(fit_measures(self, names), dtype=float)
 
-    def class_probabilities(self, name: str | None = None) -> pd.DataFrame:
+    def class_probabilities(self, name: str | None = None, *, newdata=None) -> pd.DataFrame:
         """Posterior probabilities of the classes of each unit, given all its answers.
 
         Parameters
         ----------
         name : str, optional
             One of several categorical latent variables.
+        newdata : DataFrame or the like, optional
+            Other rows, as for `latent`.
 
         Returns
         -------
@@ -245,6 +249,10 @@ class Fit:
         """
         from semgllamm.results.classes import class_probabilities
 
+        if newdata is not None:
+            from semgllamm.results.other_rows import of_other_rows
+
+            return of_other_rows(self, newdata, lambda fit: fit.class_probabilities(name))
         return class_probabilities(self, name)
 
     def directional_derivative(self, z=None) -> pd.DataFrame:
@@ -805,8 +813,9 @@ class Fit:
     # ---- latent variables ----------------------------------------------------------------------------------------
 
     def latent(
-        self, kind: str = "eb", level: str | int | None = None, se: bool = True, n: int = 1, seed: int | None = None
-    ) -> pd.DataFrame:
+        self, kind: str = "eb", level: str | int | None = None, se: bool | str = True, n: int = 1,
+        seed: int | None = None, *, disturbances: bool = False, newdata=None,
+    ) -> pd.DataFrame:  # fmt: skip
         """Scores of the latent variables and their standard errors (columns ``NAME.se``), a row a unit.
 
         Parameters
@@ -815,34 +824,63 @@ class Fit:
             Empirical Bayes means, with posterior standard deviations; of Gaussian models these are the regression
             scores (Thomson 1939). Bartlett's (1937) scores take the latent variables as fixed: they are least squares
             estimates, weighted by the residual covariances. With several levels they have no standard errors (NaN).
-        kind : {"mode", "ml", "wle", "plausible"}
-            Of one latent variable of categorical items: posterior modes; maximum likelihood estimates, which are NaN
-            where there is no finite one (all answers right); Warm's (1989) weighted likelihood estimates; and plausible
-            values, draws from the posterior without standard errors. Formulas: `semgllamm.results.trait_scores`.
+        kind : {"mode", "plausible"}
+            Posterior modes, with standard deviations by the curvature (of Gaussian models they are the means), and
+            plausible values, draws from the posterior without standard errors: exact for Gaussian models and for one
+            latent variable of categorical items, else from normal distributions with its means and covariances.
+        kind : {"ml", "wle"}
+            Of one latent variable of categorical items: maximum likelihood estimates, which are NaN where there is no
+            finite one (all answers right), and Warm's (1989) weighted likelihood estimates. Formulas:
+            `semgllamm.results.trait_scores`.
         level : str or int, optional
             "row" or a cluster column, or as in lavaan 1 or "within", 2 or "between"; by default the lowest level with
             latent variables.
-        se : bool
+        se : bool or {"posterior", "comparative", "diagnostic"}
+            True is the standard deviation given the answers, which is that of the difference from the latent variable
+            and thus the comparative standard error, for comparisons of units; of posterior means there is the
+            diagnostic one too, their standard deviation over samples (Skrondal & Rabe-Hesketh 2009).
         n : int
             How many plausible values; with several, their number is the first level of the index (``draw``).
         seed : int, optional
             Of plausible values.
+        disturbances : bool
+            Of posterior means and modes: of ζ = η − Bη − Γw instead of η.
+        newdata : DataFrame or the like, optional
+            Other rows, scored at the estimates of this fit, with clusters of their own whatever these are called.
 
         Raises
         ------
         ModelError
-            For another kind, for Bartlett's scores of fits by quadrature, and for scores of items where other responses
+            For another kind, for Bartlett's scores of fits by quadrature, and for "ml" and "wle" where other responses
             or several latent variables are.
+        DataError
+            For new data with missing columns, or categories, levels and groups that the fit has not seen.
         """
-        from semgllamm.results.latent import bartlett, empirical_bayes
+        from semgllamm.results.latent import ERRORS, bartlett, by_coordinates, empirical_bayes, plausible_draws
 
         self.binding.need_rows("predictions of latent variables")
-        if kind == "bartlett":
-            return bartlett(self, level, se)
-        if kind in ("mode", "ml", "wle", "plausible"):
-            from semgllamm.results.trait_scores import plausible_values, trait_scores
+        if se not in ERRORS:
+            raise ModelError(f"se={se!r} is unknown", remedy=f"Use {', '.join(map(repr, ERRORS))}.")
+        if se == "diagnostic" and kind not in ("eb", "regression"):
+            raise ModelError("diagnostic standard errors are of posterior means", remedy="Use kind='eb'.")
+        if disturbances and kind not in ("eb", "regression", "mode"):
+            raise ModelError(f"disturbances have no scores of kind '{kind}'", remedy="Use kind='eb' or 'mode'.")
+        if newdata is not None:
+            from semgllamm.results.other_rows import of_other_rows
 
-            return plausible_values(self, n, seed) if kind == "plausible" else trait_scores(self, kind, se)
+            return of_other_rows(
+                self, newdata, lambda fit: fit.latent(kind, level, se, n, seed, disturbances=disturbances)
+            )
+        if kind == "bartlett":
+            return bartlett(self, level, bool(se))
+        if kind in ("mode", "ml", "wle", "plausible"):
+            from semgllamm.results.trait_scores import of_items, plausible_values, trait_scores
+
+            if kind in ("ml", "wle") or (of_items(self) and not disturbances):
+                return plausible_values(self, n, seed) if kind == "plausible" else trait_scores(self, kind, bool(se))
+            return plausible_draws(self, level, n, seed) if kind == "plausible" else by_coordinates(
+                self, level, se, disturbances, mode=True
+            )
         if kind not in ("eb", "regression"):
             raise ModelError(
                 f"latent kind '{kind}' is not available",
@@ -852,10 +890,12 @@ class Fit:
             from semgllamm.results.standardized import closed_form_of
 
             closed_form_of(self, "regression scores are", varying=True)
-        return empirical_bayes(self, level, se)
+        if disturbances or se == "diagnostic":
+            return by_coordinates(self, level, se, disturbances)
+        return empirical_bayes(self, level, bool(se))
 
-    def score_reliability(self) -> pd.DataFrame:
-        """How reliable scores of the latent variables are, a row a latent variable of the lowest level.
+    def score_reliability(self, level: str | int | None = None) -> pd.DataFrame:
+        """How reliable scores of the latent variables of a level are, a row each; the level is as for `latent`.
 
         Columns: ``empirical``, var(EAP) / (var(EAP) + mean posterior variance), of `latent`; ``marginal``, the mean of
         I(θ) / (I(θ) + 1/σ²) over the distribution of θ, of one latent variable of categorical items in one group, and
@@ -863,7 +903,7 @@ class Fit:
         """
         from semgllamm.results.trait_scores import score_reliability
 
-        return score_reliability(self)
+        return score_reliability(self, level)
 
     @cached_property
     def _engine(self):
