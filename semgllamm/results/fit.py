@@ -534,6 +534,38 @@ class Fit:
 
         return simulate(self, n, seed, latent, missing)
 
+    def predictive_check(
+        self, statistic, n: int = 200, seed: int | None = None, latent: str = "prior", level: float = 0.95
+    ) -> pd.DataFrame:
+        """Whether data like those of the fit have such a statistic: a posterior predictive style check.
+
+        Parameters
+        ----------
+        statistic : callable
+            Maps the rows that the fit used, a DataFrame, to a number, or a Series or sequence of numbers.
+        n : int
+            Data sets that are drawn from the fit, at its estimates.
+        seed : int, optional
+        latent : {"prior", "posterior"}
+            As for `simulate`.
+        level : float
+            Of the interval that holds the statistics of the drawn data.
+
+        Returns
+        -------
+        DataFrame
+            A row a number: observed; mean, sd, lower and upper of the drawn data sets; and pvalue, (1 + those that are
+            as large as the observed one or larger) / (1 + n), near 0 or 1 where the data are unlike the model.
+
+        Raises
+        ------
+        ModelError
+            For statistics that are no numbers, and as `simulate`.
+        """
+        from semgllamm.results.predictive_checks import predictive_check
+
+        return predictive_check(self, statistic, n, seed, latent, level)
+
     # ---- tables of parameters ------------------------------------------------------------------------------------
 
     @cached_property
