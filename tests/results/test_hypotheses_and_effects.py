@@ -146,6 +146,21 @@ def test_standardised_columns_and_explained_variance(hs):
     assert "R-Square" not in plain
 
 
+def test_alpha_and_omega_of_psych(hs):
+    """R's psych 2.2.9: `alpha` raw and of correlations, and `fa(…, 1, fm="ml")` of all nine, ω = (Σλ)²/((Σλ)² + Σψ)."""
+    found = hs.reliability()
+    stored = {"visual": (0.6261171319, 0.6271838544), "textual": (0.8827069129, 0.8848435201),
+              "speed": (0.6884550230, 0.6896036134)}  # fmt: skip
+    for name, (raw, of_correlations) in stored.items():
+        assert found.loc[name, "alpha"] == pytest.approx(raw, abs=1e-9)
+        assert found.loc[name, "alpha_standardized"] == pytest.approx(of_correlations, abs=1e-9)
+    data = sg.load_dataset("holzinger")
+    columns = [f"x{k}" for k in range(1, 10)]
+    z = (data[columns] - data[columns].mean()) / data[columns].std(ddof=0)
+    one = sg.cfa("g =~ " + " + ".join(columns), z)
+    assert one.reliability().loc["g", "omega"] == pytest.approx(0.7234613714, abs=2e-5)
+
+
 def test_hypotheses_are_checked(hs):
     with pytest.raises(sg.ModelError, match="no hypothesis"):
         hs.wald_test("visual ~~ textual")
