@@ -28,6 +28,7 @@ from semgllamm.estimation.covariances import clusters_of
 from semgllamm.estimation.gaussian import GaussianLikelihood
 from semgllamm.estimation.grid import shared_grid
 from semgllamm.estimation.information import observed
+from semgllamm.estimation.inner_classes import InnerClasses, refused
 from semgllamm.estimation.least_squares import LeastSquares
 from semgllamm.estimation.likelihood import Likelihood
 from semgllamm.estimation.mixture import MixtureLikelihood
@@ -200,6 +201,8 @@ def bound_like(
     if isinstance(likelihood, GaussianLikelihood):
         weight = bound.weight(0, len(bound.codes), bound.first_row[0]) if bound.weights else None
         return GaussianLikelihood(model, bound, None, weight, likelihood.divisor), points
+    if isinstance(likelihood, InnerClasses):
+        raise refused(likelihood, "score tests are")
     tree = plan_tree(model, bound)
     working = working_parameters(model, tuple(model.eta[k] for k in tree.order), None)
     if isinstance(likelihood, MixtureLikelihood):

@@ -9,6 +9,7 @@ import numpy as np
 
 from semgllamm.errors import EstimationError, ModelError
 from semgllamm.estimation.gaussian import GaussianLikelihood
+from semgllamm.estimation.inner_classes import InnerClasses, refused
 from semgllamm.estimation.least_squares import LeastSquares
 from semgllamm.estimation.likelihood import Likelihood
 from semgllamm.estimation.mixture import MixtureLikelihood
@@ -34,6 +35,8 @@ def unit_logliks(likelihood, free: np.ndarray, points: tuple[int, ...], level: i
     design = likelihood.design
     if design.weights:
         raise ModelError("log-likelihoods of single units are not available with weights")
+    if isinstance(likelihood, InnerClasses):
+        raise refused(likelihood, "log-likelihoods of single units are")
     total = likelihood.value(free, points)
     if isinstance(likelihood, GaussianLikelihood):
         likelihood, free, points = _by_recursion(likelihood, free)

@@ -173,10 +173,10 @@ def vuong(one: Fit, other: Fit) -> tuple[float, float, float]:
     ModelError
         If the fits do not share independent units or have no log-likelihoods of units, or tell no unit apart.
     """
-    units = []
     for fit in (one, other):
         if isinstance(fit.likelihood, InnerClasses):
             raise refused(fit.likelihood, "Vuong's test is")
+    units = []
     for fit, place in zip((one, other), _independent_units(one, other)):
         level = independent_level(fit.likelihood, fit.request.clustered)
         units.append(_added_up(unit_logliks(fit.likelihood, fit.free, fit.points, level), place))
