@@ -333,9 +333,8 @@ def identification(model: str | PathDiagram | Path, data: Any, like: str = "fit"
     SemgllammError
         As by `fit`; a ModelError where it cannot be told: fewer units than parameters, or too many dimensions.
     """
-    import pandas as pd
-
     from semgllamm.estimation.maximum import identification_near, start_of
+    from semgllamm.results.null_directions import null_directions
 
     if like not in ("fit", "sem", "cfa", "growth", "lavaan"):
         raise ModelError(f"there is no function like='{like}'", remedy="Use 'fit', 'sem', 'cfa', 'growth' or 'lavaan'.")
@@ -350,12 +349,7 @@ def identification(model: str | PathDiagram | Path, data: Any, like: str = "fit"
     if not found.checked:
         raise ModelError("identification cannot be told beforehand: there are fewer independent units than parameters, "
                          "or too many dimensions", remedy="Fit the model; its information says it.")  # fmt: skip
-    rows = [
-        (k, name, loading, direction.value)
-        for k, direction in enumerate(found.directions, start=1)
-        for name, loading in zip(direction.names, direction.loadings)
-    ]
-    return pd.DataFrame(rows, columns=["direction", "parameter", "loading", "singular_value"])
+    return null_directions(found)
 
 
 def load(path: str | Path):

@@ -148,7 +148,7 @@ def within(rejected, samples, off=0.0):
 
 
 @cache
-def tests_of_a_direct_effect(samples=500):
+def p_of_a_direct_effect(samples=500):
     """p-values of a direct effect that is not there, on one of five items of 500 persons in two groups."""
     rng = np.random.default_rng(77)
     text = "t =~ u0 + u1 + u2 + u3 + u4 @family(bernoulli)\nt ~ g\n"
@@ -169,14 +169,14 @@ def tests_of_a_direct_effect(samples=500):
 
 @pytest.mark.parametrize("k, name", enumerate(["likelihood ratio", "Wald", "score", "score, by products of scores"]))
 def test_sizes_of_tests_of_a_direct_effect(k, name):
-    p = tests_of_a_direct_effect()[:, k]
+    p = p_of_a_direct_effect()[:, k]
     print(f"\n{name}: rejected {np.mean(p < 0.05):.4f} at 0.05, {np.mean(p < 0.1):.4f} at 0.1")
     assert within(np.mean(p < 0.05), len(p))
     assert kstest(p, "uniform").pvalue > 0.005
 
 
 @cache
-def tests_of_tables(samples=500):
+def p_of_tables(samples=500):
     """p-values of M2 of one group and of two that are alike, 700 persons, five items that the model is right for."""
     rng = np.random.default_rng(78)
     text = "t =~ u0 + u1 + u2 + u3 + u4 @family(bernoulli)"
@@ -193,7 +193,7 @@ def tests_of_tables(samples=500):
 
 @pytest.mark.parametrize("k, name", enumerate(["M2", "M2 of two groups", "S-X2 of an item"]))
 def test_sizes_of_tests_of_items(k, name):
-    p = tests_of_tables()[:, k]
+    p = p_of_tables()[:, k]
     print(f"\n{name}: rejected {np.mean(p < 0.05):.4f} at 0.05, {np.mean(p < 0.1):.4f} at 0.1")
     # S-X² takes estimates by maximum likelihood for those by its own minimum
     assert within(np.mean(p < 0.05), len(p), off=0.02 if name.startswith("S-X2") else 0.0)
