@@ -20,6 +20,7 @@ _LAZY = {
     "cfa": "semgllamm.api",
     "growth": "semgllamm.api",
     "lavaan": "semgllamm.api",
+    "identification": "semgllamm.api",
     "load": "semgllamm.api",
     "simulate": "semgllamm.api",
     "compare": "semgllamm.results.compare",
@@ -42,8 +43,8 @@ _LAZY = {
 __all__ = [
     "Adaptive", "DataError", "EstimationError", "Fit", "Grid", "ModelError", "ModelSyntaxError", "Ordinary",
     "PathDiagram", "Replicates", "SemgllammError", "SemgllammWarning", "Settings", "cfa", "compare",
-    "covariance_matrix", "explain", "fit", "growth", "information_criteria", "lavaan", "load", "load_dataset",
-    "parameter_table", "parse", "person_periods", "sem", "simulate",
+    "covariance_matrix", "explain", "fit", "growth", "identification", "information_criteria", "lavaan", "load",
+    "load_dataset", "parameter_table", "parse", "person_periods", "sem", "simulate",
 ]  # fmt: skip
 
 

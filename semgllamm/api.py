@@ -19,7 +19,10 @@ from semgllamm.errors import DataError, EstimationError, ModelError, SemgllammWa
 if TYPE_CHECKING:
     from semgllamm.results.walk import Call, Walk
 
-__all__ = ["cfa", "fit", "growth", "lavaan", "load", "lowered", "parameter_table", "parse", "sem", "simulate"]
+__all__ = [
+    "cfa", "fit", "growth", "identification", "lavaan", "load", "lowered", "parameter_table", "parse", "sem",
+    "simulate",
+]  # fmt: skip
 
 COMPLETION = (
     "std_lv", "auto_fix_first", "auto_fix_single", "auto_cov_lv_x", "auto_cov_y", "auto_var", "auto_th", "auto_delta",
@@ -266,6 +269,40 @@ def _fitted_once(
 ):  # fmt: skip
     """The walk from a diagram to a fit; `begin` are parameters by name from which a mixture starts as well."""
     from semgllamm.estimation.maximum import maximum_likelihood
+
+    walk, settings = _begun(
+        like, model, data, family=family, cluster=cluster, group=group, group_label=group_label, ordered=ordered,
+        missing=missing, estimator=estimator, information=information, likelihood=likelihood, se=se, test=test,
+        sampling_weights=sampling_weights, weights_scaling=weights_scaling, strata=strata, fpc=fpc,
+        replicate_weights=replicate_weights, sample_cov=sample_cov, sample_mean=sample_mean, sample_nobs=sample_nobs,
+        quadrature=quadrature, start=start, n_starts=n_starts, settings=settings, **switches,
+    )  # fmt: skip
+    found = maximum_likelihood(
+        walk.likelihood, walk.diagram, walk.rule, settings, walk.request, _progress(progress), walk.constraints, begin
+    )  # fmt: skip
+    if _left_the_grid(walk.likelihood, quadrature, found):
+        # a distribution too narrow for any grid, of variance zero perhaps, is no trouble to points of each unit's own
+        walk = walk.without_grid(_likelihood)
+        found = maximum_likelihood(
+            walk.likelihood, walk.diagram, walk.rule, settings, walk.request, _progress(progress), walk.constraints
+        )  # fmt: skip
+    result = _as_fit(walk, {**found, "warnings": (*walk.messages, *found["warnings"])})
+    if walk.model.classes:
+        from semgllamm.results.classes import classes_that_are_none
+
+        result.warnings += tuple(classes_that_are_none(result))
+    for message in result.warnings:
+        python_warnings.warn(message, SemgllammWarning, stacklevel=4)
+    return result
+
+
+def _begun(
+    like, model, data, *, family=None, cluster=None, group=None, group_label=None, ordered=(), missing=None,
+    estimator=None, information=None, likelihood=None, se=None, test=None, sampling_weights=None, weights_scaling=None,
+    strata=None, fpc=None, replicate_weights=None, sample_cov=None, sample_mean=None, sample_nobs=None,
+    quadrature="auto", start=None, n_starts=None, settings=None, **switches,
+):  # fmt: skip
+    """(walk, settings) of a call, as far as the likelihood."""
     from semgllamm.estimation.settings import Request, Settings
     from semgllamm.results.walk import Call
 
@@ -285,24 +322,53 @@ def _fitted_once(
         "strata": strata, "fpc": fpc, "replicate_weights": replicate_weights, "quadrature": quadrature,
         "start": start, "n_starts": n_starts, "settings": settings, **switches,
     }, parse)  # fmt: skip
-    walk = _walked(call, request, data)
-    found = maximum_likelihood(
-        walk.likelihood, walk.diagram, walk.rule, settings, walk.request, _progress(progress), walk.constraints, begin
-    )  # fmt: skip
-    if _left_the_grid(walk.likelihood, quadrature, found):
-        # a distribution too narrow for any grid, of variance zero perhaps, is no trouble to points of each unit's own
-        walk = walk.without_grid(_likelihood)
-        found = maximum_likelihood(
-            walk.likelihood, walk.diagram, walk.rule, settings, walk.request, _progress(progress), walk.constraints
-        )  # fmt: skip
-    result = _as_fit(walk, {**found, "warnings": (*walk.messages, *found["warnings"])})
-    if walk.model.classes:
-        from semgllamm.results.classes import classes_that_are_none
+    return _walked(call, request, data), settings
 
-        result.warnings += tuple(classes_that_are_none(result))
-    for message in result.warnings:
-        python_warnings.warn(message, SemgllammWarning, stacklevel=4)
-    return result
+
+def identification(model: str | PathDiagram | Path, data: Any, like: str = "fit", **arguments: Any):
+    """Which parameters a model and its data cannot tell apart, before anything is fitted.
+
+    The scores of the independent units are computed at a random point near start values: a combination of parameters
+    about which they say nothing there is not identified (locally). After a fit its information says the same at the
+    estimates, and `Fit.summary` names what is wrong.
+
+    Parameters
+    ----------
+    model, data
+        As for `fit`.
+    like : {"fit", "sem", "cfa", "growth", "lavaan"}
+        The fitting function whose defaults hold.
+    **arguments
+        Of that function.
+
+    Returns
+    -------
+    DataFrame
+        `direction`, counted from 1, `parameter`, its `loading`, the largest of a direction being 1, and
+        `singular_value`, of scores with columns of length one; no rows where all is identified.
+
+    Raises
+    ------
+    SemgllammError
+        As by `fit`; a ModelError where it cannot be told: fewer units than parameters, or too many dimensions.
+    """
+    from semgllamm.estimation.maximum import identification_near, start_of
+    from semgllamm.results.null_directions import null_directions
+
+    if like not in ("fit", "sem", "cfa", "growth", "lavaan"):
+        raise ModelError(f"there is no function like='{like}'", remedy="Use 'fit', 'sem', 'cfa', 'growth' or 'lavaan'.")
+    if data is None:
+        raise DataError("identification() needs rows of data")
+    if like != "fit":
+        arguments.setdefault("missing", "listwise")
+    walk, _ = _begun(like, _diagram(model, arguments.pop("constraints", None)), data, **arguments)
+    if walk.constraints is not None:
+        raise ModelError("identification under inequalities and nonlinear constraints is told by a fit only")
+    found = identification_near(walk.likelihood, start_of(walk.likelihood, walk.diagram))
+    if not found.checked:
+        raise ModelError("identification cannot be told beforehand: there are fewer independent units than parameters, "
+                         "or too many dimensions", remedy="Fit the model; its information says it.")  # fmt: skip
+    return null_directions(found)
 
 
 def load(path: str | Path):
@@ -332,9 +398,16 @@ def _as_fit(walk: Walk, found: Mapping[str, Any]):
     from semgllamm.results.fit import Fit
 
     used_as_they_are = "used as they are (maximum likelihood, missing at random)"
+
+    def again(data):
+        other = _walked(walk.call, walk.request, data)
+        if walk.call.left_grid:
+            other = other.without_grid(_likelihood)
+        return _as_fit(other, found)
+
     return Fit(
         diagram=walk.diagram, model=walk.model, binding=walk.binding, design=walk.design, likelihood=walk.likelihood,
-        tree=walk.tree, request=walk.request, call=walk.call,
+        tree=walk.tree, request=walk.request, call=walk.call, again=again,
         missing=used_as_they_are if walk.request.missing == "ml" else "listwise deletion", **found,
     )  # fmt: skip
 

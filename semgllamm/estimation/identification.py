@@ -18,7 +18,7 @@ from semgllamm.estimation.information import NullDirection
 __all__ = ["Identification", "identification"]
 
 LIMIT = 1e-4  # singular values below it are suspect
-ROUNDING = 1e-9  # and below this need no confirmation
+ROUNDING = 1e-6  # and below this, a standard error a million times the conditional one, need no confirmation
 SHRINKS = 0.5
 DRAWS = 20
 

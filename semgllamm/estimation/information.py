@@ -103,7 +103,9 @@ class Curvature:
         except np.linalg.LinAlgError:
             return None
         inverse = 0.5 * (inverse + inverse.T)
-        return inverse if np.trace(inverse) * np.trace(self._scaled) < 1 / SINGULAR else None
+        # of a matrix that is singular but for rounding the inverse may be anything, its diagonal below zero too
+        regular = np.diag(inverse).min(initial=np.inf) > 0
+        return inverse if regular and np.trace(inverse) * np.trace(self._scaled) < 1 / SINGULAR else None
 
     @property
     def _sizes(self) -> np.ndarray:

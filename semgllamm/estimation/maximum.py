@@ -12,7 +12,8 @@ from semgllamm.estimation.automatic import RemainingError, estimate
 from semgllamm.estimation.constrained import Restrictions, restricted
 from semgllamm.estimation.covariances import Inverse, by_expectation, kind_of_errors, standard_errors
 from semgllamm.estimation.gaussian import GaussianLikelihood
-from semgllamm.estimation.identification import identification
+from semgllamm.estimation.identification import Identification, identification
+from semgllamm.estimation.information import Curvature
 from semgllamm.estimation.inner_classes import InnerClasses, start_of_parts
 from semgllamm.estimation.least_squares import LeastSquares
 from semgllamm.estimation.likelihood import Likelihood
@@ -25,7 +26,7 @@ from semgllamm.estimation.start import start_values
 from semgllamm.estimation.vanishing import vanishing
 from semgllamm.model.constraints import Constraints
 
-__all__ = ["maximum_likelihood"]
+__all__ = ["identification_near", "maximum_likelihood", "start_of"]
 
 EDGE = 1e-4  # smallest eigenvalue of a correlation matrix of latent variables that is not called singular
 
@@ -36,6 +37,8 @@ BREAKING = 0.05  # det(I − B) of feedback that breaks
 N_STARTS = 20  # of a mixture
 
 NOTABLE = 0.1  # standard errors, or units of the log-likelihood, that automatic points leave and a reader must know of
+
+DOUBTFUL = 1e-5  # a scaled eigenvalue that is so much smaller than the largest: standard errors 300 times too large
 
 MOST_NODES = 10_000  # a unit, to look for what is not identified
 
@@ -76,7 +79,7 @@ def maximum_likelihood(
         n_starts = N_STARTS if request.n_starts is None else request.n_starts
         start, found = start_of_parts(likelihood, diagram, settings, n_starts, progress, begin)
     else:
-        start = _start(likelihood, diagram)
+        start = start_of(likelihood, diagram)
     if closed:
         check_model(likelihood, start)
     points = (1,) * len(likelihood.levels) if likelihood.exact else rule.points
@@ -112,6 +115,11 @@ def maximum_likelihood(
         if null:
             vcov = None
             problems += [f"the information matrix cannot be inverted (is the model identified?): {d}" for d in null]
+        elif not problems and not closed and restrictions is None and _nearly_singular(likelihood, information):
+            # points that do not follow the parameters make a little information of none
+            problems += _not_identified(likelihood, optimum.free)
+            vcov = None if problems else standard_errors(invert, vcov, request, settings.seed)
+            notes += invert.notes
         elif not problems:
             vcov = standard_errors(invert, vcov, request, settings.seed)
             notes += invert.notes
@@ -148,7 +156,8 @@ def maximum_likelihood(
     }  # fmt: skip
 
 
-def _start(likelihood: Likelihood | GaussianLikelihood, diagram: PathDiagram) -> np.ndarray:
+def start_of(likelihood: Likelihood | GaussianLikelihood, diagram: PathDiagram) -> np.ndarray:
+    """Start values of the working parameters, from the data."""
     if isinstance(likelihood, GaussianLikelihood):
         return moment_start_values(likelihood, diagram)
     if likelihood.shared:
@@ -177,14 +186,30 @@ def _too_few_points(error: RemainingError | None, points: tuple[int, ...]) -> li
 
 def _not_identified(likelihood: Likelihood, free: np.ndarray) -> list[str]:
     """What the scores around the estimates say of identification, where that is quickly found out."""
+    found = identification_near(likelihood, free)
+    return [f"the model is not identified: {d}; fix or equate some of them" for d in found.directions]
+
+
+def _nearly_singular(likelihood: Likelihood, information: np.ndarray) -> bool:
+    """Whether standard errors are so large that identification is in doubt."""
+    values = np.abs(Curvature(information, likelihood.blocks).values)
+    return bool(values.min(initial=np.inf) < DOUBTFUL * values.max(initial=0.0))
+
+
+def identification_near(likelihood: Likelihood | GaussianLikelihood, free: np.ndarray) -> Identification:
+    """What the scores around some parameters say of identification; unchecked where that would take long."""
     points, confirm = (1, 1) if likelihood.exact else (15, 21)
-    if getattr(likelihood, "shared", False):
+    shared = getattr(likelihood, "shared", False)
+    placed_at = likelihood.placed_at if shared else None
+    if shared:
         points, confirm = 31, 41  # the scores do not depend on points that resolve posteriors
         likelihood.place(free)
     if not np.isfinite(free).all() or confirm**likelihood.depth > MOST_NODES:
-        return []
+        return Identification(False, (), np.array([]))
     found = identification(likelihood, free, points, confirm)
-    return [f"the model is not identified: {d}; fix or equate some of them" for d in found.directions]
+    if placed_at is not None:
+        likelihood.place(placed_at)
+    return found
 
 
 def _at_infinity(likelihood: MixtureLikelihood, free: np.ndarray, vcov: np.ndarray) -> tuple[str, ...]:

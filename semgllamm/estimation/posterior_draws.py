@@ -10,14 +10,22 @@ from __future__ import annotations
 import numpy as np
 
 from semgllamm.estimation.conditional import Engine
+from semgllamm.integration.posterior_points import PosteriorPoints
 
 __all__ = ["coordinates_drawn"]
 
 ROUNDING = 1e-12
 
 
-def coordinates_drawn(engine: Engine, inner: np.ndarray, rng: np.random.Generator) -> dict[int, np.ndarray]:
+def coordinates_drawn(
+    engine: Engine, inner: np.ndarray, rng: np.random.Generator, posterior: PosteriorPoints | None = None
+) -> dict[int, np.ndarray]:
     """Coordinates of all units by latent variable (its place in ``eta``), each a (units,) array.
+
+    Parameters
+    ----------
+    posterior : PosteriorPoints, optional
+        That of these parameters, if it is known.
 
     Raises
     ------
@@ -26,7 +34,7 @@ def coordinates_drawn(engine: Engine, inner: np.ndarray, rng: np.random.Generato
     """
     predictor = engine.predictor
     program, model = predictor.program, predictor.model
-    posterior = engine.posterior(inner)
+    posterior = posterior or engine.posterior(inner)
     out: dict[int, np.ndarray] = {}
     of_unit: dict[int, np.ndarray] = {}
     for k in predictor.tree.order:

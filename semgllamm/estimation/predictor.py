@@ -1196,19 +1196,7 @@ class Predictor:
         n = len(rows)
         group_of = self.design.group_of[rows]
         mean, loading = np.zeros(n), np.zeros((n, self.P))
-        deepest, stack, seen = None, [name], set()
-        rank = {v: j for j, v in enumerate(self.tree.order)}
-        while stack:
-            here = stack.pop()
-            if here in seen:
-                continue
-            seen.add(here)
-            v = self.index[here]
-            if v in rank:
-                deepest = v if deepest is None or rank[v] > rank[deepest] else deepest
-            else:
-                stack += [c.column for g in self.model.groups for c in g.B if c.row == here]
-        path = self.tree.path(deepest) if deepest is not None else ()
+        path = self.path_of(name)
         slots = [self.column[v] for v in path]
         for g, group in enumerate(self.model.groups):
             mine = np.flatnonzero(group_of == g)
@@ -1230,10 +1218,26 @@ class Predictor:
             mean[mine] = np.einsum("nj,nj->n", A[:, k, :], intercepts)
             loading[mine, : len(slots)] = s.M[..., k, slots]
         node = np.full(n, -1, dtype=np.int64)
-        if deepest is not None:
-            unit = self.design.codes[self.model.eta_level[deepest]][rows]
-            node = self.program.representative[self.node_start[deepest] + unit]
+        if path:
+            unit = self.design.codes[self.model.eta_level[path[-1]]][rows]
+            node = self.program.representative[self.node_start[path[-1]] + unit]
         return mean, loading, node
+
+    def path_of(self, name: str) -> tuple[int, ...]:
+        """The coordinates that a latent variable depends on, root first; none if it has no random part."""
+        deepest, stack, seen = None, [name], set()
+        rank = {v: j for j, v in enumerate(self.tree.order)}
+        while stack:
+            here = stack.pop()
+            if here in seen:
+                continue
+            seen.add(here)
+            v = self.index[here]
+            if v in rank:
+                deepest = v if deepest is None or rank[v] > rank[deepest] else deepest
+            else:
+                stack += [c.column for g in self.model.groups for c in g.B if c.row == here]
+        return self.tree.path(deepest) if deepest is not None else ()
 
     # ---- residual covariances ------------------------------------------------------------------------------------
 

@@ -16,7 +16,9 @@ where mixtures are nested: take the p-values as rough, or draw them (McLachlan 1
 
 Of fits that are not nested, with d_j the difference of the log-likelihoods of unit j (Vuong 1989, theorem 5.1),
 
-    z = Σ d_j / (n^½ sd(d)) ~ N(0, 1) where both are equally far from the truth.
+    z = Σ d_j / (n^½ ω̂) ~ N(0, 1) where both are equally far from the truth,   ω̂² = var(d),
+
+unless they are the same distribution, where nω̂² is distributed as Σ λ_i² χ²_1 (theorem 4.1 and section 4).
 """
 
 from __future__ import annotations
@@ -26,10 +28,12 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from semgllamm.errors import ModelError
+from semgllamm.estimation.drawing import independent_level
 from semgllamm.estimation.inner_classes import InnerClasses, refused
 from semgllamm.estimation.mixture import MixtureLikelihood
 from semgllamm.estimation.mixture_bootstrap import ratios_of_classes
 from semgllamm.estimation.resampling import Refit, of_units_apart
+from semgllamm.estimation.unit_logliks import unit_logliks
 from semgllamm.results.tests import covariance_of_kind
 
 if TYPE_CHECKING:
@@ -78,24 +82,73 @@ def vuong_lo_mendell_rubin(large: Fit, small: Fit) -> tuple[float, float, float]
     ModelError
         If the fits do not have the same independent units, or one has no inverse information.
     """
-    scores = [fit.likelihood.unit_scores(fit.free, fit.points) for fit in (large, small)]
-    if len(scores[0]) != len(scores[1]):
-        raise ModelError("the fits do not have the same independent units")
-    V = [covariance_of_kind(fit, "observed") for fit in (large, small)]
-    if any(one is None or not np.isfinite(one).all() for one in V):
+    weights, n = _weights(large, small)
+    statistic = 2 * (large.loglik - small.loglik)
+    p, q = large.likelihood.n_free, small.likelihood.n_free
+    adjusted = statistic / (1 + 1 / ((p - q) * np.log(n)))
+    return survival_of_weighted_sum(statistic, weights), adjusted, survival_of_weighted_sum(adjusted, weights)
+
+
+def _weights(one: Fit, other: Fit) -> tuple[np.ndarray, float]:
+    """λ, the eigenvalues of W, and the number of independent units."""
+    places = _independent_units(one, other)
+    scores = []
+    for fit, place in zip((one, other), places):
+        # scores are of the units of the likelihood, which may lie in clusters that the model does not name
+        design, low = fit.design, independent_level(fit.likelihood)
+        high = _level_of(fit)
+        own = fit.likelihood.unit_scores(fit.free, fit.points)
+        scores.append(_added_up(own, place[design.codes[high][design.first_row[low]]]))
+    V = [covariance_of_kind(fit, "observed") for fit in (one, other)]
+    if any(matrix is None or not np.isfinite(matrix).all() for matrix in V):
         raise ModelError(
             "an information matrix is singular, or estimates lie on a boundary: the weights of the test are not known",
             remedy="Use method='bootstrap'.",
         )
+    coarse = min((one, other), key=lambda fit: len(fit.design.first_row[_level_of(fit)]))
     s = np.concatenate([scores[0], -scores[1]], axis=1)
-    p, q = (one.shape[1] for one in scores)
-    alike = large.design.repeats(large.likelihood.unit_level)
+    p, q = (matrix.shape[1] for matrix in scores)
+    alike = coarse.design.repeats(_level_of(coarse))
     B = s.T @ (np.concatenate(scores, axis=1) / alike[:, None])
     W = B @ np.block([[V[0], np.zeros((p, q))], [np.zeros((q, p)), V[1]]])
-    weights = np.linalg.eigvals(W).real
-    statistic = 2 * (large.loglik - small.loglik)
-    adjusted = statistic / (1 + 1 / ((p - q) * np.log(alike.sum())))
-    return survival_of_weighted_sum(statistic, weights), adjusted, survival_of_weighted_sum(adjusted, weights)
+    return np.linalg.eigvals(W).real, float(alike.sum())
+
+
+def _level_of(fit: Fit) -> int:
+    """The level of the independent units of a fit."""
+    return independent_level(fit.likelihood, fit.request.clustered)
+
+
+def _independent_units(*fits: Fit) -> list[np.ndarray]:
+    """The independent units of each fit as numbers of those that are independent in all.
+
+    Raises
+    ------
+    ModelError
+        If the fits use other rows, or their units are not nested.
+    """
+    levels = [_level_of(fit) for fit in fits]
+    counts = [len(fit.design.first_row[level]) for fit, level in zip(fits, levels)]
+    k = int(np.argmin(counts))
+    design = fits[k].design
+    unit = np.full(max(int(fit.design.kept.max()) for fit in fits) + 1, -1)
+    unit[design.kept] = design.codes[levels[k]]
+    out = []
+    for fit, level in zip(fits, levels):
+        rows, own = unit[fit.design.kept], fit.design.codes[level]
+        place = rows[fit.design.first_row[level]]
+        if (rows < 0).any() or (place[own] != rows).any():
+            raise ModelError("the fits do not have the same rows in the same independent units, nor nested ones",
+                             remedy="Name the same clusters in both.")  # fmt: skip
+        out.append(place)
+    return out
+
+
+def _added_up(values: np.ndarray, place: np.ndarray) -> np.ndarray:
+    """Sums over units, (units, …), of values that belong to the units `place`."""
+    out = np.zeros((int(place.max()) + 1, *values.shape[1:]))
+    np.add.at(out, place, values)
+    return out
 
 
 def survival_of_weighted_sum(x: float, weights: np.ndarray) -> float:
@@ -120,29 +173,25 @@ def survival_of_weighted_sum(x: float, weights: np.ndarray) -> float:
     return float(np.clip(0.5 + total / np.pi, 0.0, 1.0))
 
 
-def vuong(one: Fit, other: Fit) -> float:
-    """z, positive where the first is nearer to the truth.
+def vuong(one: Fit, other: Fit) -> tuple[float, float, float]:
+    """z, positive where the first is nearer to the truth, ω̂², and the p-value of ω² = 0.
 
     Raises
     ------
     ModelError
-        If a fit has no classes, the units are not the same, or the fits tell no unit apart.
+        If the fits do not share independent units or have no log-likelihoods of units, or tell no unit apart.
     """
-    units = []
     for fit in (one, other):
-        likelihood = fit.likelihood
-        if isinstance(likelihood, InnerClasses):
-            raise refused(likelihood, "Vuong's test is")
-        if not isinstance(likelihood, MixtureLikelihood):
-            raise ModelError("Vuong's test is for fits with classes")
-        _, members = likelihood.members(fit.free, fit.points)
-        units.append(members.loglik[likelihood.kept_of(len(likelihood.heights) - 1)])
-    if len(units[0]) != len(units[1]):
-        raise ModelError("the fits do not have the same independent units")
+        if isinstance(fit.likelihood, InnerClasses):
+            raise refused(fit.likelihood, "Vuong's test is")
+    units = []
+    for fit, place in zip((one, other), _independent_units(one, other)):
+        units.append(_added_up(unit_logliks(fit.likelihood, fit.free, fit.points, _level_of(fit)), place))
     d = units[0] - units[1]
-    alike = one.design.repeats(one.likelihood.unit_level)
-    n = alike.sum()
-    deviation = np.sqrt(alike @ (d - alike @ d / n) ** 2 / n)
-    if deviation < 1e-8:
+    if d.std() < 1e-8:
         raise ModelError("the two fits are the same distribution: there is nothing to tell apart")
-    return float(alike @ d / (np.sqrt(n) * deviation))
+    try:
+        p = survival_of_weighted_sum(len(d) * d.var(), _weights(one, other)[0] ** 2)
+    except ModelError:  # estimates on a boundary
+        p = np.nan
+    return float(d.sum() / (np.sqrt(len(d)) * d.std())), float(d.var()), p

@@ -6,8 +6,8 @@ With T₀, T₁ the chi-squares on d₀ > d₁ degrees of freedom and c₀, c₁
     satorra.bentler.2001   (T₀ − T₁)/c,  c = (d₀c₀ − d₁c₁)/m       (Satorra & Bentler 2001)
     satorra.bentler.2010   the same with c₁ of the larger model at the estimates of the smaller, by which c > 0
                            asymptotically                           (Satorra & Bentler 2010)
-    of scores              2 (log L₁ − log L₀)/c,  c = (tr A₁⁻¹B₁ − tr A₀⁻¹B₀)/m, for sandwiches A⁻¹BA⁻¹ of likelihoods
-                           without a saturated one (Satorra & Bentler 2001 with the traces of Yuan & Bentler 2000)
+    scaled                 of fits with a sandwich A⁻¹BA⁻¹ and no saturated likelihood 2 (log L₁ − log L₀)/c,
+                           c = (tr A₁⁻¹B₁ − tr A₀⁻¹B₀)/m (Satorra & Bentler 2001, traces of Yuan & Bentler 2000)
     boundary               ½ χ²(m − 1) + ½ χ²(m) in place of χ²(m), if the smaller model sets one variance of a latent
                            variable to 0 that cannot be negative, with its covariances   (Self & Liang 1987, case 6;
                            Stram & Lee 1994, case 3)
@@ -24,14 +24,18 @@ import pandas as pd
 from scipy.special import chdtrc, ndtr
 
 from semgllamm.errors import ModelError
+from semgllamm.estimation.gaussian import GaussianLikelihood
 from semgllamm.estimation.resampling import likelihood_ratios
 from semgllamm.results.class_tests import classes_differ, classes_drawn, vuong, vuong_lo_mendell_rubin
 from semgllamm.results.fit import Fit
 from semgllamm.results.tests import not_by_likelihood, trace_of_scores
 
-__all__ = ["compare", "fingerprint"]
+__all__ = ["compare", "equivalent", "fingerprint", "why_not_comparable"]
 
 SCALED = ("satorra.bentler.2001", "satorra.bentler.2010")
+SAME = 1e-7  # relative difference of log-likelihoods that are equal
+# families whose likelihood is a density, not a probability
+CONTINUOUS = {"gaussian", "gamma", "inversegaussian", "beta", "exponential", "weibull", "censored"}
 NOTHING = 1e-6  # a statistic that rounding leaves of 0
 BY_SCORES = ("robust.huber.white", "robust.cluster")
 OF_CLASSES = ("vlmr", "lmr", "vuong")
@@ -55,7 +59,8 @@ def compare(
         "lr"; without scaled tests it takes the scores of the sandwich. Between fits with different numbers
         of classes there is no chi-square, and without a method no p-value: "bootstrap" draws samples of the smaller
         (McLachlan 1987), "vlmr" holds the ratio, and "lmr" the adjusted ratio, against a weighted sum of chi-squares
-        (Lo, Mendell & Rubin 2001). "vuong" (1989) is for fits with classes that are not nested.
+        (Lo, Mendell & Rubin 2001). "vuong" (1989) is for fits that are not nested. Fits by integration with robust
+        standard errors have a scaled ratio as well.
     names : sequence of str, optional
         Of the rows, in the order of `fits`; by default "fit1", "fit2", …
     n, seed, workers
@@ -72,7 +77,8 @@ def compare(
         npar, df, aic, bic, loglik, chisq (unscaled; df and chisq are NaN without a closed form), chisq_diff, rmsea (of
         the difference; NaN where it is scaled), df_diff, pvalue, null (the distribution that the p-value is of).
         Bootstraps add `failed`, the samples that could not be fitted, and Vuong's test `z`, positive where
-        the fit above is nearer to the truth.
+        the fit above is nearer to the truth, with the `variance` of the difference of the units' log-likelihoods and
+        `pvalue_variance`, of the hypothesis that it is 0 and the fits cannot be told apart, which comes first.
 
     Raises
     ------
@@ -103,8 +109,8 @@ def compare(
             pair = labels[order[place - 1]], labels[k]
             _check_data(before, fits[k], pair)
             if method == "vuong":
-                z = vuong(before, fits[k])
-                row |= {"z": z, "pvalue": float(2 * ndtr(-abs(z)))}
+                z, variance, p = vuong(before, fits[k])
+                row |= {"z": z, "pvalue": float(2 * ndtr(-abs(z))), "variance": variance, "pvalue_variance": p}
             else:
                 _check_nested(before, fits[k], pair)
                 if classes_differ(before, fits[k]):
@@ -112,7 +118,7 @@ def compare(
                 else:
                     row |= _difference(before, fits[k], method, n, seed, workers, boundary)
         rows.append(row)
-    more = [name for name in ("failed", "z") if any(name in row for row in rows)]
+    more = [name for name in ("failed", "z", "variance", "pvalue_variance") if any(name in row for row in rows)]
     return pd.DataFrame(rows, index=[labels[k] for k in order], columns=[*COLUMNS, *more])
 
 
@@ -126,11 +132,12 @@ def _method(fits: Sequence[Fit], method: str | None) -> str:
     why = next((reason for fit in fits if (reason := not_by_likelihood(fit)) is not None), None)
     some = any(classes_differ(fits[0], fit) for fit in fits)
     by_scores = not has_scaled and not some and all(fit.se_kind in BY_SCORES for fit in fits)
+    integrated = by_scores and not any(isinstance(fit.likelihood, GaussianLikelihood) for fit in fits)
     if why is not None and not has_scaled and not by_scores:
         raise ModelError(f"the likelihood ratio has no distribution that is known: {why}",
                          remedy="Use wald_test() of the larger fit.")
     if method is None:
-        method = "scaled" if has_scaled or (why is not None and by_scores) else "none" if some else "lr"
+        method = "scaled" if has_scaled or integrated or (why is not None and by_scores) else "none" if some else "lr"
         if some:
             return method
     if method not in METHODS:
@@ -142,6 +149,8 @@ def _method(fits: Sequence[Fit], method: str | None) -> str:
         return "scores"
     if method == "scaled":
         method = "satorra.bentler.2001"
+    if method in SCALED and integrated:
+        raise ModelError(f"method '{method}' is for Gaussian models in closed form", remedy="Use 'scaled'.")
     if method in SCALED and not has_scaled:
         raise ModelError("these fits have no scaled test", remedy="Fit them with estimator='MLR' or 'MLM', or, where "
                          "there is no closed form, se='robust' and method='scaled'.")  # fmt: skip
@@ -164,17 +173,19 @@ def _check_data(large: Fit, small: Fit, labels: tuple[str, str]) -> None:
     first, second = labels
     if large.request.objective != small.request.objective:
         raise ModelError(f"{first} and {second} minimise different functions")
-    if fingerprint(large) != fingerprint(small):
-        raise ModelError(
-            f"{first} and {second} are not fits of the same data",
-            remedy="Nested models have the same responses, and use the same rows.",
-        )
+    if (reason := why_not_comparable(large, small, first, second)) is not None:
+        raise ModelError(f"{first} and {second} are not fits of the same data: {reason}",
+                         remedy="Nested models have the same responses, and use the same rows.")  # fmt: skip
 
 
 def _check_nested(large: Fit, small: Fit, labels: tuple[str, str]) -> None:
     first, second = labels
     if large.npar == small.npar:
-        raise ModelError(f"{first} and {second} have equally many parameters, and so are not nested")
+        hint = ""
+        if large.request.objective == "ML" and equivalent(large, small):
+            hint = "; their likelihoods are equal: they may be the same model written in two ways"
+        raise ModelError(f"{first} and {second} have equally many parameters, and so are not nested{hint}",
+                         remedy="Fits that are not nested have method='vuong' and information_criteria().")  # fmt: skip
     if large.request.objective == "ML":
         gain = large.loglik - small.loglik
     else:
@@ -194,6 +205,38 @@ def fingerprint(fit: Fit) -> tuple:
     design = fit.design
     weight = float(design.weight(0, len(design.codes), design.first_row[0]).sum())
     return design.n_rows, round(weight, 6), tuple(sorted((key, round(value, 6)) for key, value in sums.items()))
+
+
+def why_not_comparable(first: Fit, second: Fit, one: str, other: str) -> str | None:
+    """Why two likelihoods are not of the same answers; None if they are."""
+    (rows, weight, sums), (other_rows, other_weight, other_sums) = fingerprint(first), fingerprint(second)
+    responses, others = ({r.answer or r.name for r in fit.model.responses} for fit in (first, second))
+    if responses != others:
+        odd = sorted(responses ^ others)
+        verb = "is a response" if len(odd) == 1 else "are responses"
+        return f"{', '.join(odd)} {verb} of one of them only"
+    if rows != other_rows:
+        return f"{one} has {rows} rows and {other} has {other_rows}"
+    kinds, other_kinds = (
+        {r.answer or r.name: r.family.name in CONTINUOUS for r in fit.model.responses} for fit in (first, second)
+    )
+    for name, is_density in kinds.items():
+        if is_density != other_kinds[name]:
+            return f"the likelihood of {name} is a density in one and a probability in the other"
+    if first.request.weights != second.request.weights or weight != other_weight:
+        return "their weights differ"
+    if first.request.likelihood != second.request.likelihood:
+        return "one likelihood is Wishart's"
+    if sums != other_sums:
+        differing = sorted({name for (name, _), _ in set(sums) ^ set(other_sums)})
+        return f"the values of {', '.join(differing)}, or their groups, differ"
+    return None
+
+
+def equivalent(one: Fit, other: Fit) -> bool:
+    """Whether two fits have equally many parameters and the same likelihood: a hint that they are one model."""
+    close = abs(one.loglik - other.loglik) <= SAME * max(1.0, abs(one.loglik))
+    return one.npar == other.npar and bool(close)
 
 
 def _difference(large: Fit, small: Fit, method: str, n: int, seed, workers, boundary: bool) -> dict:

@@ -11,10 +11,15 @@ with L the root of Ξ₂ this is what of L⁻¹√N(p₂ − π₂) is orthogona
 not of sums of codes. RMSEA2 = √max(0, (M2 − df) / (N df)) and SRMSR, the root mean square of differences of
 product-moment correlations of codes, follow Maydeu-Olivares & Joe (2014); CFI2 compares with M2 of independent items.
 Expected proportions are integrals over the latent variables by the trapezoidal rule.
+
+G groups have a table each: X² and G² are sums over them, on G fewer degrees of freedom than there are cells, and M2 is
+of the margins of all, with Ξ₂ in blocks and the rows of Δ₂ and p₂ − π₂ times √N_g. RMSEA2 is then multiplied by √G, and
+SRMSR is an average over the units.
 """
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -166,66 +171,85 @@ def contingency_fit(fit: Fit) -> dict[str, float]:
     from scipy.stats import chi2
 
     what = "tests of the contingency table"
-    items = whole(fit, what)
+    whole(fit, what, several=True)
     if fit._restricted is not None:
         raise ModelError(f"{what} are not available with inequalities, bounds and nonlinear constraints")
-    codes = complete_answers(fit, items, what)
-    n = len(codes)
-    found, count = np.unique(codes, axis=0, return_counts=True)
-    share, expected = count / n, pattern_probabilities(items, found)
-    cells = float(np.prod([float(item.n_categories) for item in items.items]))
-    x2 = n * (((share - expected) ** 2 / expected).sum() + max(1.0 - expected.sum(), 0.0))
-    g2 = 2 * n * (share * np.log(share / expected)).sum()
-    df = cells - 1 - fit.npar
-    out = {"n": float(n), "patterns": float(len(found)), "cells": cells}
+    models = [item_model(fit, g) for g in range(len(fit.model.groups))]
+    every = complete_answers(fit, models[0], what)
+    codes = [every[fit.design.group_of == g] for g in range(len(models))]
+    x2 = g2 = patterns = cells = 0.0
+    for items, mine in zip(models, codes):
+        n = len(mine)
+        found, count = np.unique(mine, axis=0, return_counts=True)
+        share, expected = count / n, pattern_probabilities(items, found)
+        x2 += n * (((share - expected) ** 2 / expected).sum() + max(1.0 - expected.sum(), 0.0))
+        g2 += 2 * n * (share * np.log(share / expected)).sum()
+        patterns += len(found)
+        cells += float(np.prod([float(item.n_categories) for item in items.items]))
+    df = cells - len(models) - fit.npar
+    out = {"n": float(len(every)), "patterns": float(patterns), "cells": cells}
     for name, value in (("x2", x2), ("g2", g2)):
         out |= {name: value, f"{name}.df": df, f"{name}.pvalue": float(chi2.sf(value, df)) if df > 0 else np.nan}
-    return out | _limited_information(fit, items, codes)
+    return out | _limited_information(fit, models, codes)
 
 
-def _limited_information(fit: Fit, items: ItemModel, codes: np.ndarray) -> dict[str, float]:
+def _limited_information(fit: Fit, models: list[ItemModel], codes: list[np.ndarray]) -> dict[str, float]:
     """M2 and what follows from it."""
+    from scipy.linalg import block_diag
     from scipy.stats import chi2
 
     from semgllamm.results.fit_measures import rmsea
 
-    parts, n = margins(items), len(codes)
-    s = len(parts.first)
+    parts = [margins(items) for items in models]
+    s = sum(len(part.first) for part in parts)
     if s > MOST_MARGINS:
         raise ModelError(f"M2 is of {s} univariate and bivariate proportions, more than {MOST_MARGINS}")
-    observed = one_hot(items, codes.astype(float))
-    proportions = np.concatenate([parts.of(observed[k : k + AT_ONCE]).sum(axis=0)[None]
-                                  for k in range(0, n, AT_ONCE)]).sum(axis=0) / n  # fmt: skip
-    working = fit._working
+    working, n = fit._working, sum(map(len, codes))
+    root = [np.sqrt(len(mine)) for mine in codes]
+    tables = [tabulated(items) for items in models]
+    left, alone = [], []
+    for items, part, mine, (_, p, weight) in zip(models, parts, codes, tables):
+        observed = one_hot(items, mine.astype(float))
+        chunks = [part.of(observed[k : k + AT_ONCE]).sum(axis=0) for k in range(0, len(mine), AT_ONCE)]
+        alone.append(observed.mean(axis=0))
+        left.append((sum(chunks) / len(mine), weight @ part.of(p)))
 
     def expected(free: np.ndarray) -> np.ndarray:
-        _, p, weight = tabulated(item_model(fit, 0, working.cells(working.inner(free))))
-        return weight @ parts.of(p)
+        cells = working.cells(working.inner(free))
+        found = [tabulated(item_model(fit, g, cells)) for g in range(len(models))]
+        return np.concatenate([r * (w @ part.of(p)) for r, part, (_, p, w) in zip(root, parts, found)])
 
-    _, p, weight = tabulated(items)
-    Delta = differences(expected, np.asarray(fit.free, dtype=float))
-    m2, df = _orthogonal_part(np.sqrt(n) * (proportions - weight @ parts.of(p)), parts.covariance(p, weight), Delta)
-    alone = observed.mean(axis=0)
-    inside = np.flatnonzero(parts.second < 0)
-
-    def independent(free: np.ndarray) -> np.ndarray:
-        q = np.zeros(len(alone))
-        q[parts.first[inside]] = free
-        return parts.of(q[None])[0]
-
-    at = alone[parts.first[inside]]
-    none, none_df = _orthogonal_part(
-        np.sqrt(n) * (proportions - independent(at)), parts.covariance(alone[None], np.ones(1)),
-        differences(independent, at),
-    )
-    close = rmsea(m2, df, n, 1)
+    Xi = block_diag(*(part.covariance(p, weight) for part, (_, p, weight) in zip(parts, tables)))
+    e = np.concatenate([r * (seen - wanted) for r, (seen, wanted) in zip(root, left)])
+    m2, df = _orthogonal_part(e, Xi, differences(expected, np.asarray(fit.free, dtype=float)))
+    none = none_df = 0.0
+    for r, part, shares, (seen, _) in zip(root, parts, alone, left):
+        at, independent = _independent(part, shares)
+        stat, its_df = _orthogonal_part(
+            r * (seen - independent(at)), part.covariance(shares[None], np.ones(1)), differences(independent, at)
+        )
+        none, none_df = none + stat, none_df + its_df
+    close = rmsea(m2, df, n, len(models))
     worse = max(none - none_df, m2 - df, 0.0)
+    srmsr = [_srmsr(items, mine, p, weight) for items, mine, (_, p, weight) in zip(models, codes, tables)]
     return {
         "m2": m2, "m2.df": float(df), "m2.pvalue": float(chi2.sf(m2, df)) if df > 0 else np.nan,
         "rmsea2": close["rmsea"], "rmsea2.ci.lower": close["rmsea.ci.lower"],
         "rmsea2.ci.upper": close["rmsea.ci.upper"], "cfi2": 1.0 - max(m2 - df, 0.0) / worse if worse > 0 else 1.0,
-        "srmsr": _srmsr(items, codes, p, weight),
+        "srmsr": float(np.average(srmsr, weights=[len(mine) for mine in codes])),
     }  # fmt: skip
+
+
+def _independent(part: Margins, shares: np.ndarray) -> tuple[np.ndarray, Callable[[np.ndarray], np.ndarray]]:
+    """Observed univariate proportions, and what margins of independent items they make."""
+    inside = np.flatnonzero(part.second < 0)
+
+    def independent(free: np.ndarray) -> np.ndarray:
+        q = np.zeros(len(shares))
+        q[part.first[inside]] = free
+        return part.of(q[None])[0]
+
+    return shares[part.first[inside]], independent
 
 
 def tabulated(items: ItemModel) -> tuple[np.ndarray, np.ndarray, np.ndarray]:

@@ -17,13 +17,10 @@ import numpy as np
 import pandas as pd
 
 from semgllamm.errors import ModelError
-from semgllamm.results.compare import fingerprint
+from semgllamm.results.compare import equivalent, why_not_comparable
 from semgllamm.results.fit import Fit
 
 __all__ = ["information_criteria"]
-
-# families whose likelihood is a density, not a probability
-CONTINUOUS = {"gaussian", "gamma", "inversegaussian", "beta", "exponential", "weibull", "censored"}
 
 
 def information_criteria(*fits: Fit, names: Sequence[str] | None = None) -> pd.DataFrame:
@@ -40,7 +37,8 @@ def information_criteria(*fits: Fit, names: Sequence[str] | None = None) -> pd.D
     -------
     DataFrame
         npar, loglik, aic, aicc, bic, sabic, weight (Akaike's), a row a fit in their order. AICc is NaN with fewer than
-        two rows more than parameters.
+        two rows more than parameters. Where fits have equally many parameters and the same likelihood, a column `same`
+        names the first of them: they may be one model written twice, which no data can tell apart.
 
     Raises
     ------
@@ -65,11 +63,15 @@ def information_criteria(*fits: Fit, names: Sequence[str] | None = None) -> pd.D
             raise ModelError(f"{label} has sampling weights: criteria of a pseudo-likelihood say nothing of a model",
                              remedy="Use wald_test().")
     for label, fit in zip(labels[1:], fits[1:]):
-        if (reason := _why_not(fits[0], fit, labels[0], label)) is not None:
+        if (reason := why_not_comparable(fits[0], fit, labels[0], label)) is not None:
             raise ModelError(f"{labels[0]} and {label} cannot be compared: {reason}")
     table = pd.DataFrame([_row(fit) for fit in fits], index=labels)
     weight = np.exp(-(table["aic"] - table["aic"].min()) / 2)
-    return table.assign(weight=weight / weight.sum())
+    table = table.assign(weight=weight / weight.sum())
+    same = [
+        next((labels[j] for j in range(k) if equivalent(fits[j], fit)), "") for k, fit in enumerate(fits)
+    ]  # fmt: skip
+    return table.assign(same=same) if any(same) else table
 
 
 def _row(fit: Fit) -> dict[str, float]:
@@ -80,29 +82,3 @@ def _row(fit: Fit) -> dict[str, float]:
         "aicc": fit.aic + 2 * p * (p + 1) / (n - p - 1) if n > p + 1 else np.nan, "bic": fit.bic,
         "sabic": deviance + p * np.log((n + 2) / 24),
     }  # fmt: skip
-
-
-def _why_not(first: Fit, second: Fit, one: str, other: str) -> str | None:
-    """Why two likelihoods are not of the same answers; None if they are."""
-    (rows, weight, sums), (other_rows, other_weight, other_sums) = fingerprint(first), fingerprint(second)
-    responses, others = ({r.answer or r.name for r in fit.model.responses} for fit in (first, second))
-    if responses != others:
-        odd = sorted(responses ^ others)
-        verb = "is a response" if len(odd) == 1 else "are responses"
-        return f"{', '.join(odd)} {verb} of one of them only"
-    if rows != other_rows:
-        return f"{one} has {rows} rows and {other} has {other_rows}"
-    kinds, other_kinds = (
-        {r.answer or r.name: r.family.name in CONTINUOUS for r in fit.model.responses} for fit in (first, second)
-    )
-    for name, is_density in kinds.items():
-        if is_density != other_kinds[name]:
-            return f"the likelihood of {name} is a density in one and a probability in the other"
-    if first.request.weights != second.request.weights or weight != other_weight:
-        return "their weights differ"
-    if first.request.likelihood != second.request.likelihood:
-        return "one likelihood is Wishart's"
-    if sums != other_sums:
-        differing = sorted({name for (name, _), _ in set(sums) ^ set(other_sums)})
-        return f"the values of {', '.join(differing)}, or their groups, differ"
-    return None

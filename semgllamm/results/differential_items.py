@@ -8,7 +8,8 @@ told in points of the item's score,
 
     signed = ∫ [E_g(y | θ) − E_1(y | θ)] φ_g(θ) dθ,       unsigned = ∫ |E_g(y | θ) − E_1(y | θ)| φ_g(θ) dθ,
 
-over the distribution of group g, the population values of Meade's (2010) SIDS and UIDS.
+over the distribution of group g, the population values of Meade's (2010) SIDS and UIDS. Likelihood ratios, scores and
+searches for anchors are in `semgllamm.results.item_screens`.
 """
 
 from __future__ import annotations
@@ -33,7 +34,29 @@ SAME = 1e-9  # a derivative of a difference that cannot change
 RANK = 1e-10
 
 
-def differential_items(fit: Fit) -> pd.DataFrame:
+def differential_items(
+    fit: Fit, method: str = "wald", items=None, anchors=None, purify: bool = False, adjust: str | None = None,
+    alpha: float = 0.05,
+) -> pd.DataFrame:  # fmt: skip
+    """Lord's tests of the items that may differ, or a screen; see `Fit.dif`."""
+    from semgllamm.results.item_screens import ADJUSTMENTS, METHODS, adjusted, screen
+
+    if method not in METHODS:
+        raise ModelError(f"dif method '{method}' is unknown", remedy=f"Use {', '.join(map(repr, METHODS))}.")
+    if adjust not in ADJUSTMENTS:
+        raise ModelError(f"adjust='{adjust}' is unknown", remedy="Use 'holm', 'bh' or None.")
+    if not 0 < alpha < 1:
+        raise ModelError(f"alpha lies between 0 and 1, and is {alpha}")
+    if method == "wald" and items is None and anchors is None and not purify:
+        table = _lords_tests(fit)
+        if len(table):
+            if adjust is not None:
+                table.insert(5, "padj", adjusted(table["pvalue"].to_numpy(), adjust))
+            return table
+    return screen(fit, method, items, anchors, purify, alpha, adjust)
+
+
+def _lords_tests(fit: Fit) -> pd.DataFrame:
     """Lord's test of each item that may differ, and the differences in score; columns as `Fit.dif` says.
 
     Raises

@@ -43,14 +43,16 @@ class Fit:
     convergence : Convergence
         The optimiser's record.
     model, diagram, design, likelihood : the objects of the walk
+    again : callable or None
+        Gives the fit with the same estimates to another table of data.
     """
 
     def __init__(
         self, *, diagram, model, binding, design, likelihood, tree, convergence, free, points, information, vcov_free,
         information_kind, problems, boundary, quadrature_error, method, missing, request, se_kind="standard", notes=(),
-        warnings=(), constraints=None, restricted=None, inverse=None, call=None,
+        warnings=(), constraints=None, restricted=None, inverse=None, call=None, again=None,
     ):  # fmt: skip
-        self.request, self.call = request, call
+        self.request, self.call, self.again = request, call, again
         self.diagram, self.model, self.binding, self.design = diagram, model, binding, design
         self.likelihood, self.tree, self.convergence = likelihood, tree, convergence
         self.free, self.points, self.information = free, tuple(points), information
@@ -226,13 +228,15 @@ class Fit:
 
         return pd.Series(fit_measures(self, names), dtype=float)
 
-    def class_probabilities(self, name: str | None = None) -> pd.DataFrame:
+    def class_probabilities(self, name: str | None = None, *, newdata=None) -> pd.DataFrame:
         """Posterior probabilities of the classes of each unit, given all its answers.
 
         Parameters
         ----------
         name : str, optional
             One of several categorical latent variables.
+        newdata : DataFrame or the like, optional
+            Other rows, as for `latent`.
 
         Returns
         -------
@@ -246,6 +250,10 @@ class Fit:
         """
         from semgllamm.results.classes import class_probabilities
 
+        if newdata is not None:
+            from semgllamm.results.other_rows import of_other_rows
+
+            return of_other_rows(self, newdata, lambda fit: fit.class_probabilities(name))
         return class_probabilities(self, name)
 
     def directional_derivative(self, z=None) -> pd.DataFrame:
@@ -526,6 +534,38 @@ class Fit:
         from semgllamm.results.simulation import simulate
 
         return simulate(self, n, seed, latent, missing)
+
+    def predictive_check(
+        self, statistic, n: int = 200, seed: int | None = None, latent: str = "prior", level: float = 0.95
+    ) -> pd.DataFrame:
+        """Whether data like those of the fit have such a statistic: a posterior predictive style check.
+
+        Parameters
+        ----------
+        statistic : callable
+            Maps the rows that the fit used, a DataFrame, to a number, or a Series or sequence of numbers.
+        n : int
+            Data sets that are drawn from the fit, at its estimates.
+        seed : int, optional
+        latent : {"prior", "posterior"}
+            As for `simulate`.
+        level : float
+            Of the interval that holds the statistics of the drawn data.
+
+        Returns
+        -------
+        DataFrame
+            A row a number: observed; mean, sd, lower and upper of the drawn data sets; and pvalue, (1 + those that are
+            as large as the observed one or larger) / (1 + n), near 0 or 1 where the data are unlike the model.
+
+        Raises
+        ------
+        ModelError
+            For statistics that are no numbers, and as `simulate`.
+        """
+        from semgllamm.results.predictive_checks import predictive_check
+
+        return predictive_check(self, statistic, n, seed, latent, level)
 
     # ---- tables of parameters ------------------------------------------------------------------------------------
 
@@ -815,8 +855,9 @@ class Fit:
     # ---- latent variables ----------------------------------------------------------------------------------------
 
     def latent(
-        self, kind: str = "eb", level: str | int | None = None, se: bool = True, n: int = 1, seed: int | None = None
-    ) -> pd.DataFrame:
+        self, kind: str = "eb", level: str | int | None = None, se: bool | str = True, n: int = 1,
+        seed: int | None = None, *, disturbances: bool = False, newdata=None,
+    ) -> pd.DataFrame:  # fmt: skip
         """Scores of the latent variables and their standard errors (columns ``NAME.se``), a row a unit.
 
         Parameters
@@ -825,34 +866,63 @@ class Fit:
             Empirical Bayes means, with posterior standard deviations; of Gaussian models these are the regression
             scores (Thomson 1939). Bartlett's (1937) scores take the latent variables as fixed: they are least squares
             estimates, weighted by the residual covariances. With several levels they have no standard errors (NaN).
-        kind : {"mode", "ml", "wle", "plausible"}
-            Of one latent variable of categorical items: posterior modes; maximum likelihood estimates, which are NaN
-            where there is no finite one (all answers right); Warm's (1989) weighted likelihood estimates; and plausible
-            values, draws from the posterior without standard errors. Formulas: `semgllamm.results.trait_scores`.
+        kind : {"mode", "plausible"}
+            Posterior modes, with standard deviations by the curvature (of Gaussian models they are the means), and
+            plausible values, draws from the posterior without standard errors: exact for Gaussian models and for one
+            latent variable of categorical items, else from normal distributions with its means and covariances.
+        kind : {"ml", "wle"}
+            Of one latent variable of categorical items: maximum likelihood estimates, which are NaN where there is no
+            finite one (all answers right), and Warm's (1989) weighted likelihood estimates. Formulas:
+            `semgllamm.results.trait_scores`.
         level : str or int, optional
             "row" or a cluster column, or as in lavaan 1 or "within", 2 or "between"; by default the lowest level with
             latent variables.
-        se : bool
+        se : bool or {"posterior", "comparative", "diagnostic"}
+            True is the standard deviation given the answers, which is that of the difference from the latent variable
+            and thus the comparative standard error, for comparisons of units; of posterior means there is the
+            diagnostic one too, their standard deviation over samples (Skrondal & Rabe-Hesketh 2009).
         n : int
             How many plausible values; with several, their number is the first level of the index (``draw``).
         seed : int, optional
             Of plausible values.
+        disturbances : bool
+            Of posterior means and modes: of ζ = η − Bη − Γw instead of η.
+        newdata : DataFrame or the like, optional
+            Other rows, scored at the estimates of this fit, with clusters of their own whatever these are called.
 
         Raises
         ------
         ModelError
-            For another kind, for Bartlett's scores of fits by quadrature, and for scores of items where other responses
+            For another kind, for Bartlett's scores of fits by quadrature, and for "ml" and "wle" where other responses
             or several latent variables are.
+        DataError
+            For new data with missing columns, or categories, levels and groups that the fit has not seen.
         """
-        from semgllamm.results.latent import bartlett, empirical_bayes
+        from semgllamm.results.latent import ERRORS, bartlett, by_coordinates, empirical_bayes, plausible_draws
 
         self.binding.need_rows("predictions of latent variables")
-        if kind == "bartlett":
-            return bartlett(self, level, se)
-        if kind in ("mode", "ml", "wle", "plausible"):
-            from semgllamm.results.trait_scores import plausible_values, trait_scores
+        if se not in ERRORS:
+            raise ModelError(f"se={se!r} is unknown", remedy=f"Use {', '.join(map(repr, ERRORS))}.")
+        if se == "diagnostic" and kind not in ("eb", "regression"):
+            raise ModelError("diagnostic standard errors are of posterior means", remedy="Use kind='eb'.")
+        if disturbances and kind not in ("eb", "regression", "mode"):
+            raise ModelError(f"disturbances have no scores of kind '{kind}'", remedy="Use kind='eb' or 'mode'.")
+        if newdata is not None:
+            from semgllamm.results.other_rows import of_other_rows
 
-            return plausible_values(self, n, seed) if kind == "plausible" else trait_scores(self, kind, se)
+            return of_other_rows(
+                self, newdata, lambda fit: fit.latent(kind, level, se, n, seed, disturbances=disturbances)
+            )
+        if kind == "bartlett":
+            return bartlett(self, level, bool(se))
+        if kind in ("mode", "ml", "wle", "plausible"):
+            from semgllamm.results.trait_scores import of_items, plausible_values, trait_scores
+
+            if kind in ("ml", "wle") or (of_items(self) and not disturbances):
+                return plausible_values(self, n, seed) if kind == "plausible" else trait_scores(self, kind, bool(se))
+            return plausible_draws(self, level, n, seed) if kind == "plausible" else by_coordinates(
+                self, level, se, disturbances, mode=True
+            )
         if kind not in ("eb", "regression"):
             raise ModelError(
                 f"latent kind '{kind}' is not available",
@@ -862,10 +932,12 @@ class Fit:
             from semgllamm.results.standardized import closed_form_of
 
             closed_form_of(self, "regression scores are", varying=True)
-        return empirical_bayes(self, level, se)
+        if disturbances or se == "diagnostic":
+            return by_coordinates(self, level, se, disturbances)
+        return empirical_bayes(self, level, bool(se))
 
-    def score_reliability(self) -> pd.DataFrame:
-        """How reliable scores of the latent variables are, a row a latent variable of the lowest level.
+    def score_reliability(self, level: str | int | None = None) -> pd.DataFrame:
+        """How reliable scores of the latent variables of a level are, a row each; the level is as for `latent`.
 
         Columns: ``empirical``, var(EAP) / (var(EAP) + mean posterior variance), of `latent`; ``marginal``, the mean of
         I(θ) / (I(θ) + 1/σ²) over the distribution of θ, of one latent variable of categorical items in one group, and
@@ -873,7 +945,7 @@ class Fit:
         """
         from semgllamm.results.trait_scores import score_reliability
 
-        return score_reliability(self)
+        return score_reliability(self, level)
 
     @cached_property
     def _engine(self):
@@ -957,8 +1029,8 @@ class Fit:
         Raises
         ------
         ModelError
-            For models with other responses than items, several groups or levels, covariates, sampling weights, or
-            nonlinear and inequality constraints.
+            For models with other responses than items, several levels, covariates, sampling weights, or nonlinear and
+            inequality constraints.
         DataError
             For incomplete rows.
         """
@@ -971,8 +1043,9 @@ class Fit:
     def item_fit(self) -> pd.DataFrame:
         """How each item of one latent variable fits, a row an item.
 
-        Columns: item; s_x2, df and pvalue of S-X² (Orlando & Thissen 2000; Kang & Chen 2008); infit and outfit, mean
-        squared residuals at the posterior means (Wright & Masters 1982). Formulas: `semgllamm.results.item_fit`.
+        Columns: item, and group where there are several; s_x2, df and pvalue of S-X² (Orlando & Thissen 2000; Kang &
+        Chen 2008); infit and outfit, mean squared residuals at the posterior means (Wright & Masters 1982). Formulas:
+        `semgllamm.results.item_fit`.
 
         Raises
         ------
@@ -1015,27 +1088,53 @@ class Fit:
 
         return local_dependence(self)
 
-    def dif(self) -> pd.DataFrame:
-        """Differential item functioning: which items differ between groups, by Lord's (1980) Wald test.
+    def dif(
+        self, method: str = "wald", *, items: str | Sequence[str] | None = None,
+        anchors: str | Sequence[str] | None = None, purify: bool = False, adjust: str | None = None,
+        alpha: float = 0.05,
+    ) -> pd.DataFrame:  # fmt: skip
+        """Differential item functioning: which items differ between groups at the same value of the latent variable.
 
-        The fit has several groups, anchor items with the same parameters in all of them, and others without: fit with
-        ``group_equal`` and the latter in ``group_partial``.
+        Of a fit that lets items differ (``group_equal``, and those items in ``group_partial``) the default is Lord's
+        (1980) Wald test of these items, on the scale that the others, the anchors, carry from group to group.
+        Everything else is a screen: each item is tested with all groups at once, against all others or against
+        `anchors`, by fitting the models that this takes. Formulas: `semgllamm.results.item_screens`.
+
+        Parameters
+        ----------
+        method : {"wald", "lr", "score"}
+            Wald's test, the likelihood ratio, or the score test, which fits one model if all others are anchors.
+        items : str or sequence of str, optional
+            Those to test, by default all.
+        anchors : str or sequence of str, optional
+            Items that are the same in all groups while each of the others is tested; by default all but the one.
+        purify : bool
+            Take the item that differs most out of the anchors, put back those that no longer differ, and test again,
+            until nothing changes.
+        adjust : {"holm", "bh"}, optional
+            p-values for as many tests as there are: Holm's (1979), or those of Benjamini and Hochberg (1995).
+        alpha : float
+            The level at which an item differs, by its adjusted p-value where there is one.
 
         Returns
         -------
         DataFrame
-            A row an item that may differ and a group after the first: item, group, stat, df, pvalue; and the mean
-            difference of the item's score between the group and the first at the same value of the latent variable,
-            ``signed`` and ``unsigned``, over the distribution of the group (Meade 2010).
+            Of Lord's test a row an item that may differ and a group after the first: item, group, stat, df, pvalue
+            (padj); and the mean difference of the item's score between the group and the first at the same value of the
+            latent variable, ``signed`` and ``unsigned``, over the distribution of the group (Meade 2010). Of a screen a
+            row an item: item, stat, df, pvalue (padj), differs, anchor (whether it stayed among the anchors). What no
+            group can differ in, such as a loading that fixes the scale, is not tested.
 
         Raises
         ------
         ModelError
-            For one group, without anchors, and as `item_curves`.
+            For one group, without anchors, groups whose latent variable cannot differ, and as `item_curves`.
+        EstimationError
+            If a model of a screen has no maximum.
         """
         from semgllamm.results.differential_items import differential_items
 
-        return differential_items(self)
+        return differential_items(self, method, items, anchors, purify, adjust, alpha)
 
     @property
     def plot(self):
@@ -1176,8 +1275,9 @@ class Fit:
         return pd.DataFrame(found, columns=["name", "group", "level", "block", "rsquare"])
 
     def modification_indices(
-        self, sort: bool = False, minimum: float = 0.0, op: str | Sequence[str] | None = None
-    ) -> pd.DataFrame:
+        self, sort: bool = False, minimum: float = 0.0, op: str | Sequence[str] | None = None,
+        information: str | None = None,
+    ) -> pd.DataFrame:  # fmt: skip
         """What freeing one cell would do: the score test, and the expected change of the parameter.
 
         Parameters
@@ -1188,20 +1288,25 @@ class Fit:
             Leave out smaller indices.
         op : "=~", "~~", "~", "~1" or several, optional
             Only these.
+        information : {"expected", "observed", "first.order"}, optional
+            Of the model with the cell free. By default the expected one of Gaussian models in closed form, which alone
+            have it, and of fits by integration the observed one where it is positive, else "first.order", the outer
+            product of the independent units' scores.
 
         Returns
         -------
         DataFrame
-            lhs, op, rhs, group, level, mi, epc, sepc.lv, sepc.all, sepc.nox.
+            lhs, op, rhs, group, level, mi, epc; with the expected information sepc.lv, sepc.all and sepc.nox, else
+            class and information.
 
         Raises
         ------
         ModelError
-            For fits by quadrature.
+            For fits with @unseen, and information that is not available.
         """
         from semgllamm.results.modification import modification_indices
 
-        return modification_indices(self, sort, minimum, op)
+        return modification_indices(self, sort, minimum, op, information)
 
     def wald_test(self, hypotheses: str) -> HypothesisTest:
         """Wald's test of equations among parameters, all at once.
@@ -1229,9 +1334,9 @@ class Fit:
         return wald_test(self, hypotheses)
 
     def score_test(
-        self, release: int | Sequence[int] | None = None, add: str | None = None
+        self, release: int | Sequence[int] | None = None, add: str | None = None, information: str | None = None
     ) -> HypothesisTest:
-        """Score test of released equality constraints, or of added parameters, of a Gaussian model.
+        """Score test of released equality constraints, or of added parameters.
 
         Parameters
         ----------
@@ -1239,7 +1344,10 @@ class Fit:
             Which constraints, counted from 1: written equations, then cells that share a parameter (each with the
             first of them); by default all.
         add : str, optional
-            Parameters to add, in every group: ``"visual =~ x9; x7 ~~ x8"``.
+            Parameters to add, in every group: ``"visual =~ x9; x7 ~~ x8"``. What the model fixes is tested at its
+            value.
+        information : {"expected", "observed", "first.order"}, optional
+            As for `modification_indices`.
 
         Returns
         -------
@@ -1249,11 +1357,11 @@ class Fit:
         Raises
         ------
         ModelError
-            For fits by quadrature, and where there is nothing to test.
+            For a variance of 0, which `compare` tests, fits with @unseen, and where there is nothing to test.
         """
         from semgllamm.results.hypotheses import score_test
 
-        return score_test(self, release, add)
+        return score_test(self, release, add, information)
 
     def reliability(self) -> pd.DataFrame:
         """Reliability of the items of each factor, a row a factor of each group and level.

@@ -6,13 +6,15 @@ a basis of the cells' directions that the constraints still in force leave, the 
 
     s'K (K'IK)⁻¹ K's
 
-(Rao 1948; with constraints, Silvey 1959). Both are chi-squared with as many degrees of freedom as equations.
+(Rao 1948; with constraints, Silvey 1959). Both are chi-squared with as many degrees of freedom as equations. For fits
+by integration, and where it is asked for, I is the observed information or the outer product of the units' scores in
+the larger model (`semgllamm.estimation.opened`).
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -20,6 +22,7 @@ import numpy as np
 from semgllamm.diagram.expressions import evaluate, gradient, names
 from semgllamm.diagram.parts import Constraint, Parameter
 from semgllamm.errors import EstimationError, ModelError
+from semgllamm.estimation.gaussian import GaussianLikelihood
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -29,6 +32,7 @@ if TYPE_CHECKING:
 
 __all__ = ["HypothesisTest", "score_test", "wald_test"]
 
+SCARCE = 1e-4  # such an eigenvalue of an information of posterior moments, or of scores, which have errors of their own
 SINGULAR = 1e-10  # eigenvalue, relative to the largest, of a matrix that is not inverted in that direction
 
 
@@ -45,7 +49,9 @@ class HypothesisTest:
     pvalue : float
     each : DataFrame or None
         Of a score test each equation by itself: lhs, op, rhs, stat, df, pvalue and, of added parameters, epc, the
-        expected value when it alone is free.
+        expected change when it alone is free.
+    information : {"expected", "observed", "first.order"} or None
+        Which information a score test has.
     """
 
     kind: str
@@ -53,6 +59,7 @@ class HypothesisTest:
     df: int
     pvalue: float
     each: pd.DataFrame | None = None
+    information: str | None = None
 
     def __str__(self) -> str:
         line = f"{self.kind} test: chi-squared = {self.stat:.3f}, df = {self.df}, p = {self.pvalue:.3f}"
@@ -134,63 +141,76 @@ def wald_test(fit: Fit, hypotheses: str) -> HypothesisTest:
 # ---- score tests ------------------------------------------------------------------------------------------------
 
 
-def score_test(fit: Fit, release: Sequence[int] | int | None = None, add: str | None = None) -> HypothesisTest:
+def score_test(
+    fit: Fit, release: Sequence[int] | int | None = None, add: str | None = None, information: str | None = None
+) -> HypothesisTest:
     """The score test; see `Fit.score_test`."""
     import pandas as pd
 
-    from semgllamm.results.modification import rows_counted
-    from semgllamm.results.standardized import closed_form_of
+    from semgllamm.results.wider import null_space
 
-    closed_form_of(fit, "score tests are")
     if add is not None and release is not None:
         raise ModelError("a score test adds parameters or releases constraints, not both")
     if add is not None:
-        shown, R, tested, score, information, new = _added(fit, add)
+        shown, R, tested, wider, new = _added(fit, add, information)
     else:
-        shown, R, tested, score, information = _released(fit, release)
+        shown, R, tested, wider = _released(fit, release, information)
         new = None
+    score, matrix, chain = wider.score, wider.information, wider.chain
+    R = R @ chain
+    kind, least = wider.kind, SINGULAR if wider.kind == "expected" else SCARCE
+    free = null_space(np.delete(R, tested, axis=0))
+    if wider.otherwise is not None and _spectrum(free.T @ matrix @ free)[1][0] < -least:
+        kind, matrix = "first.order", wider.otherwise()
 
-    def statistic(rows) -> tuple[float, np.ndarray]:
-        K = _null_space(np.delete(R, rows, axis=0))
-        values, vectors = np.linalg.eigh(K.T @ information @ K)
-        keep = values > SINGULAR * values[-1]
-        along = vectors[:, keep].T @ (K.T @ score)
-        step = K @ (vectors[:, keep] @ (along / values[keep]))
-        return rows_counted(fit) * float(score @ step), step
+    def statistic(rows) -> tuple[float, np.ndarray, int]:
+        """With the step, and the number of directions of which the data say something."""
+        K = null_space(np.delete(R, rows, axis=0))
+        scale, values, vectors = _spectrum(K.T @ matrix @ K)
+        keep = values > least * values[-1]
+        along = vectors[:, keep].T @ (K.T @ score / scale)
+        step = K @ (vectors[:, keep] @ (along / values[keep]) / scale)
+        return wider.counted * float(score @ step), chain @ step, int(keep.sum())
 
-    total = statistic(tested)[0]
+    total, _, directions = statistic(tested)
+    df = len(tested)
+    if kind != "expected":
+        df = directions - statistic([])[2]
     rows = []
     for k, row in enumerate(tested):
-        stat, step = statistic([row])
+        stat, step, _ = statistic([row])
         one = (*shown[k], stat, 1, _tail(stat, 1))
         rows.append(one if new is None else (*one, step[new[k]]))
     columns = ["lhs", "op", "rhs", "stat", "df", "pvalue"] + ([] if new is None else ["epc"])
-    return HypothesisTest("score", total, len(tested), _tail(total, len(tested)), pd.DataFrame(rows, columns=columns))
+    table = pd.DataFrame(rows, columns=columns)
+    return HypothesisTest("score", total, df, _tail(total, df), table, kind)
 
 
-def _null_space(R: np.ndarray) -> np.ndarray:
-    """A basis of the directions in which the equations R do not change."""
-    if not len(R):
-        return np.eye(R.shape[1])
-    _, size, vectors = np.linalg.svd(R)
-    return vectors[int((size > 1e-9 * size[0]).sum()) :].T
+def _spectrum(matrix: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Scales, and eigenvalues and vectors of the matrix whose diagonal they make 1 or −1."""
+    scale = np.sqrt(np.abs(np.diag(matrix)))
+    scale[scale == 0.0] = 1.0
+    return scale, *np.linalg.eigh(matrix / np.outer(scale, scale))
 
 
-def _added(fit: Fit, add: str):
-    """What is shown, the equations, those tested, score and information: of parameters that are added."""
-    from semgllamm.estimation.extended import Extended
+def _added(fit: Fit, add: str, information: str | None):
+    """What is shown, the equations, those tested, the wider model and its numbers: of parameters that are added."""
     from semgllamm.model.lower import level_index
-    from semgllamm.results.modification import given_covariate
+    from semgllamm.results.wider import in_force, wider
     from semgllamm.syntax.build import read
 
     said = read(add)
     q, levels = fit.model.n_parameters, fit.model.levels
-    taken = {
-        (r.op, frozenset((r.lhs, r.rhs)) if r.op == "~~" else (r.lhs, r.rhs), r.group, level_index(r.level, levels))
-        for r, number in zip(fit.diagram.parameters, fit.model.rows)
-        if number >= 0
-    }
+
+    def place_of(row: Parameter) -> tuple:
+        ends = frozenset((row.lhs, row.rhs)) if row.op == "~~" else (row.lhs, row.rhs)
+        return row.op, ends, row.group, level_index(row.level, levels)
+
+    places = [(place_of(row), row, number) for row, number in zip(fit.diagram.parameters, fit.model.rows)]
+    taken = {place for place, _, number in places if number >= 0}
+    fixed = {place: row.fixed for place, row, number in places if number < 0 and not row.exogenous}
     known = {name for row in fit.diagram.parameters for name in (row.lhs, row.rhs)}
+    closed = isinstance(fit.likelihood, GaussianLikelihood)  # variances may be estimated below 0 there
     rows: list[Parameter] = []
     for path in said.paths:
         for name in filter(None, (path.lhs, path.rhs)):
@@ -200,37 +220,54 @@ def _added(fit: Fit, add: str):
         if level not in (None, *levels) and len(levels) > 1:
             level = levels[level_index(level, levels)]
         for group in range(1, fit.model.n_groups + 1):
-            ends = frozenset((path.lhs, path.rhs)) if path.op == "~~" else (path.lhs, path.rhs)
             row = Parameter(path.lhs, path.op, path.rhs, group=group, level=level, label=f".added{len(rows)}.")
-            if (given := given_covariate(fit.likelihood, row)) is not None:
+            if (given := _given(fit, row, information)) is not None:
                 message = f"covariate '{given}' is given here, and cannot be explained"
                 raise ModelError(message, text=add, span=path.span)
-            if (path.op, ends, group, level_index(level, levels)) in taken:
+            place = place_of(row)
+            if place in taken:
                 raise ModelError(f"{path.lhs} {path.op} {path.rhs} is free already", text=add, span=path.span)
-            rows.append(row)
+            if path.op == "~~" and path.lhs == path.rhs and not (fixed.get(place) or closed):
+                raise ModelError(
+                    f"{row.name} is a variance of 0, on the boundary, where the log-likelihood has no slope in the "
+                    "standard deviation", text=add, span=path.span, remedy="Fit the larger model, and compare().",
+                )  # fmt: skip
+            rows.append(replace(row, start=fixed.get(place)))
     if not rows:
         raise ModelError("there is no parameter to add", text=add, remedy='Write terms: "f =~ x4; x1 ~~ x2".')
-    extended = Extended(fit.likelihood, fit.diagram, fit._cells, rows)
-    n, new = extended.model.n_parameters, extended.extra_numbers
-    in_force = _null_space(fit.likelihood.K.T).T  # what constraints forbid
-    R = np.zeros((len(in_force) + len(new), n))
-    R[: len(in_force), :q] = in_force
-    tested = list(range(len(in_force), len(R)))
+    found = wider(fit, information, rows)
+    n, new = found.model.n_parameters, found.extra_numbers
+    held = in_force(fit)  # what constraints forbid
+    R = np.zeros((len(held) + len(new), n))
+    R[: len(held), :q] = held
+    tested = list(range(len(held), len(R)))
     R[tested, new] = 1.0
-    shown = [(row.full_name, "==", "0") for row in rows]
-    return shown, R, tested, extended.score(), extended.information(), new
+    shown = [(row.full_name, "==", f"{row.start or 0:g}") for row in rows]
+    return shown, R, tested, found, new
 
 
-def _released(fit: Fit, release):
+def _given(fit: Fit, row: Parameter, information: str | None) -> str | None:
+    """The covariate that a row would explain, where covariates are given."""
+    from semgllamm.results.modification import given_covariate
+    from semgllamm.results.wider import by_expectation
+
+    if by_expectation(fit, information):
+        return given_covariate(fit.likelihood, row)
+    explained = {row.lhs, row.rhs} if row.op == "~~" else {row.rhs} if row.op == "=~" else {row.lhs}
+    has_model = {response.name for response in fit.model.responses} | set(fit.model.eta)
+    return next((name for name in sorted(explained) if name not in has_model), None)
+
+
+def _released(fit: Fit, release, information: str | None):
     """The same of constraints that are released: cells that share a label, and written equations."""
-    from semgllamm.estimation.extended import Extended
+    from semgllamm.results.wider import wider
 
-    extended = Extended(fit.likelihood, fit.diagram, fit._cells, apart=True)
+    found = wider(fit, information, apart=True)
     kept = [(row, number) for row, number in zip(fit.diagram.parameters, fit.model.rows) if not row.exogenous]
-    n = extended.model.n_parameters
+    n = found.model.n_parameters
     first: dict[int, tuple[Parameter, int]] = {}
     shared: dict[int, list[tuple[Parameter, int]]] = {}
-    for (row, number), new in zip(kept, extended.row_numbers):
+    for (row, number), new in zip(kept, found.row_numbers):
         if number >= 0:
             if number in first:
                 shared[number].append((row, new))
@@ -253,7 +290,7 @@ def _released(fit: Fit, release):
     if not R:
         raise ModelError("the model has no equality constraints to release", remedy='Add parameters: add="f =~ x4".')
     tested = _chosen(release, len(R))
-    return [shown[k] for k in tested], np.array(R), tested, extended.score(), extended.information()
+    return [shown[k] for k in tested], np.array(R), tested, found
 
 
 def _chosen(release, count: int) -> list[int]:

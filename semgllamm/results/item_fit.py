@@ -8,7 +8,8 @@ score, and S*_k(θ) that of the other items' (Lord & Wingersky 1984),
 (Orlando & Thissen 2000, equations 3 and 5; Kang & Chen 2008 for several categories), over all scores but the lowest and
 the highest. Scores, and then categories, are joined with their neighbours where fewer than one answer is expected. The
 degrees of freedom are the number of free cells less m_i, the parameters of the curve that other items do not share:
-rank J − rank J₋ᵢ with J the derivatives of all items' parameters.
+rank J − rank J₋ᵢ with J the derivatives of all items' parameters. Several groups have a table each, and an item whose
+parameters are those of another group has none of its own there.
 
 With residuals of the codes, r = y − E(y | θ̂), and V = var(y | θ̂), θ̂ the posterior mean: outfit = mean r²/V, and
 infit = Σr² / ΣV (Wright & Masters 1982).
@@ -44,14 +45,26 @@ def item_fit(fit: Fit) -> pd.DataFrame:
         As `semgllamm.results.items.whole`; for several latent variables, nominal items and incomplete rows.
     """
     import pandas as pd
+
+    first = whole(fit, "tests of items", several=True)
+    one_dimension(first, "tests of items by sum scores")
+    refuse_nominal(first, "sum scores")
+    codes = complete_answers(fit, first, "tests of items by sum scores")
+    theta = fit.latent(se=False)[list(first.latents)].to_numpy()
+    labels, out = fit.model.group_labels, []
+    for g, label in enumerate(labels):
+        mine = fit.design.group_of == g
+        for row in _of_group(fit, g, codes[mine], theta[mine]):
+            out.append({"item": row.pop("item"), **({"group": label} if len(labels) > 1 else {}), **row})
+    return pd.DataFrame(out)
+
+
+def _of_group(fit: Fit, g: int, codes: np.ndarray, theta: np.ndarray) -> list[dict]:
+    """A row for each item in one group."""
     from scipy.stats import chi2
 
-    items = whole(fit, "tests of items")
-    one_dimension(items, "tests of items by sum scores")
-    refuse_nominal(items, "sum scores")
-    codes = complete_answers(fit, items, "tests of items by sum scores")
-    number = own_parameters(fit, items)
-    theta = fit.latent(se=False)[list(items.latents)].to_numpy()
+    items = item_model(fit, g)
+    number = own_parameters(fit, items, g)
     at, weight = nodes(items)
     p = [item.probabilities(at) for item in items.items]
     score = codes.sum(axis=1)
@@ -76,7 +89,7 @@ def item_fit(fit: Fit) -> pd.DataFrame:
             "item": item.name, "s_x2": stat, "df": df, "pvalue": float(chi2.sf(stat, df)) if df > 0 else np.nan,
             "infit": r2.sum() / variance.sum(), "outfit": (r2 / variance).mean(),
         })  # fmt: skip
-    return pd.DataFrame(out)
+    return out
 
 
 def refuse_nominal(items: ItemModel, what: str) -> None:
@@ -109,16 +122,19 @@ def score_probabilities(p: list[np.ndarray]) -> np.ndarray:
     return out
 
 
-def own_parameters(fit: Fit, items: ItemModel) -> list[int]:
-    """How many parameters of each item's curve are not those of others."""
+def own_parameters(fit: Fit, items: ItemModel, group: int = 0) -> list[int]:
+    """How many parameters of each item's curve in a group are not those of others, or of other groups."""
     working = fit._working
     size = [len(x) for x in items.natural()]
+    groups = [group, *(g for g in range(len(fit.model.groups)) if g != group)]
 
     def natural(free: np.ndarray) -> np.ndarray:
-        return np.concatenate(item_model(fit, 0, working.cells(working.inner(free))).natural())
+        cells = working.cells(working.inner(free))
+        return np.concatenate([x for g in groups for x in item_model(fit, g, cells).natural()])
 
     J = differences(natural, np.asarray(fit.free, dtype=float))
-    owner = np.repeat(np.arange(len(size)), size)
+    owner = np.full(len(J), -1)
+    owner[: sum(size)] = np.repeat(np.arange(len(size)), size)
     rank = _rank(J)
     return [rank - _rank(J[owner != i]) for i in range(len(size))]
 

@@ -262,17 +262,17 @@ def single_group(fit: Fit, what: str) -> None:
         raise ModelError(f"{what} of several groups are not available", remedy="Fit the groups one by one.")
 
 
-def whole(fit: Fit, what: str, given: bool = False) -> ItemModel:
+def whole(fit: Fit, what: str, given: bool = False, several: bool = False) -> ItemModel:
     """The items of a model that has no other responses, of its first group.
 
     With `given`, for what is asked given the parameters: there may be several groups, weights, and covariates that
-    predict the latent variables.
+    predict the latent variables. With `several`, there may be several groups.
 
     Raises
     ------
     ModelError, DataError
     """
-    if not given:
+    if not given and not several:
         single_group(fit, what)
     items = item_model(fit)
     names = {item.name for item in items.items}
@@ -286,7 +286,7 @@ def whole(fit: Fit, what: str, given: bool = False) -> ItemModel:
     fit.binding.need_rows(what)
     if given:
         return items
-    for cell in fit.model.groups[0].Gamma:
+    for cell in (cell for group in fit.model.groups for cell in group.Gamma):
         if cell.column != "1":
             raise ModelError(f"{what} need the same distribution for all; '{cell.row}' depends on '{cell.column}'")
     if fit.request.weighted:

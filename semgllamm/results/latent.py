@@ -9,6 +9,14 @@ e = y − E(y|x) of the responses that are seen,
 with Λ the effects of η on y and Θ the covariances of y given η. In units of several levels e is split: the part of a
 unit is its posterior mean ê_l, of which the scores of its level are computed, and those of rows are of e − Σ_l ê_l;
 what a latent variable has from levels above is its posterior mean.
+
+Of fits by integration the mode is where the joint density of answers and latent variables is highest, and its standard
+error is by the curvature there, C = (−∂² log density)⁻¹; with one latent variable of categorical items
+`semgllamm.results.trait_scores` finds it anew. Disturbances are ζ = η − Bη − Γw.
+
+The variance of η given the answers is that of η̃ − η, whose root is the comparative standard error, for comparisons of
+units; the diagnostic one, √(var η − var(η | y)), is the standard deviation of η̃ over samples, for finding odd units
+(Skrondal & Rabe-Hesketh 2009, section 3.2): exactly for Gaussian models, on average for others.
 """
 
 from __future__ import annotations
@@ -29,8 +37,9 @@ if TYPE_CHECKING:
 
     from semgllamm.results.fit import Fit
 
-__all__ = ["bartlett", "empirical_bayes", "means_by_row", "unit_ids"]
+__all__ = ["bartlett", "by_coordinates", "empirical_bayes", "means_by_row", "plausible_draws", "unit_ids"]
 
+ERRORS = (True, False, "posterior", "comparative", "diagnostic")
 ROUNDING = 1e-10  # a variance of this size next to that of the scores is zero
 
 
@@ -55,6 +64,162 @@ def empirical_bayes(fit: Fit, level: str | int | None = None, se: bool = True) -
     return pd.DataFrame(out, index=unit_ids(fit, wanted))
 
 
+def by_coordinates(
+    fit: Fit, level: str | int | None = None, se: bool | str = True, disturbances: bool = False, mode: bool = False
+) -> pd.DataFrame:
+    """Scores from the coordinates of the integration tree: of η or ζ, means or modes, a row a unit.
+
+    Parameters
+    ----------
+    se : bool or {"posterior", "comparative", "diagnostic"}
+    disturbances : bool
+        Of ζ; what has no disturbance is left out.
+    mode : bool
+
+    Raises
+    ------
+    ModelError
+        With classes and products of latent variables, and as `semgllamm.estimation.conditional.engine_of`.
+    """
+    import pandas as pd
+
+    from semgllamm.errors import ModelError
+
+    wanted = _level(fit, level)
+    names = [n for n, at in zip(fit.model.eta, fit.model.eta_level) if at == wanted]
+    names = [n for n in names if not disturbances or fit.model.varies(n)]
+    bent = [name for name in names if depends_on_products(fit.model, name)]
+    if bent:
+        raise ModelError(f"{', '.join(bent)} depends on products of latent variables: such scores are not computed",
+                         remedy="Name another level.")  # fmt: skip
+    engine = fit._engine
+    inner = engine.inner(np.asarray(fit.free, dtype=float))
+    path_moments = (_modes if mode else _means)(engine, inner)
+    out = {}
+    for name in names:
+        mean, loading, node = engine.predictor.latent(name, inner)
+        if disturbances:
+            mean, (loading, node) = np.zeros(len(mean)), _of_disturbance(fit, engine.predictor, name, inner)
+        value, variance = mean.copy(), np.zeros(len(mean))
+        there = np.flatnonzero(node >= 0)
+        center, covariance = path_moments(node[there])
+        own = loading[there, : center.shape[1]]
+        value[there] += (own * center).sum(axis=1)
+        variance[there] = np.einsum("na,nab,nb->n", own, covariance, own)
+        if se == "diagnostic":
+            variance = (loading**2).sum(axis=1) - variance
+        out[name] = value
+        if se:
+            out[f"{name}.se"] = np.sqrt(np.maximum(variance, 0.0))
+    return pd.DataFrame(out, index=unit_ids(fit, wanted))
+
+
+def _means(engine, inner: np.ndarray):
+    """A function of nodes: posterior means and covariances of the coordinates on their paths."""
+    posterior = engine.posterior(inner)
+
+    def of(nodes: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        w, u = posterior.path(nodes)
+        mean = np.einsum("ns,ans->na", w, u)
+        e = u - mean.T[:, :, None]
+        return mean, np.einsum("ns,ans,bns->nab", w, e, e)
+
+    return of
+
+
+def _modes(engine, inner: np.ndarray):
+    """The same of modes, and of the inverse curvature: u_a = m_a + Σ_b G_ab (u_b − m_b) + T_a z_a on each path."""
+    predictor = engine.predictor
+    state = predictor.at(inner)
+    workspace = predictor.program.workspace()
+    predictor.program.posterior(state.lin, state.D, predictor.rules((1,) * len(predictor.rule_levels)), workspace)
+    tree = predictor.program.tree
+
+    def of(nodes: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        depth = int(tree[nodes[0], 0]) + 1
+        path = np.empty((len(nodes), depth), dtype=np.int64)
+        here = nodes.copy()
+        for d in range(depth - 1, -1, -1):
+            path[:, d] = here
+            here = tree[here, 1]
+        root = np.zeros((len(nodes), depth, depth))
+        for d in range(depth):
+            root[:, d] = np.einsum("nb,nbk->nk", workspace.G[path[:, d], :d], root[:, :d])
+            root[:, d, d] += workspace.T[path[:, d]]
+        return workspace.m[path], root @ np.swapaxes(root, 1, 2)
+
+    return of
+
+
+def _of_disturbance(fit: Fit, predictor, name: str, inner: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """The coefficients of ζ in the coordinates, (units, depth), and the nodes: those of η less B times its causes'."""
+    cells = predictor.working.cells(inner)
+    design, model = predictor.design, predictor.model
+    at = model.eta_level[model.eta.index(name)]
+    rows = design.first_row[at]
+    group = design.group_of[rows]
+    causes = {cell.column for matrices in model.groups for cell in matrices.B if cell.row == name}
+    paths = {other: predictor.path_of(other) for other in (name, *sorted(causes))}
+    longest = max(paths, key=lambda other: len(paths[other]))
+    codes = {other: design.codes[model.eta_level[model.eta.index(other)]][rows] for other in paths}
+    found = {other: predictor.latent(other, inner) for other in paths}
+    out = np.zeros((len(rows), max(x.shape[1] for _, x, _ in found.values())))
+
+    def add(other: str, size, mine) -> None:
+        loading = found[other][1][codes[other][mine]]
+        for a, v in enumerate(paths[other]):
+            out[mine, paths[longest].index(v)] += size * loading[:, a]
+
+    add(name, 1.0, np.arange(len(rows)))
+    for g, matrices in enumerate(model.groups):
+        mine = np.flatnonzero(group == g)
+        for cell in matrices.B:
+            if cell.row == name and len(mine):
+                times = 1.0 if cell.times is None else design.column(cell.times)[rows[mine]]
+                add(cell.column, -cell.at(cells) * times, mine)
+    return out, found[longest][2][codes[longest]]
+
+
+def plausible_draws(fit: Fit, level: str | int | None, n: int, seed: int | None) -> pd.DataFrame:
+    """Draws of all latent variables of a level together, by the posterior means and covariances of the coordinates.
+
+    Exact for Gaussian models; of others the posterior is taken to be normal.
+
+    Raises
+    ------
+    ModelError
+        For numbers of draws below 1, and as `by_coordinates`.
+    """
+    import pandas as pd
+
+    from semgllamm.errors import ModelError
+    from semgllamm.estimation.posterior_draws import coordinates_drawn
+
+    if isinstance(n, bool) or not isinstance(n, (int, np.integer)) or n < 1:
+        raise ModelError(f"the number of plausible values is a whole number from 1, not {n!r}")
+    wanted = _level(fit, level)
+    names = [name for name, at in zip(fit.model.eta, fit.model.eta_level) if at == wanted]
+    if any(depends_on_products(fit.model, name) for name in names):
+        raise ModelError("plausible values of what depends on products of latent variables are not drawn")
+    engine, rng = fit._engine, np.random.default_rng(seed)
+    inner = engine.inner(np.asarray(fit.free, dtype=float))
+    predictor = engine.predictor
+    found = [predictor.latent(name, inner) for name in names]
+    rows = predictor.design.first_row[wanted]
+    posterior, draws = engine.posterior(inner), []
+    for _ in range(n):
+        u = coordinates_drawn(engine, inner, rng, posterior)
+        values = []
+        for name, (mean, loading, _) in zip(names, found):
+            value = mean.copy()
+            for a, k in enumerate(predictor.path_of(name)):
+                value += loading[:, a] * u[k][predictor.design.codes[predictor.model.eta_level[k]][rows]]
+            values.append(value)
+        draws.append(np.column_stack(values))
+    index = unit_ids(fit, wanted)
+    if n > 1:
+        index = pd.MultiIndex.from_product([range(1, n + 1), index], names=["draw", index.name])
+    return pd.DataFrame(np.concatenate(draws), columns=names, index=index)
 def means_by_row(fit: Fit, unit: tuple[np.ndarray, ...]) -> dict[str, np.ndarray]:
     """The posterior mean of each latent variable, of the unit of each row at each level."""
     out = {}

@@ -88,6 +88,7 @@ class Plots:
             at = np.array([row[name] for name in difficulties])
             ax.plot(at, np.full(len(at), low * (k + 1)), "o-", markersize=4, color="black")
             ax.text(np.nanmax(at), low * (k + 1), f"  {row['item']}", va="center")
+        ax.set_yticks([tick for tick in ax.get_yticks() if tick >= 0])
         reach = grid_of(items, None)
         ax.set(xlabel=items.latents[0], ylabel="units", xlim=(min(reach[0], *ax.get_xlim()), None))
         return ax

@@ -38,7 +38,7 @@ if TYPE_CHECKING:
 
     from semgllamm.results.fit import Fit
 
-__all__ = ["density_grid", "plausible_values", "score_reliability", "trait_scores"]
+__all__ = ["density_grid", "of_items", "plausible_values", "score_reliability", "trait_scores"]
 
 REACH = {"mode": 10.0, "ml": 20.0, "wle": 20.0}  # of the grid, in prior standard deviations
 SPACING = 0.1
@@ -241,14 +241,22 @@ def _draws(log: np.ndarray, grid: np.ndarray, n: int, rng: np.random.Generator) 
 # ------------------------------------------------------------------------------------------------- reliability
 
 
-def score_reliability(fit: Fit) -> pd.DataFrame:
+def of_items(fit: Fit) -> bool:
+    """Whether a fit is of categorical items of one latent variable of the rows alone."""
+    try:
+        return len(whole(fit, "scores of items", given=True).latents) == 1
+    except ModelError:
+        return False
+
+
+def score_reliability(fit: Fit, level: str | int | None = None) -> pd.DataFrame:
     """Empirical and marginal reliability; columns as `Fit.score_reliability` says.
 
     Marginal reliability is ∫ I/(I + 1/σ²) φ, with I/(I + 1/σ²) that of a score at θ.
     """
     import pandas as pd
 
-    scores = fit.latent()
+    scores = fit.latent(level=level)
     names = [name for name in scores.columns if not name.endswith(".se")]
     rows = []
     for name in names:

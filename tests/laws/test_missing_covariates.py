@@ -285,8 +285,11 @@ def test_what_is_refused_where_covariates_are_missing():
     fit, _ = fitted()
     with pytest.raises(sg.ModelError, match="'x' is missing in some rows"):
         fit.marginal_effects()
-    for ask in (fit.standardized, fit.rsquare, fit.modification_indices):
+    for ask in (fit.standardized, fit.rsquare):
         with pytest.raises(sg.ModelError, match="closed form"):
+            ask()
+    for ask in (fit.modification_indices, lambda: fit.score_test(add="u ~~ x")):
+        with pytest.raises(sg.ModelError, match="score tests are not available where covariates"):
             ask()
     summed = sg.fit(SUMMED["binary"], categorical(300))
     for ask in (summed.predict, summed.simulate, summed.influence, lambda: summed.residuals("pearson")):

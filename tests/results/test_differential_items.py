@@ -8,6 +8,7 @@ import pytest
 
 import semgllamm as sg
 from semgllamm.errors import ModelError
+from semgllamm.results.item_screens import adjusted
 
 TEXT = "f =~ u0 + u1 + u2 + u3 + u4 @family({})"
 
@@ -65,3 +66,82 @@ def test_refusals():
     free = sg.fit(TEXT.format("bernoulli"), data(), group="g", std_lv=True)
     with pytest.raises(ModelError, match="no common scale"):
         free.dif()
+
+
+@pytest.mark.parametrize("method", ["lr", "score", "wald"])
+def test_a_screen_holds_each_item_against_all_others(method):
+    """What `group_partial` and a comparison of fits say, one item at a time; in large samples all three agree."""
+    many = data(0.15, n=16_000)
+    held = fitted(many, "bernoulli")
+    table = held.dif(method, items=["u1", "u4"])
+    assert list(table["item"]) == ["u1", "u4"] and list(table["df"]) == [2, 2] and table["anchor"].all()
+    for name, stat in zip(table["item"], table["stat"]):
+        apart = fitted(many, "bernoulli", f"f=~{name}", f"{name}~1")
+        ratio = 2 * (apart.loglik - held.loglik)
+        assert stat == pytest.approx(ratio, rel={"lr": 1e-4, "score": 0.05, "wald": 0.05}[method])
+        if method == "wald":
+            assert stat == pytest.approx(apart.dif()["stat"][0], rel=1e-3)
+
+
+def test_a_loading_that_fixes_the_scale_is_not_tested_and_thresholds_are():
+    table = fitted(data(0.8, categories=3), "ordinal").dif("score").set_index("item")
+    assert table.loc["u0", "df"] == 2 and (table.loc[["u1", "u4"], "df"] == 3).all()
+    assert table["pvalue"].idxmin() == "u4"
+
+
+def test_anchors_carry_the_scale_alone():
+    """The items that are no anchors differ in both models of each test."""
+    some = data(1.0)
+    held = fitted(some, "bernoulli")
+    free = [part for name in ("u2", "u3", "u4") for part in (f"f=~{name}", f"{name}~1")]
+    table = held.dif("lr", anchors=("u0", "u1")).set_index("item")
+    assert list(table.index) == ["u2", "u3", "u4"] and not table["anchor"].any()
+    large = fitted(some, "bernoulli", *free)
+    small = fitted(some, "bernoulli", *free[:4])
+    assert table.loc["u4", "stat"] == pytest.approx(2 * (large.loglik - small.loglik), rel=1e-4)
+    assert table.loc["u4", "pvalue"] < 0.001
+
+
+@cache
+def two_harder_items(seed=12, n=3000):
+    """Two of six items are harder for the second group, so much that innocent items look easier at first."""
+    rng = np.random.default_rng(seed)
+    second = np.arange(n) >= n // 2
+    theta = rng.normal(size=n)
+    made = {f"u{k}": (1.3 * theta - 1.2 * second * (k >= 4) + rng.logistic(size=n) > 0).astype(int) for k in range(6)}
+    return pd.DataFrame(made).assign(g=np.where(second, "second", "first"))
+
+
+@pytest.mark.parametrize("method", ["lr", "score"])
+def test_purification_acquits_items_that_only_seem_to_differ(method):
+    text = "f =~ u0 + u1 + u2 + u3 + u4 + u5 @family(bernoulli)"
+    fit = sg.fit(text, two_harder_items(), group="g", group_equal=("loadings", "intercepts"), std_lv=True)
+    at_first = fit.dif(method, adjust="holm").set_index("item")["differs"]
+    assert at_first[["u4", "u5"]].all() and at_first[["u0", "u1", "u2", "u3"]].any()
+    table = fit.dif(method, purify=True, adjust="holm").set_index("item")
+    assert list(table.index[table["differs"]]) == ["u4", "u5"] == list(table.index[~table["anchor"]])
+    assert table.attrs["rounds"] > 1
+
+
+def test_adjusted_p_values():
+    p = np.array([0.01, np.nan, 0.04, 0.03, 0.005])
+    np.testing.assert_allclose(adjusted(p, "holm"), [0.03, np.nan, 0.06, 0.06, 0.02])
+    np.testing.assert_allclose(adjusted(p, "bh"), [0.02, np.nan, 0.04, 0.04, 0.02])
+    fit = fitted(data(1.0), "bernoulli", "f=~u3", "u3~1", "f=~u4", "u4~1")
+    table = fit.dif(adjust="bh")
+    np.testing.assert_allclose(table["padj"], adjusted(table["pvalue"].to_numpy(), "bh"))
+
+
+def test_what_a_screen_refuses():
+    fit = fitted(data(), "bernoulli")
+    for wrong, message in (
+        ({"method": "chi"}, "'chi' is unknown"), ({"method": "lr", "adjust": "bonferroni"}, "adjust="),
+        ({"method": "lr", "anchors": "u9"}, "'u9', which is no item"), ({"method": "lr", "alpha": 5}, "alpha"),
+        ({"method": "lr", "anchors": "u1", "purify": True}, "which are given"),
+        ({"method": "lr", "anchors": [f"u{k}" for k in range(5)]}, "none is left to test"),
+    ):  # fmt: skip
+        with pytest.raises(ModelError, match=message):
+            fit.dif(**wrong)
+    apart = sg.fit(TEXT.format("bernoulli"), data(), group="g")
+    with pytest.raises(ModelError, match="the mean of 'f' is not free in group 'second'"):
+        apart.dif("lr")

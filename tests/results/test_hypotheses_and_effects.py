@@ -146,6 +146,21 @@ def test_standardised_columns_and_explained_variance(hs):
     assert "R-Square" not in plain
 
 
+def test_alpha_and_omega_of_psych(hs):
+    """R's psych 2.2.9: `alpha` raw and of correlations, and `fa(…, 1, fm="ml")` of all nine, ω = (Σλ)²/((Σλ)² + Σψ)."""
+    found = hs.reliability()
+    stored = {"visual": (0.6261171319, 0.6271838544), "textual": (0.8827069129, 0.8848435201),
+              "speed": (0.6884550230, 0.6896036134)}  # fmt: skip
+    for name, (raw, of_correlations) in stored.items():
+        assert found.loc[name, "alpha"] == pytest.approx(raw, abs=1e-9)
+        assert found.loc[name, "alpha_standardized"] == pytest.approx(of_correlations, abs=1e-9)
+    data = sg.load_dataset("holzinger")
+    columns = [f"x{k}" for k in range(1, 10)]
+    z = (data[columns] - data[columns].mean()) / data[columns].std(ddof=0)
+    one = sg.cfa("g =~ " + " + ".join(columns), z)
+    assert one.reliability().loc["g", "omega"] == pytest.approx(0.7234613714, abs=2e-5)
+
+
 def test_hypotheses_are_checked(hs):
     with pytest.raises(sg.ModelError, match="no hypothesis"):
         hs.wald_test("visual ~~ textual")
@@ -166,12 +181,14 @@ def test_wald_of_one_parameter_is_its_z(hs):
     assert hs.wald_test("`visual=~x2` == 0").stat == pytest.approx(row["z"] ** 2, rel=1e-12)
 
 
-def test_fits_by_integration_have_wald_tests_only():
+def test_what_fits_by_integration_have():
     found = sg.fit("Reaction ~ 1 + b*Days + (1 | Subject)", sg.load_dataset("sleepstudy"))
     row = found.parameters.query("label == 'b'").iloc[0]
     assert found.wald_test("b == 0").stat == pytest.approx(row["z"] ** 2, rel=1e-10)
-    for call in (found.standardized, found.rsquare, found.modification_indices, found.reliability, found.score_test):
+    for call in (found.standardized, found.rsquare, found.reliability):
         with pytest.raises(sg.ModelError, match="closed form only"):
             call()
+    with pytest.raises(sg.ModelError, match="no equality constraints"):
+        found.score_test()
     with pytest.raises(sg.ModelError, match="closed form only"):
         found.latent("bartlett")

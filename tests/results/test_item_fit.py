@@ -253,7 +253,43 @@ def test_missing_answers_and_groups():
     grouped = sg.fit(TWO.format("u0 + u1 + u2 + u3 + u4", "ordinal"), data.assign(g=np.arange(600) % 2), group="g")
     assert grouped.person_fit()["zh"].mean() == pytest.approx(fit.person_fit()["zh"].mean(), abs=0.1)
     with pytest.raises(ModelError, match="several groups"):
-        grouped.gof()
+        grouped.local_dependence()
+
+
+def in_groups(equal=(), categories=2):
+    """Two groups, of which the second is abler and has 500 rows of 1200."""
+    data = pd.concat([answered(700, 4, 3, categories), answered(500, 4, 8, categories)], ignore_index=True)
+    family = "bernoulli" if categories == 2 else "ordinal"
+    data["g"] = np.arange(1200) >= 700
+    return data, sg.fit(TWO.format("u0 + u1 + u2 + u3", family), data, group="g", std_lv=True, group_equal=equal)
+
+
+@pytest.mark.parametrize("categories", [2, 3])
+def test_groups_that_share_nothing_are_a_table_each(categories):
+    data, fit = in_groups(categories=categories)
+    alone = [fitted(data[data.g == g].drop(columns="g"), "bernoulli" if categories == 2 else "ordinal")
+             for g in (False, True)]  # fmt: skip
+    found, parts = fit.gof(), [one.gof() for one in alone]
+    for name in ("n", "patterns", "cells", "x2", "x2.df", "g2", "g2.df", "m2", "m2.df"):
+        assert found[name] == pytest.approx(sum(part[name] for part in parts), rel=1e-5), name
+    items = fit.item_fit().set_index("group")
+    for label, one in zip(fit.model.group_labels, alone):
+        for name in ("s_x2", "df", "infit", "outfit"):
+            np.testing.assert_allclose(items.loc[label, name], one.item_fit()[name], rtol=1e-4, err_msg=name)
+
+
+def test_what_groups_share_is_not_counted_twice():
+    _, apart = in_groups()
+    _, alike = in_groups(equal=("loadings", "intercepts"))
+    one, other = apart.gof(), alike.gof()
+    # two sets of four slopes and intercepts; or one, and a mean and a variance
+    for name in ("x2", "g2", "m2"):
+        assert other[f"{name}.df"] == one[f"{name}.df"] + 6, name
+        assert other[f"{name}.pvalue"] > 0.001
+    ratio = 2 * (apart.loglik - alike.loglik)
+    assert other["g2"] - one["g2"] == pytest.approx(ratio, rel=1e-6)
+    assert other["m2"] - one["m2"] == pytest.approx(ratio, rel=0.25)
+    assert (alike.item_fit()["df"] >= apart.item_fit()["df"]).all()
 
 
 def test_refusals():

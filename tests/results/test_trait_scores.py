@@ -180,6 +180,6 @@ def test_refusals():
     data = sg.load_dataset("lsat6")
     two = sg.fit("f =~ y1 + y2 + y3\ng =~ y3 + y4 + y5\n@family(y1 + y2 + y3 + y4 + y5, bernoulli)\nf ~~ 0*g", data)
     with pytest.raises(ModelError, match="one latent variable"):
-        two.latent("mode")
+        two.latent("wle")
     with pytest.raises(ModelError, match="Kinds: 'eb'"):
         one_parameter().latent("map")
