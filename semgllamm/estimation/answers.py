@@ -23,6 +23,7 @@ from semgllamm.model.transforms import LOG_VARIANCE, Working
 __all__ = ["Bound", "axes_of", "bind"]
 
 ENOUGH = 4  # cells that share an answer, on average, from which tables pay
+FEWEST = 4  # values that are searched one by one
 FEW = 64  # answers that may be different whatever the number of cells
 
 
@@ -112,7 +113,7 @@ def bind(model: Model, working: Working, design: Design, axes: tuple[str, ...]) 
     numbers = [[np.full(n, -1, dtype=np.int64) for n in columns] for _ in model.groups]
     widest = max((len(k) for k in keys.values()), default=1)
     order = {item.name: k for k, item in enumerate(sorted(items, key=lambda item: of_item[item.name]))}
-    rows = np.full((design.n_rows, len(items)), -1, dtype=np.int64)
+    rows = np.full((len(items), design.n_rows), -1, dtype=np.int64)
     limit = max(FEW, sum(len(b.rows) for b in design.blocks) // ENOUGH)
     table = _Table(widest)
     for block in design.blocks:
@@ -123,7 +124,7 @@ def bind(model: Model, working: Working, design: Design, axes: tuple[str, ...]) 
         which, example = _distinct([block.y, block.trials, block.offset, *covariates.values()], limit)
         if which is None or len(table.code) + len(example) > limit:
             return None
-        rows[block.rows, order[name]] = len(table.code) + which
+        rows[order[name], block.rows] = len(table.code) + which
         own = _own(block, cells, working)
         if own is None:
             return None
@@ -143,7 +144,8 @@ def bind(model: Model, working: Working, design: Design, axes: tuple[str, ...]) 
     return Bound(
         supports, as_int(table.code), np.array(table.data), as_int(table.support), as_int(table.column),
         as_int(table.kind), np.array(table.factor), as_int(table.axis), as_int(table.number), np.array(table.base),
-        as_int(table.moving).reshape(-1, 3).T.copy(), np.array(table.slope, dtype=float), columns, numbers, rows,
+        as_int(table.moving).reshape(-1, 3).T.copy(), np.array(table.slope, dtype=float), columns, numbers,
+        np.ascontiguousarray(rows.T),
     )  # fmt: skip
 
 
@@ -272,9 +274,13 @@ def _distinct(columns: list[np.ndarray], limit: int) -> tuple[np.ndarray | None,
             count = len(words)
             if count > limit:
                 return None, np.zeros(0, dtype=np.int64)
-    example = np.full(count, -1, dtype=np.int64)
-    example[code[::-1]] = np.arange(n - 1, -1, -1)
-    seen = example >= 0
+    if count <= FEWEST:
+        example = np.array([np.argmax(code == k) for k in range(count)], dtype=np.int64)
+        seen = code[example] == np.arange(count)
+    else:
+        example = np.full(count, -1, dtype=np.int64)
+        example[code[::-1]] = np.arange(n - 1, -1, -1)
+        seen = example >= 0
     if not seen.all():
         code, example = (np.cumsum(seen) - 1)[code], example[seen]
     return code, example

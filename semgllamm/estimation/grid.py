@@ -24,15 +24,16 @@ import numpy as np
 
 from semgllamm.data.design import Design
 from semgllamm.diagram.diagram import PathDiagram
+from semgllamm.estimation.answer_pairs import ItemsOfAxis
 from semgllamm.estimation.answers import Bound, axes_of, bind
 from semgllamm.estimation.axis_products import squares_of_axis
 from semgllamm.estimation.feedback import Feedback
 from semgllamm.estimation.item_start import item_start_values
 from semgllamm.estimation.latent_distribution import Distribution, LatentDistribution, Totals
 from semgllamm.estimation.likelihood import Likelihood
-from semgllamm.estimation.one_axis import Linear, Total, one_axis, windows
+from semgllamm.estimation.one_axis import Linear, Total, one_axis
 from semgllamm.estimation.predictor import Predictor, hash_columns, plan_tree
-from semgllamm.integration import grid
+from semgllamm.integration import grid, patterns
 from semgllamm.integration.collapse import mix
 from semgllamm.integration.grid import AXES, Answers, Axes, Prior, Supports, Tables, Units
 from semgllamm.integration.program import threads_of
@@ -157,7 +158,8 @@ class GridLikelihood(Likelihood):
         self.constant = float(sum(b.constant @ self.row_weight[b.rows] for b in design.blocks))
         self._collapse()
         self._lay_out()
-        self.matrices = one_axis(self.units, self.ranges, self.bound, len(axes))
+        self.alone = one_axis(self.units, self.ranges, self.columns_of_item, self.start) if len(axes) == 1 else None
+        self._items: dict[tuple[int, int], ItemsOfAxis] = {}
         self._placed: tuple[np.ndarray, np.ndarray, np.ndarray] | None = None
         self._start: np.ndarray | None = None
         self._placed_at: np.ndarray | None = None
@@ -206,6 +208,11 @@ class GridLikelihood(Likelihood):
         self.supports, self.items, self.pairs = supports, np.array(items), pairs
         self.n_own = own
         self.first_column = np.concatenate([[0], np.cumsum(np.array(own) + prior)])
+        answer = self.bound.rows.max(axis=0)
+        self.width = (self.bound.kind >= 0).sum(axis=1)
+        self.start = np.cumsum(self.width) - self.width
+        self.support_of_item = self.bound.support[answer]
+        self.columns_of_item = [slice(int(self.bound.column[r]), int(self.bound.column[r] + self.width[r])) for r in answer]
 
     def _rows_of_columns(self, group: int, here: Distribution) -> tuple[np.ndarray, np.ndarray]:
         """(columns, q): the complete-data score of a unit of the group in the columns; and what is constant in it."""
@@ -378,7 +385,8 @@ class GridLikelihood(Likelihood):
         if not self._resolves(found, axes):
             return None
         grid.tabulate(axes, supports, answers, self.bound.predictor(values), tables)
-        grid.top_of_rows(axes, supports, answers, tables)
+        if self.alone is None:
+            grid.top_of_rows(axes, supports, answers, tables)
         P, mean = len(self.axes), self._means(found)
         priors = []
         for here in found:
@@ -393,8 +401,8 @@ class GridLikelihood(Likelihood):
         at = self._at(free, points)
         if at is None:
             return None
-        if self.matrices is not None:
-            return self._sweep_by_matrices(free, points, at, task)
+        if self.alone is not None:
+            return self._sweep_by_patterns(free, points, at, task)
         n, most, C = self.n_units, at.axes.eta.shape[1], int(self.first_column[-1])
         across = len(self.axes) > 1 and task in ("means", "products")
         products = across and task == "products"
@@ -422,38 +430,52 @@ class GridLikelihood(Likelihood):
             self._last = np.array(free, dtype=float), tuple(points), sums.mean, sums.second
         return at, sums
 
-    def _sweep_by_matrices(self, free, points, at: Setting, task: str) -> tuple[Setting, Sums] | None:
-        """As `_sweep`, of one axis with complete answers."""
+    def _columns_of_axis(self, at: Setting, a: int) -> np.ndarray:
+        """The derivatives of all answers (…, Q), those of answer r from `start[r]` on; 0 unless they have this axis
+        alone."""
+        Q, columns = int(at.axes.size[a]), at.tables.columns
+        if self.alone is not None and (self.width == self.width[0]).all():
+            return columns.reshape(len(self.width), Q, -1).transpose(0, 2, 1).reshape(-1, Q)
+        out = np.zeros((int(self.width.sum()), Q))
+        for r in np.flatnonzero(self.bound.support == a):
+            k, first, slot = self.width[r], self.start[r], at.answers.slot[r]
+            out[first : first + k] = columns[slot : slot + Q * k].reshape(Q, k).T
+        return out
+
+    def _sweep_by_patterns(self, free, points, at: Setting, task: str) -> tuple[Setting, Sums] | None:
+        """As `_sweep`, of one axis."""
         Q, n, C, R = int(at.axes.size[0]), self.n_units, int(self.first_column[-1]), len(self.bound.code)
         log, eta = at.tables.log.reshape(R, Q), at.axes.eta[0, :Q]
-        live = [g for g, group in enumerate(self.matrices) if group is not None]
-        if any(self.matrices[g].impossible(log) for g in live):
+        live = [g for g, group in enumerate(self.alone) if group is not None]
+        if any(self.alone[g].impossible(log) for g in live):
             return None
+        patterned = {g: self.alone[g].patterned(log) for g in live}
         means = [prior.mean[lo:hi, 0] for prior, (lo, hi) in zip(at.priors, self.ranges)]
         linear: list[Linear | None] = [None] * len(self.ranges)
         if task == "products":
-            width = (self.bound.kind >= 0).sum(axis=1)
-            tables = [at.tables.columns[s : s + Q * k].reshape(Q, k) for s, k in zip(at.answers.slot, width)]
+            columns = self._columns_of_axis(at, 0)
             for g in live:
-                linear[g] = self.matrices[g].linear(tables, eta, means[g])
+                linear[g] = self.alone[g].linear(columns, eta, means[g])
         whole = task == "products" and all(linear[g] is not None for g in live)
         if not whole:
             linear = [None] * len(self.ranges)
         keeps = n if task in ("means", "products") and not whole else 0
+        wanted = n if task != "value" else 0
         sums = Sums(
             np.full(n, -np.inf), np.zeros((1, R * Q)), np.zeros((n, AXES)), np.zeros((n, AXES, AXES)),
             np.zeros((keeps, AXES, Q)), np.zeros((keeps, AXES, 2), np.int64), np.zeros((keeps, C)), np.zeros(0),
             np.zeros((len(self.ranges), C, C)) if whole else None,
         )  # fmt: skip
-        totals = {(g, part): self.matrices[g].room(Q, linear[g]) for g in live for part in range(PARTS)}
+        first, second = np.zeros(wanted), np.zeros(wanted)
+        kept, window = np.zeros((keeps, Q)), np.zeros((keeps, 2), np.int64)
+        totals = {(g, part): self.alone[g].room(Q, linear[g]) for g in live for part in range(PARTS)}
 
         def run(lo, hi, g, part):
             start, stop = self.ranges[g]
             own, prior = slice(start, stop), at.priors[g]
-            self.matrices[g].sweep(
-                lo - start, hi - start, log, eta, means[g], prior.precision[0, 0], prior.constant, sums.F[own],
-                None if task == "value" else sums.mean[own, 0], sums.second[own, 0, 0], totals[g, part], linear[g],
-                sums.kept[own, 0] if keeps else None,
+            self.alone[g].sweep(
+                lo - start, hi - start, patterned[g], eta, means[g], prior.precision[0, 0], prior.constant, sums.F[own],
+                first[own], second[own], totals[g, part], linear[g], kept[own], window[own],
             )  # fmt: skip
 
         self._run(run)
@@ -461,13 +483,16 @@ class GridLikelihood(Likelihood):
             return None
         if task == "value":
             return at, sums
+        sums.mean[:, 0], sums.second[:, 0, 0] = first, second
+        if keeps:
+            sums.kept[:, 0], sums.window[:, 0] = kept, window
         for g in live:
             total = Total(*(sum(parts) for parts in zip(*(totals[g, part] for part in range(PARTS)))))
-            sums.counts[0] += self.matrices[g].counts(total, R).ravel()
+            sums.counts[0] += self.alone[g].counts(total.counts).ravel()
             if whole:
-                sums.covariance[g] = total.covariance(linear[g], eta)
-        if keeps:
-            sums.window[:, 0] = windows(sums.kept[:, 0])
+                own = slice(*self.ranges[g])
+                variance = second[own] - first[own] ** 2
+                sums.covariance[g] = self.alone[g].covariance(total, linear[g], variance)
         self._last = np.array(free, dtype=float), tuple(points), sums.mean, sums.second
         return at, sums
 
@@ -487,9 +512,13 @@ class GridLikelihood(Likelihood):
 
     def _run(self, task) -> None:
         """Call task(lo, hi, group, part) over ranges of the units of each group."""
+        self._share([(g, lo, hi) for g, (lo, hi) in enumerate(self.ranges)], PARTS, task)
+
+    def _share(self, ranges, parts: int, task) -> None:
+        """The same, for some ranges (group, first, last) of units, each cut in parts."""
         tasks = []
-        for g, (lo, hi) in enumerate(self.ranges):
-            cuts = np.unique(np.linspace(lo, hi, PARTS + 1).astype(int))
+        for g, lo, hi in ranges:
+            cuts = np.unique(np.linspace(lo, hi, parts + 1).astype(int))
             tasks += [(int(a), int(b), g, part) for part, (a, b) in enumerate(pairwise(cuts))]
         work = self.n_units * self.units.code.shape[1] * (20 ** len(self.axes)) / 20
         threads_of(min(self.threads, int(work / WORTH_A_THREAD)), task, tasks)
@@ -551,41 +580,110 @@ class GridLikelihood(Likelihood):
             np.add.at(hessian, (number[r, m], number[r, l]), bend[r, l, m])
         return gradient, hessian
 
+    @cached_property
+    def code_of_axis(self) -> list[np.ndarray]:
+        """The answers of all units to the items that load on each axis alone."""
+        return [
+            np.ascontiguousarray(self.units.code[:, self.support_of_item == a]) for a in range(len(self.axes))
+        ]  # fmt: skip
+
+    def _items_of(self, a: int, g: int) -> ItemsOfAxis:
+        """The answers of a group to the items that load on axis a alone."""
+        if self.alone is not None:
+            return self.alone[g].items
+        if (a, g) not in self._items:
+            place = [self.columns_of_item[j] for j in np.flatnonzero(self.support_of_item == a)]
+            code = self.code_of_axis[a][slice(*self.ranges[g])]
+            self._items[a, g] = ItemsOfAxis(code, place, len(self.bound.code))
+        return self._items[a, g]
+
     def _one_axis(self, at: Setting, sums: Sums, products: bool) -> np.ndarray | None:
         """Fill in x̄ of the columns of single axes; Σ w E[xx'] of each axis with itself, a group, with `products`."""
-        C = int(self.first_column[-1])
+        C, w = int(self.first_column[-1]), self.units.covariates
         total = np.zeros((len(self.ranges), C, C)) if products else None
         for a in range(len(self.axes)):
-            n_own, first = self.n_own[a], int(self.first_column[a])
-            own = slice(first, first + n_own)
-            shape = (self.n_units if products else 0, n_own)
-            mean, with_e, with_ee = np.zeros((self.n_units, n_own)), np.zeros(shape), np.zeros(shape)
+            n_own, first, Q = self.n_own[a], int(self.first_column[a]), int(at.axes.size[a])
+            columns = self._columns_of_axis(at, a)
+            tables = [columns[s : s + k] for s, k in zip(self.start, self.width)]
+            kept, window = np.ascontiguousarray(sums.kept[:, a, :Q]), np.ascontiguousarray(sums.window[:, a])
+            mu = np.ascontiguousarray(at.priors[0].mean[:, a])
+            e = at.axes.eta[a, None, :Q] - mu[:, None]
+            powers = self._powers(kept, e, 4 if products else 2)
+            later = slice(first + n_own, first + n_own + w.shape[1] + 1)
+            sums.x[:, later] = np.column_stack([powers[0][:, None] * w, powers[1]])
+            if products:
+                squares = [self._squares(at, sums, a, g, tables, kept, window) for g in range(len(self.ranges))]
+            more = 2 if products and not self.even else 0
+            means = np.zeros((more + 1, self.n_units, n_own))
 
-            def run(lo, hi, g, part, a=a, mean=mean, with_e=with_e, with_ee=with_ee):
-                grid.mean_columns(lo, hi, a, at.supports, at.answers, at.tables, self.units, at.axes, at.priors[g],
-                                  sums.kept, sums.window, mean, with_e, with_ee)  # fmt: skip
+            def run(lo, hi, g, part, a=a, more=more, kept=kept, window=window, columns=columns, means=means, mu=mu):
+                patterns.take_means(lo, hi, self.code_of_axis[a], columns, self.start, self.width, self.bound.column,
+                                    kept, window, at.axes.eta[a], mu, more, means)  # fmt: skip
 
             self._run(run)
-            sums.x[:, own] = mean
-            w = self.units.covariates
-            later = slice(first + n_own, first + n_own + w.shape[1] + 1)
-            e = at.axes.eta[a][None, : sums.kept.shape[2]] - at.priors[0].mean[:, a, None]
-            powers = self._powers(sums.kept[:, a], e, 4 if products else 2)
-            sums.x[:, later] = np.column_stack([powers[0][:, None] * w, powers[1]])
+            sums.x[:, first : first + n_own] = means[0]
             if not products:
                 continue
-            squares = np.zeros((len(self.ranges), PARTS, n_own, n_own))
-
-            def multiply(lo, hi, g, part, a=a, n_own=n_own, squares=squares):
-                squares[g, part] = squares_of_axis(at, sums, self.units, lo, hi, a, n_own)
-
-            self._run(multiply)
             for g, (lo, hi) in enumerate(self.ranges):
-                weight, w_g = self.units.weight[lo:hi], w[lo:hi]
-                by_e = with_e[lo:hi].T @ (weight[:, None] * w_g)
-                self._fill_block(total[g], first, n_own, squares[g].sum(axis=0), by_e, weight @ with_ee[lo:hi],
+                if hi == lo:
+                    continue
+                weight = self.units.weight[lo:hi]
+                if more:
+                    by_e, by_ee = means[1, lo:hi].T @ (weight[:, None] * w[lo:hi]), weight @ means[2, lo:hi]
+                else:
+                    by_e, by_ee = self._with_e(at, sums, a, g, tables, e[lo])
+                self._fill_block(total[g], first, n_own, squares[g], by_e, by_ee,
                                  [power[lo:hi] for power in powers[1:]], lo, hi)  # fmt: skip
         return total
+
+    @cached_property
+    def even(self) -> bool:
+        """Whether all units of a group have one mean of η."""
+        w = self.units.covariates
+        return all(bool((w[lo:hi] == w[lo:hi][:1]).all()) for lo, hi in self.ranges)
+
+    def _with_e(self, at: Setting, sums: Sums, a: int, g: int, tables, e: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Σ w E[x e] w_i' and Σ w E[x e²] of the items' columns of axis a in a group whose units have one mean of η."""
+        one, two = np.zeros(self.n_own[a]), np.zeros(self.n_own[a])
+        counts = sums.counts.sum(axis=0)
+        for r in self.answers_of[a, g]:
+            own = slice(self.bound.column[r], self.bound.column[r] + self.width[r])
+            n = counts[at.answers.at[r] : at.answers.at[r] + len(e)]
+            one[own] += tables[r] @ (n * e)
+            two[own] += tables[r] @ (n * e * e)
+        return np.outer(one, self.units.covariates[self.ranges[g][0]]), two
+
+    @cached_property
+    def answers_of(self) -> dict[tuple[int, int], np.ndarray]:
+        """The answers of each group to the items that load on each axis alone."""
+        out = {}
+        for a, code in enumerate(self.code_of_axis):
+            for g, (lo, hi) in enumerate(self.ranges):
+                seen = np.bincount(code[lo:hi].ravel() + 1, minlength=1) > 0
+                seen[0] = False
+                out[a, g] = np.flatnonzero(seen) - 1
+        return out
+
+    def _squares(self, at: Setting, sums: Sums, a: int, g: int, tables, kept, window) -> np.ndarray:
+        """Σ w E[xx'] of the items' columns of axis a in a group."""
+        lo, hi = self.ranges[g]
+        n_own = self.n_own[a]
+        if hi == lo or n_own == 0:
+            return np.zeros((n_own, n_own))
+        items = self._items_of(a, g)
+        if items.pairs_have_room(kept.shape[1]):
+
+            def share(task, parts):
+                self._share([(g, lo, hi)], parts, lambda begin, end, _, part: task(begin - lo, end - lo, part))
+
+            return items.squares(tables, self.units.weight[lo:hi], kept[lo:hi], window[lo:hi], share)
+        parts = np.zeros((PARTS, n_own, n_own))
+
+        def multiply(begin, end, _, part):
+            parts[part] = squares_of_axis(at, sums, self.units, begin, end, a, n_own)
+
+        self._share([(g, lo, hi)], PARTS, multiply)
+        return parts.sum(axis=0)
 
     def _covariances(self, at: Setting, sums: Sums) -> np.ndarray:
         """Σ w cov(x) (groups, columns, columns) from the sums that a sweep leaves."""
