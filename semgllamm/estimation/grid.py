@@ -25,7 +25,7 @@ import numpy as np
 from semgllamm.data.design import Design
 from semgllamm.diagram.diagram import PathDiagram
 from semgllamm.estimation.answer_pairs import ItemsOfAxis
-from semgllamm.estimation.answers import Bound, axes_of, bind
+from semgllamm.estimation.answers import JOINT, Bound, axes_of, bind
 from semgllamm.estimation.axis_products import squares_of_axis
 from semgllamm.estimation.feedback import Feedback
 from semgllamm.estimation.item_start import item_start_values
@@ -33,6 +33,7 @@ from semgllamm.estimation.latent_distribution import Distribution, LatentDistrib
 from semgllamm.estimation.likelihood import Likelihood
 from semgllamm.estimation.one_axis import Linear, Total, one_axis
 from semgllamm.estimation.predictor import Predictor, hash_columns, plan_tree
+from semgllamm.estimation.start import start_values
 from semgllamm.integration import grid, patterns
 from semgllamm.integration.collapse import mix
 from semgllamm.integration.grid import AXES, Answers, Axes, Prior, Supports, Tables, Units
@@ -52,6 +53,7 @@ CAUTION = 1e-2  # the part of the target that the bound is to be below
 NARROWEST = 0.7  # prior standard deviation, in steps, below which the sum over nodes is none of the integral
 COARSE = 1.3  # step in posterior standard deviations of the sharpest unit, on the way to the maximum
 PARTS = 8  # ranges of units whose sums are added up in order, whatever the number of threads
+ASYMPTOTES = {"guessing", "ceiling"}  # run off to where nodes that stay in place have no answer
 WORTH_A_THREAD = 20_000
 MOST_ROOM = 2e7  # numbers that a thread may need
 
@@ -71,20 +73,27 @@ def shared_grid(model: Model, working: Working, design: Design, threads: int | N
     if not 1 <= len(axes) <= AXES or not rows_only or not all(_tabulated(r.family) for r in model.responses):
         return None
     for group in model.groups:
-        if group.auxiliary() or group.products or any(c.times for c in group.kappa):
+        if group.products or any(c.times for c in group.kappa) or group.guessing or group.ceiling:
             return None
         crossed = any(c.row != c.column and (c.is_free or c.value != 0.0) for c in group.Theta)
         if crossed or group.Omega or any(c.times for c in group.B):
             return None
     if Feedback(model, design) or len(model.holes) > 1:
         return None
-    bound = bind(model, working, design, axes)
+    bound = bind(model, design, axes)
     return None if bound is None else GridLikelihood(model, working, design, axes, bound, threads)
 
 
 def _tabulated(family: Family) -> bool:
-    """Whether the own parameters of an answer are none, its residual variance, or the thresholds around it."""
-    return not family.is_joint and (family.own == 0 or family.thresholds == "around" or family.has_residual)
+    """Whether an answer's probability is a function of one latent vector, by parameters that tables have."""
+    if family.is_joint:
+        return family.name == "multinomial" and not family.is_composite
+    return family.own in (0, 1, 2) and family.thresholds in ("", "around") and not ASYMPTOTES & {*family.predictors}
+
+
+def _starts_plainly(family: Family) -> bool:
+    """Whether margins and correlations of answers tell where to start."""
+    return family.has_residual or not family.predictors or bool(family.thresholds)
 
 
 class Setting(NamedTuple):
@@ -151,6 +160,9 @@ class GridLikelihood(Likelihood):
         self.threads = threads or os.cpu_count() or 1
         self.evaluations = 0
         self.logs = working.kind == LOG_VARIANCE
+        self.natural = np.zeros(len(self.logs), dtype=bool)
+        self.natural[[c.number for group in model.groups for c in group.Theta if c.is_free]] = True
+        self.natural &= ~self.logs
         names = {c.column for g in model.groups for c in g.Gamma if c.column != "1"}
         self.covariates = tuple(sorted(names))
         self.latent = [LatentDistribution(g, model.eta, axes, self.covariates) for g in model.groups]
@@ -231,16 +243,21 @@ class GridLikelihood(Likelihood):
     def start_values(self, diagram: PathDiagram) -> np.ndarray:
         """Free parameters to start from; those of the first diagram that is asked about are kept."""
         if self._start is None:
-            self._start = item_start_values(self, diagram)
+            plain = all(not r.family.is_joint and _starts_plainly(r.family) for r in self.model.responses)
+            found = item_start_values(self, diagram) if plain else start_values(self.predictor, diagram)
+            self._start = found
         return self._start
 
     # ---- the grid ------------------------------------------------------------------------------------------------
 
     def _values(self, free) -> np.ndarray:
-        """The cells, but logarithms where variances are moved through these."""
+        """The cells, but logarithms of residual variances."""
         inner = self.working.inner(np.asarray(free, dtype=float))
         values = self.working.cells(inner)
         values[self.logs] = inner[self.logs]
+        if self.natural.any():
+            with np.errstate(invalid="ignore", divide="ignore"):
+                values[self.natural] = np.log(values[self.natural])
         return values
 
     def _distributions(self, values: np.ndarray) -> list[Distribution] | None:
@@ -336,7 +353,9 @@ class GridLikelihood(Likelihood):
         length = cells[bound.support]
         width = (bound.kind >= 0).sum(axis=1)
         at, slot = np.cumsum(length) - length, np.cumsum(length * width) - length * width
-        terms = registry.addresses(np.unique(bound.code))[1][bound.code]
+        alone = bound.code != JOINT
+        terms = np.zeros(len(bound.code), dtype=np.int64)
+        terms[alone] = registry.addresses(np.unique(bound.code[alone]))[1][bound.code[alone]]
         answers = Answers(terms, bound.data, bound.support, at, slot, self.first_column[bound.support]
                           + bound.column, bound.kind, bound.factor, bound.axis)  # fmt: skip
         T = int(length.sum())
@@ -385,6 +404,8 @@ class GridLikelihood(Likelihood):
         if not self._resolves(found, axes):
             return None
         grid.tabulate(axes, supports, answers, self.bound.predictor(values), tables)
+        if self.bound.nominal is not None:
+            self.bound.nominal.tabulate(axes, supports, answers, values, self.width, tables)
         if self.alone is None:
             grid.top_of_rows(axes, supports, answers, tables)
         P, mean = len(self.axes), self._means(found)
@@ -545,6 +566,7 @@ class GridLikelihood(Likelihood):
     def _jacobian(self, free) -> np.ndarray:
         J = self.working.jacobian(self.working.inner(np.asarray(free, dtype=float)))
         J[self.logs, self.logs] = 1.0
+        J[self.natural] *= np.exp(-self._values(free)[self.natural])[:, None]
         return J
 
     def _totals(self, average, second) -> list[Totals]:
@@ -572,6 +594,9 @@ class GridLikelihood(Likelihood):
             gradient += latent.gradient(here, totals, q)
             if twice:
                 hessian += latent.hessian(at.values, here, totals)
+        if twice and self.bound.nominal is not None:
+            counts = sums.counts.sum(axis=0)
+            self.bound.nominal.curvature(at.axes, at.supports, at.answers, at.values, counts, hessian)
         if twice:
             r, l, m = np.nonzero(bend)
             np.add.at(hessian, (number[r, l], number[r, m]), bend[r, l, m])
@@ -736,8 +761,11 @@ class GridLikelihood(Likelihood):
             information -= form.T @ covariances[g] @ form
         J = self._jacobian(free)
         bent = np.where(self.logs, 0.0, gradient)
+        bent[self.natural] *= np.exp(-at.values[self.natural])
         inner = self.working.inner(np.asarray(free, dtype=float))
         information = J.T @ information @ J - self.working.curvature(inner, bent)
+        along = J[self.natural]
+        information += along.T @ (gradient[self.natural, None] * along)
         return self._loglik(sums.F), self._to_free(J.T @ gradient), self.K.T @ information @ self.K
 
     # ---- posterior -----------------------------------------------------------------------------------------------

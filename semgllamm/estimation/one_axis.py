@@ -89,17 +89,22 @@ class OneAxis:
     def _find_patterns(self) -> None:
         """Blocks of items in a row, as many as have few patterns, and the pattern of each unit in each block."""
         n, J = self.code.shape
-        by_item = np.ascontiguousarray(self.code.T) + 1
+        local = np.ascontiguousarray(self.code.T)
+        given = local >= 0
+        gaps = ~given.all(axis=1)
+        # the answers of an item are rows one after the other; 0 is a missing one
+        local -= np.where(given, local, self.rows).min(axis=1)[:, None] - gaps[:, None]
+        local[~given] = 0
+        kinds_of = local.max(axis=1) + 1
         columns, members, total, j = [], [], 0, 0
         widest = 1
         while j < J:
             pattern, most, first = np.zeros(n, dtype=np.int64), 1, j
             while j < J:
-                seen = np.bincount(by_item[j]) > 0
-                kinds = int(seen.sum())
+                kinds = int(kinds_of[j])
                 if j > first and most * kinds > MOST_PATTERNS:
                     break
-                pattern += (most * (np.cumsum(seen) - 1))[by_item[j]]
+                pattern += most * local[j]
                 most, j = most * kinds, j + 1
             example = np.full(most, -1, dtype=np.int64)
             example[pattern] = np.arange(n)

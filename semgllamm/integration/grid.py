@@ -67,7 +67,7 @@ class Supports(NamedTuple):
 class Answers(NamedTuple):
     """The rows of the tables: the different answers."""
 
-    terms: np.ndarray  # (R,) address of the family's kernel
+    terms: np.ndarray  # (R,) address of the family's kernel, 0 for answers with several linear predictors
     data: np.ndarray  # (R, 2) y, trials
     support: np.ndarray  # (R,)
     at: np.ndarray  # (R,) where its table begins
@@ -156,8 +156,11 @@ def extents(axes, supports, s):
 
 @kernel
 def tabulate(axes, supports, answers, predictor, tables):
-    """Fill the tables; `predictor` (R, 6) holds f, the three d and τ1, τ2 of each answer."""
+    """Fill the tables; `predictor` (R, 6) holds f, the three d and τ1, τ2 of each answer. Answers without an address
+    have several linear predictors, and their tables from elsewhere."""
     for r in range(len(answers.terms)):
+        if answers.terms[r] == 0:
+            continue
         s = answers.support[r]
         n0, n1, n2 = extents(axes, supports, s)
         f, tau1, tau2 = predictor[r, 0], predictor[r, 4], predictor[r, 5]
