@@ -63,10 +63,9 @@ def shared_grid(model: Model, working: Working, design: Design, threads: int | N
 
     There is one for one to three latent variables that all responses load on, at the level of the rows, with answers
     that are few: at most one in four cells may differ from all others of its item and group, covariates of the item
-    included. Products of latent variables, residual covariances, predictors of own parameters, thresholds that depend
-    included. Products of latent variables, residual covariances, predictors of own parameters, thresholds that depend
-    on covariates or are all in one density, effects of latent variables that depend on covariates, covariates that are
-    integrated out, and densities with feedback are left to the recursion.
+    included. Products of latent variables, residual covariances, asymptotes, scales of latent responses, thresholds
+    that depend on covariates or are all in one density, choices in long form, effects of latent variables that depend
+    on covariates, covariates that are integrated out, and densities with feedback are left to the recursion.
     """
     axes = axes_of(model)
     rows_only = not any(model.eta_level) and all(r.level == 0 for r in model.responses)
@@ -224,7 +223,8 @@ class GridLikelihood(Likelihood):
         self.width = (self.bound.kind >= 0).sum(axis=1)
         self.start = np.cumsum(self.width) - self.width
         self.support_of_item = self.bound.support[answer]
-        self.columns_of_item = [slice(int(self.bound.column[r]), int(self.bound.column[r] + self.width[r])) for r in answer]
+        begin = self.bound.column[answer]
+        self.columns_of_item = [slice(int(b), int(b + n)) for b, n in zip(begin, self.width[answer])]
 
     def _rows_of_columns(self, group: int, here: Distribution) -> tuple[np.ndarray, np.ndarray]:
         """(columns, q): the complete-data score of a unit of the group in the columns; and what is constant in it."""

@@ -6,7 +6,7 @@ where unit i gave another answer r than the most frequent one. Where families ar
 the Δ are linear in η, as ∂log f/∂ν = y − E(y|ν): Δ_r(q) = a_r + η_q g_r. What does not depend on η has no variance, so
 that with G of rows g_r, m_i and v_i the mean and variance of η, O of o_ir and b = B' by nodes
 
-    Σ w cov_i(x) = B'(N − P'wP)B + (B'DG + its transpose) + G'O' diag(w v) O G,      D_qr = Σ_i w P_i(q)(η_q − m_i) o_ir,
+    Σ w cov_i(x) = B'(N − P'wP)B + (B'DG + its transpose) + G'O' diag(w v) O G,   D_qr = Σ_i w P_i(q)(η_q − m_i) o_ir,
 
 N(q) the expected counts of all, on a diagonal. The columns e w and e² of the distribution of η, e = η − μ, are
 functions of q where all units have one μ; else ηw and −2μη + η² are columns like the others, O having w and μ beside
@@ -124,7 +124,8 @@ class OneAxis:
         """The tables of patterns by those of answers (R, Q)."""
         logs, top = np.empty((len(self.member), log.shape[1])), np.empty(len(self.member))
         patterns.fill_patterns(self.member, np.maximum(log, NOWHERE), logs, top)
-        return Patterned(logs, top, np.exp(logs - top[:, None]))
+        with np.errstate(invalid="ignore"):  # where parameters are impossible
+            return Patterned(logs, top, np.exp(logs - top[:, None]))
 
     def impossible(self, log: np.ndarray) -> bool:
         """Whether an answer that was given has no density at any node; `log` (R, Q)."""

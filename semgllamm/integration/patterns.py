@@ -24,7 +24,8 @@ import math
 from semgllamm.integration.grid import sum_of
 from semgllamm.responses.jit import kernel
 
-__all__ = ["add_pairs", "add_pairs_of_patterns", "count_pairs", "fill_patterns", "spread_counts", "sweep_patterns", "take_means"]
+__all__ = ["add_pairs", "add_pairs_of_patterns", "count_pairs", "fill_patterns", "spread_counts", "sweep_patterns",
+           "take_means"]  # fmt: skip
 
 TINY = 1e-250  # a sum of products below it may have lost what mattered, and is taken in logs
 NEGLIGIBLE = 1e-18  # of a unit's posterior
@@ -32,7 +33,7 @@ NEGLIGIBLE = 1e-18  # of a unit's posterior
 
 @kernel
 def fill_patterns(member, log, logs, top):
-    """logs (patterns, Q): the sum of log f over the answers (patterns, widest) of each, −1 for none, and its largest."""
+    """logs (patterns, Q): the sum of log f over the answers (patterns, widest) of each, −1 for none; and its top."""
     Q = log.shape[1]
     for k in range(len(member)):
         row = logs[k]
@@ -65,7 +66,7 @@ def fill_normal(eta, mean, precision, out):
     """exp(−½K(η − μ)²) at equally spaced nodes, by ratios of neighbours, from the node next to μ."""
     Q = len(eta)
     step = eta[1] - eta[0]
-    nearest = min(max(int(math.floor((mean - eta[0]) / step + 0.5)), 0), Q - 1)
+    nearest = min(max(round((mean - eta[0]) / step), 0), Q - 1)
     e = eta[nearest] - mean
     out[nearest] = math.exp(-0.5 * precision * e * e)
     half, bend = 0.5 * precision * step * step, math.exp(-precision * step * step)
@@ -138,8 +139,9 @@ def sweep_patterns(
     """log L of the units lo..hi and, if `first` is not empty, E[e] and E[e²] of e = η − μ, and counts by pattern.
 
     `pattern` (n, blocks) are rows of `table` and of `logs` (patterns, Q), the latter before they were divided by their
-    largest, exp `top`. `prior` (Q,) is exp(−½K(η − μ)²) if all units have one μ, else empty. `tilted` (patterns, Q) gets
-    Σ w P (η − E_i[η]), `kept` (n, Q) the posteriors and `window` (n, 2) where they are not negligible, unless empty.
+    largest, exp `top`. `prior` (Q,) is exp(−½K(η − μ)²) if all units have one μ, else empty. `tilted` (patterns, Q)
+    gets Σ w P (η − E_i[η]), `kept` (n, Q) the posteriors and `window` (n, 2) where they are not negligible, unless
+    empty.
     """
     Q, blocks = len(eta), pattern.shape[1]
     for i in range(lo, hi):

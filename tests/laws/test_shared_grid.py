@@ -295,6 +295,22 @@ def test_the_remaining_error_is_that_of_the_points():
     assert np.max(np.abs(fine.coef - coarse.coef) / se) == pytest.approx(estimates, rel=0.2)
 
 
+def test_a_grid_of_given_points_lies_where_the_estimates_are():
+    text, data = CASES["one factor"].text, answers(200)
+    fits = [
+        semgllamm.fit(text, data, family="bernoulli", quadrature=semgllamm.Grid(points=17), start=start)
+        for start in ({}, {"f~~f": 3.0, "f=~b2": 0.4})
+    ]  # fmt: skip
+    assert fits[0].loglik == pytest.approx(fits[1].loglik, abs=1e-7)
+    np.testing.assert_allclose(fits[0].coef, fits[1].coef, rtol=1e-4, atol=1e-4)
+    placed = fits[0].likelihood
+    there = placed.value(fits[0].free, (17,))
+    placed.place(fits[0].free)
+    assert placed.value(fits[0].free, (17,)) == pytest.approx(there, abs=1e-7)
+    placed.place(placed.start_values(fits[0].diagram))
+    assert abs(placed.value(fits[0].free, (17,)) - there) > 1e-6  # few points: the place matters
+
+
 def test_a_variance_of_zero_is_left_to_adaptive_quadrature():
     rng = np.random.default_rng(4)
     data = pd.DataFrame(rng.integers(0, 2, (300, 3)) * 1.0, columns=["b1", "b2", "b3"])
