@@ -673,7 +673,7 @@ def _likelihood(diagram, model, design, constraint, quadrature, settings, reques
         rule = parse_quadrature(rule, model.levels[:1])
         found = shared_grid(model, working, design, settings.threads)
         if found is not None:
-            _announce_compilation("grid.sweep_units")
+            _announce_compilation("patterns.sweep_patterns" if len(found.axes) == 1 else "grid.sweep_units")
         if found is not None and (rule.points is not None or found.reaches(found.start_values(diagram))):
             return found, tree, rule
         if not _is_auto(quadrature):
@@ -970,7 +970,7 @@ def _bound(
         messages.append("sample_mean is not given: means are taken as 0, and intercepts say nothing")
     if start:
         completed = _with_starts(completed, start)
-    model = lower(completed, binding.levels, binding.responses, binding.group_labels)
+    lowered = model = lower(completed, binding.levels, binding.responses, binding.group_labels)
     # where responses have a joint normal density, one that causes another may be missing
     in_closed_form = joint and is_gaussian(model) and not model.classes
     cells = bind_cells(model, completed, binding, missing, in_closed_form, weights_scaling)
@@ -993,7 +993,8 @@ def _bound(
             model = with_summed_covariates(model, names)
         if len(model.holes) > 1 or any(variable.summed for variable in model.classes):
             binding = replace(binding, notes=(*binding.notes, *notes_of_holes(model, binding)))
-        cells = bind_cells(model, completed, binding, missing, weights_scaling=weights_scaling)
+        if in_closed_form or model is not lowered:
+            cells = bind_cells(model, completed, binding, missing, weights_scaling=weights_scaling)
     elif parted and fixed_x:
         from semgllamm.estimation.exogenous import condition
 

@@ -15,14 +15,17 @@ from dataclasses import dataclass
 import numpy as np
 
 from semgllamm.data.design import Design
+from semgllamm.estimation.nominal_answers import NominalAnswers
 from semgllamm.integration.collapse import mix
 from semgllamm.integration.grid import AXES, IN_NU, IN_TAU1, IN_TAU2, NONE
-from semgllamm.model.matrices import Model
-from semgllamm.model.transforms import LOG_VARIANCE, Working
+from semgllamm.model.matrices import OWN_MATRICES, Model
 
-__all__ = ["Bound", "axes_of", "bind"]
+__all__ = ["JOINT", "Bound", "axes_of", "bind"]
 
+PREDICTORS = ("alpha", "rho")  # of own parameters
+JOINT = -1  # code of an answer with several linear predictors
 ENOUGH = 4  # cells that share an answer, on average, from which tables pay
+FEWEST = 4  # values that are searched one by one
 FEW = 64  # answers that may be different whatever the number of cells
 
 
@@ -51,6 +54,8 @@ class Bound:
         The parameter of each of these columns in each group, −1 for none.
     rows : (n_rows, items) int array
         The answers of each row of the design, −1 where missing.
+    nominal : NominalAnswers, optional
+        The utilities of answers to nominal items, whose code is `JOINT`.
     """
 
     supports: list[tuple[int, ...]]
@@ -68,6 +73,7 @@ class Bound:
     columns: list[int]
     numbers: list[list[np.ndarray]]
     rows: np.ndarray
+    nominal: NominalAnswers | None = None
 
     def predictor(self, values: np.ndarray) -> np.ndarray:
         """f, d and τ of each answer, (R, 6)."""
@@ -88,43 +94,56 @@ def axes_of(model: Model) -> tuple[str, ...]:
     return tuple(name for name in model.eta if name in loaded)
 
 
-def bind(model: Model, working: Working, design: Design, axes: tuple[str, ...]) -> Bound | None:
+def bind(model: Model, design: Design, axes: tuple[str, ...]) -> Bound | None:
     """The answers of a design; None where they are too many, or a response has no table."""
     place = {name: k for k, name in enumerate(axes)}
-    items = [r for r in model.responses if any(b.response.name == r.name for b in design.blocks)]
+    present = {block.response.name for block in design.blocks}
+    items: dict[str, list] = {}
+    for response in model.responses:
+        if response.name in present:
+            items.setdefault(response.answer or response.name, []).append(response)
+    if any(name == response.name for name, found in items.items() for response in found if response.answer):
+        return None  # choices in long form
     supports: list[tuple[int, ...]] = [(a,) for a in range(AXES)]
     of_item, keys = {}, {}
     by_name = [_cells_by_response(group) for group in model.groups]
-    for item in items:
-        loads = {place[c.column] for g in by_name for c in g["Lambda"].get(item.name, ()) if c.column in place}
+    for name, found in items.items():
+        loads = {
+            place[c.column] for r in found for g in by_name for c in g["Lambda"].get(r.name, ()) if c.column in place
+        }
         if not loads:
             return None
         support = tuple(sorted(loads))
         if support not in supports:
             supports.append(support)
-        of_item[item.name] = supports.index(support)
-        keys[item.name] = _columns(item, by_name, place)
+        of_item[name] = supports.index(support)
+        keys[name] = [key for r in found for key in _columns(r, by_name, place)]
     first, columns = {}, [0] * len(supports)
-    for item in items:
-        s = of_item[item.name]
-        first[item.name] = columns[s]
-        columns[s] += len(keys[item.name])
+    for name in items:
+        s = of_item[name]
+        first[name] = columns[s]
+        columns[s] += len(keys[name])
     numbers = [[np.full(n, -1, dtype=np.int64) for n in columns] for _ in model.groups]
     widest = max((len(k) for k in keys.values()), default=1)
-    order = {item.name: k for k, item in enumerate(sorted(items, key=lambda item: of_item[item.name]))}
-    rows = np.full((design.n_rows, len(items)), -1, dtype=np.int64)
+    order = {name: k for k, name in enumerate(sorted(items, key=of_item.__getitem__))}
+    rows = np.full((len(items), design.n_rows), -1, dtype=np.int64)
     limit = max(FEW, sum(len(b.rows) for b in design.blocks) // ENOUGH)
-    table = _Table(widest)
+    table, utilities = _Table(widest), _Table(widest)
+    joint: dict[tuple[str, int], list] = {}
     for block in design.blocks:
         name, g = block.response.name, block.group
+        if block.response.family.is_joint:
+            if block.repeats:
+                return None
+            joint.setdefault((block.response.answer, g), []).append(block)
+            continue
         cells = {matrix: found.get(name, ()) for matrix, found in by_name[g].items()}
-        covariates = {c.column: design.column(c.column)[block.rows] for c in cells["beta"] if c.column != "1"}
-        covariates |= {c.times: design.column(c.times)[block.rows] for c in cells["Lambda"] if c.times}
+        covariates = _covariates(cells, design, block.rows)
         which, example = _distinct([block.y, block.trials, block.offset, *covariates.values()], limit)
         if which is None or len(table.code) + len(example) > limit:
             return None
-        rows[block.rows, order[name]] = len(table.code) + which
-        own = _own(block, cells, working)
+        rows[order[name], block.rows] = len(table.code) + which
+        own = _own(block, cells)
         if own is None:
             return None
         for k in example:
@@ -135,21 +154,65 @@ def bind(model: Model, working: Working, design: Design, axes: tuple[str, ...]) 
             number = table.number[-1][l]
             if number >= 0:
                 numbers[g][of_item[name]][first[name] + l] = number
-            elif own is not None and key[0] == "tau" and key[1] in own.all_thresholds:
+            elif key[0] == "tau" and key[1] in own.all_thresholds:
                 numbers[g][of_item[name]][first[name] + l] = own.all_thresholds[key[1]]
+    chosen, begin, nominal = [], [0], []
+    for (name, g), blocks in joint.items():
+        by_block = [{matrix: found.get(b.response.name, ()) for matrix, found in by_name[g].items()} for b in blocks]
+        covariates = {}
+        for cells in by_block:
+            covariates |= _covariates(cells, design, blocks[0].rows)
+        choice = np.stack([b.y for b in blocks]).argmax(axis=0).astype(float)
+        which, example = _distinct([choice, *(b.offset for b in blocks), *covariates.values()], limit)
+        if which is None or len(table.code) + len(example) > limit:
+            return None
+        rows[order[name], blocks[0].rows] = len(table.code) + which
+        for k in example:
+            at = {"1": 1.0} | {c: float(x[k]) for c, x in covariates.items()}
+            nominal.append(len(table.code))
+            chosen.append(int(choice[k]))
+            table.add_joint(of_item[name], first[name], len(keys[name]))
+            for block, cells in zip(blocks, by_block):
+                utilities.add(block, 0.0, 0.0, float(block.offset[k]), of_item[name], first[name], keys[name], cells,
+                              _Own((None, None), (0.0, 0.0), {}), at, place)  # fmt: skip
+            begin.append(len(utilities.code))
+        own = numbers[g][of_item[name]][first[name] : first[name] + len(keys[name])]
+        own[:] = np.array(utilities.number[begin[-2] :])[:, : len(keys[name])].max(axis=0)
+        for r in range(len(table.code) - len(example), len(table.code)):
+            table.number[r][: len(keys[name])] = list(own)
     if not len(table.code):
         return None
-    as_int = lambda x: np.array(x, dtype=np.int64)  # noqa: E731
+    found = None
+    if nominal:
+        found = NominalAnswers(
+            as_int(nominal), as_int(begin), as_int(chosen), as_int(utilities.kind), np.array(utilities.factor),
+            as_int(utilities.axis), as_int(utilities.number), np.array(utilities.base), utilities.entries,
+            np.array(utilities.slope, dtype=float),
+        )  # fmt: skip
     return Bound(
         supports, as_int(table.code), np.array(table.data), as_int(table.support), as_int(table.column),
         as_int(table.kind), np.array(table.factor), as_int(table.axis), as_int(table.number), np.array(table.base),
-        as_int(table.moving).reshape(-1, 3).T.copy(), np.array(table.slope, dtype=float), columns, numbers, rows,
+        table.entries, np.array(table.slope, dtype=float), columns, numbers, np.ascontiguousarray(rows.T), found,
     )  # fmt: skip
 
 
+def as_int(x) -> np.ndarray:
+    """Whole numbers of a list."""
+    return np.array(x, dtype=np.int64)
+
+
+def _covariates(cells, design: Design, rows: np.ndarray) -> dict[str, np.ndarray]:
+    """What the answers of these rows depend on beside latent variables."""
+    out = {c.column: design.column(c.column)[rows] for c in cells["beta"] if c.column != "1"}
+    out |= {c.times: design.column(c.times)[rows] for c in cells["Lambda"] if c.times}
+    for kind in PREDICTORS:
+        out |= {c.column: design.column(c.column)[rows] for c in cells[kind] if c.column != "1"}
+    return out
+
+
 def _cells_by_response(group) -> dict[str, dict[str, list]]:
-    """The cells of β, Λ, Θ and κ of each response."""
-    out: dict[str, dict[str, list]] = {"beta": {}, "Lambda": {}, "Theta": {}, "kappa": {}}
+    """The cells of β, Λ, Θ, κ, and of predictors of own parameters, of each response."""
+    out: dict[str, dict[str, list]] = {m: {} for m in ("beta", "Lambda", "Theta", "kappa", *PREDICTORS)}
     for matrix, found in out.items():
         for cell in getattr(group, matrix):
             found.setdefault(cell.row, []).append(cell)
@@ -157,40 +220,50 @@ def _cells_by_response(group) -> dict[str, dict[str, list]]:
 
 
 def _columns(item, by_name, place) -> list[tuple]:
-    """What the parameters of an item are, over all groups: ("f", covariate), ("d", axis, covariate), ("tau", name)."""
+    """What the parameters of a response are, over all groups: ("f", covariate), ("d", axis, covariate), ("tau", name,
+    …); and the response."""
     out: dict[tuple, None] = {}
     for g in by_name:
-        out |= {("f", c.column): None for c in g["beta"].get(item.name, ()) if c.is_free}
+        out |= {("f", c.column, item.name): None for c in g["beta"].get(item.name, ()) if c.is_free}
     for g in by_name:
         for c in g["Lambda"].get(item.name, ()):
             if c.is_free and c.column in place:
-                out[("d", place[c.column], c.times)] = None
+                out[("d", place[c.column], c.times, item.name)] = None
     for g in by_name:
-        matrix = "kappa" if item.family.own == 2 else "Theta"
-        out |= {("tau", c.column): None for c in g[matrix].get(item.name, ()) if c.is_free and item.family.own}
+        for matrix in ("kappa", "Theta"):
+            out |= {("tau", c.column, item.name): None for c in g[matrix].get(item.name, ()) if c.is_free}
+        for which, kind in enumerate(item.family.predictors):
+            cells = g[OWN_MATRICES.get(kind, kind)].get(item.name, ())
+            out |= {("tau", c.column, which, item.name): None for c in cells if c.is_free}
     return list(out)
 
 
 @dataclass
 class _Own:
-    """τ1 and τ2 of a block: the cell of each that is free, its value if not."""
+    """τ1 and τ2 of a block: the cell of each that is free, its value if not; or their linear predictors."""
 
     cells: tuple
     constant: tuple[float, float]
     all_thresholds: dict[str, int]
+    linear: tuple = ()
 
 
-def _own(block, cells, working) -> _Own | None:
+def _own(block, cells) -> _Own | None:
     family = block.response.family
+    written = [cells[OWN_MATRICES.get(kind, kind)] for kind in family.predictors]
+    if family.thresholds and cells["alpha"]:
+        return None  # the scale of a latent response
     if family.own == 0:
         return _Own((None, None), (0.0, 0.0), {})
-    if family.own == 1:
+    if any(written) or (family.predictors and not family.has_residual):
+        linear = tuple((which, c) for which, found in enumerate(written) for c in found)
+        return _Own((None, None), (0.0, 0.0), {}, linear)
+    if family.has_residual:
         theta = next((c for c in cells["Theta"] if c.column == block.response.name), None)
         if theta is None or (not theta.is_free and theta.value <= 0):
             return None
         if theta.is_free:
-            natural = working.kind[theta.number] != LOG_VARIANCE
-            return None if natural else _Own((theta, None), (0.0, 0.0), {theta.column: theta.number})
+            return _Own((theta, None), (0.0, 0.0), {theta.column: theta.number})
         return _Own((None, None), (float(np.log(theta.value)), 0.0), {})
     kappa = sorted(cells["kappa"], key=lambda c: int(c.column[1:]))
     k = block.category
@@ -227,17 +300,31 @@ class _Table:
             l = keys.index(key)
             kind[l], factor[l], axis[l], number[l] = what, size, along, cell.number
 
+        name = block.response.name
         for c in cells["beta"]:
-            enter(("f", c.column), c, 0, at[c.column], IN_NU)
+            enter(("f", c.column, name), c, 0, at[c.column], IN_NU)
         for c in cells["Lambda"]:
             if c.column in place:
                 a = place[c.column]
-                enter(("d", a, c.times), c, 1 + a, at[c.times] if c.times else 1.0, IN_NU, a)
+                enter(("d", a, c.times, name), c, 1 + a, at[c.times] if c.times else 1.0, IN_NU, a)
         for which, c in enumerate(own.cells):
             if c is not None:
-                enter(("tau", c.column), c, 4 + which, 1.0, (IN_TAU1, IN_TAU2)[which])
-        self.code.append(block.response.family.code)
-        self.data.append((y, trials))
+                enter(("tau", c.column, name), c, 4 + which, 1.0, (IN_TAU1, IN_TAU2)[which])
+        for which, c in own.linear:
+            enter(("tau", c.column, which, name), c, 4 + which, at[c.column], (IN_TAU1, IN_TAU2)[which])
+        self._append(
+            block.response.family.code, (y, trials), support, column, kind, factor, axis, number, base
+        )  # fmt: skip
+
+    def add_joint(self, support: int, column: int, width: int) -> None:
+        """An answer whose density and derivatives are found from utilities."""
+        L = self.widest
+        kind = [IN_NU] * width + [-1] * (L - width)
+        self._append(JOINT, (0.0, 0.0), support, column, kind, [0.0] * L, [-1] * L, [-1] * L, [0.0] * 6)
+
+    def _append(self, code, data, support, column, kind, factor, axis, number, base) -> None:
+        self.code.append(code)
+        self.data.append(data)
         self.support.append(support)
         self.column.append(column)
         self.kind.append(kind)
@@ -245,6 +332,11 @@ class _Table:
         self.axis.append(axis)
         self.number.append(number)
         self.base.append(base)
+
+    @property
+    def entries(self) -> np.ndarray:
+        """Row, column and parameter of what is added to `base`, (3, entries)."""
+        return as_int(self.moving).reshape(-1, 3).T.copy()
 
 
 def _distinct(columns: list[np.ndarray], limit: int) -> tuple[np.ndarray | None, np.ndarray]:
@@ -272,9 +364,13 @@ def _distinct(columns: list[np.ndarray], limit: int) -> tuple[np.ndarray | None,
             count = len(words)
             if count > limit:
                 return None, np.zeros(0, dtype=np.int64)
-    example = np.full(count, -1, dtype=np.int64)
-    example[code[::-1]] = np.arange(n - 1, -1, -1)
-    seen = example >= 0
+    if count <= FEWEST:
+        example = np.array([np.argmax(code == k) for k in range(count)], dtype=np.int64)
+        seen = code[example] == np.arange(count)
+    else:
+        example = np.full(count, -1, dtype=np.int64)
+        example[code[::-1]] = np.arange(n - 1, -1, -1)
+        seen = example >= 0
     if not seen.all():
         code, example = (np.cumsum(seen) - 1)[code], example[seen]
     return code, example

@@ -306,6 +306,11 @@ class Climber:
         same = self.here.by_louis and self.here.points == points and np.array_equal(self.here.free, free)
         return self.here if same else None
 
+    def forget(self) -> None:
+        """The likelihood is not what it was: no point is known."""
+        self.here = replace(self.here, by_louis=False)
+        self._entered = None
+
     def begin(self, here: Point) -> Point:
         """Check the first point of a climb."""
         if not here.possible:

@@ -27,6 +27,8 @@ __all__ = ["RemainingError", "Solution", "ascend_from", "estimate", "finer_grid"
 
 FAR = 100  # targets by which one level misses its own
 ROUGH = 0.1  # decrement down to which a coarse grid is used
+PLACINGS = 20  # how often a grid with a given number of points is placed anew
+STILL = 1e-12  # squared distance, in standard errors, that is no move
 CLOSE = 1e-2  # decrement at which the error of the points can be told
 
 
@@ -179,7 +181,8 @@ def estimate(
         elif points is None and likelihood.levels:
             optimum, error = _with_enough_points(climber, start, restrictions)
         else:
-            optimum = _ascend(climber, start, tuple(points or ()), settings.tolerance, restrictions)
+            ascent = _with_a_given_grid if getattr(likelihood, "shared", False) else _ascend
+            optimum = ascent(climber, start, tuple(points or ()), settings.tolerance, restrictions)
             error = remaining_error(climber, optimum, restrictions)[0] if optimum.convergence.converged else None
         return Solution(optimum, _information(climber, optimum, error), error)
     except KeyboardInterrupt:
@@ -199,6 +202,35 @@ def _ascend(climber: Climber, free: np.ndarray, points: tuple[int, ...], until: 
     if restrictions is None:
         return ascend(climber, free, points, until)
     return ascend_within(restrictions, climber, free, points, until)
+
+
+def _with_a_given_grid(
+    climber: Climber, free: np.ndarray, points: tuple[int, ...], until: float, restrictions: Restrictions | None
+) -> Optimum:
+    """The maximum on a grid that is placed where the maximum is: where a grid with enough points leads first, and
+    then where the given number of points led, until nothing moves."""
+    likelihood = climber.likelihood
+    likelihood.place(free)
+    enough = likelihood.coarse_points(free)
+    if enough > points:
+        # few points in the wrong place may have no maximum
+        optimum = _ascend(climber, free, enough, CLOSE, restrictions)
+        if not optimum.convergence.converged:
+            return optimum
+        free = optimum.free
+        likelihood.place(free)
+    optimum = _ascend(climber, free, points, until, restrictions)
+    for _ in range(PLACINGS):
+        if not optimum.convergence.converged:
+            return optimum
+        before = optimum
+        likelihood.place(before.free)
+        climber.forget()
+        optimum = _ascend(climber, before.free, points, until, restrictions)
+        moved = optimum.free - before.free
+        if moved @ before.information @ moved < STILL:
+            break
+    return optimum
 
 
 def _with_enough_points(

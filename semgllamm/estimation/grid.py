@@ -24,15 +24,17 @@ import numpy as np
 
 from semgllamm.data.design import Design
 from semgllamm.diagram.diagram import PathDiagram
-from semgllamm.estimation.answers import Bound, axes_of, bind
+from semgllamm.estimation.answer_pairs import ItemsOfAxis
+from semgllamm.estimation.answers import JOINT, Bound, axes_of, bind
 from semgllamm.estimation.axis_products import squares_of_axis
 from semgllamm.estimation.feedback import Feedback
 from semgllamm.estimation.item_start import item_start_values
 from semgllamm.estimation.latent_distribution import Distribution, LatentDistribution, Totals
 from semgllamm.estimation.likelihood import Likelihood
-from semgllamm.estimation.one_axis import Linear, Total, one_axis, windows
+from semgllamm.estimation.one_axis import Linear, Total, one_axis
 from semgllamm.estimation.predictor import Predictor, hash_columns, plan_tree
-from semgllamm.integration import grid
+from semgllamm.estimation.start import start_values
+from semgllamm.integration import grid, patterns
 from semgllamm.integration.collapse import mix
 from semgllamm.integration.grid import AXES, Answers, Axes, Prior, Supports, Tables, Units
 from semgllamm.integration.program import threads_of
@@ -51,6 +53,7 @@ CAUTION = 1e-2  # the part of the target that the bound is to be below
 NARROWEST = 0.7  # prior standard deviation, in steps, below which the sum over nodes is none of the integral
 COARSE = 1.3  # step in posterior standard deviations of the sharpest unit, on the way to the maximum
 PARTS = 8  # ranges of units whose sums are added up in order, whatever the number of threads
+ASYMPTOTES = {"guessing", "ceiling"}  # run off to where nodes that stay in place have no answer
 WORTH_A_THREAD = 20_000
 MOST_ROOM = 2e7  # numbers that a thread may need
 
@@ -60,30 +63,36 @@ def shared_grid(model: Model, working: Working, design: Design, threads: int | N
 
     There is one for one to three latent variables that all responses load on, at the level of the rows, with answers
     that are few: at most one in four cells may differ from all others of its item and group, covariates of the item
-    included. Products of latent variables, residual covariances, predictors of own parameters, thresholds that depend
-    included. Products of latent variables, residual covariances, predictors of own parameters, thresholds that depend
-    on covariates or are all in one density, effects of latent variables that depend on covariates, covariates that are
-    integrated out, and densities with feedback are left to the recursion.
+    included. Products of latent variables, residual covariances, asymptotes, scales of latent responses, thresholds
+    that depend on covariates or are all in one density, choices in long form, effects of latent variables that depend
+    on covariates, covariates that are integrated out, and densities with feedback are left to the recursion.
     """
     axes = axes_of(model)
     rows_only = not any(model.eta_level) and all(r.level == 0 for r in model.responses)
     if not 1 <= len(axes) <= AXES or not rows_only or not all(_tabulated(r.family) for r in model.responses):
         return None
     for group in model.groups:
-        if group.auxiliary() or group.products or any(c.times for c in group.kappa):
+        if group.products or any(c.times for c in group.kappa) or group.guessing or group.ceiling:
             return None
         crossed = any(c.row != c.column and (c.is_free or c.value != 0.0) for c in group.Theta)
         if crossed or group.Omega or any(c.times for c in group.B):
             return None
     if Feedback(model, design) or len(model.holes) > 1:
         return None
-    bound = bind(model, working, design, axes)
+    bound = bind(model, design, axes)
     return None if bound is None else GridLikelihood(model, working, design, axes, bound, threads)
 
 
 def _tabulated(family: Family) -> bool:
-    """Whether the own parameters of an answer are none, its residual variance, or the thresholds around it."""
-    return not family.is_joint and (family.own == 0 or family.thresholds == "around" or family.has_residual)
+    """Whether an answer's probability is a function of one latent vector, by parameters that tables have."""
+    if family.is_joint:
+        return family.name == "multinomial" and not family.is_composite
+    return family.own in (0, 1, 2) and family.thresholds in ("", "around") and not ASYMPTOTES & {*family.predictors}
+
+
+def _starts_plainly(family: Family) -> bool:
+    """Whether margins and correlations of answers tell where to start."""
+    return family.has_residual or not family.predictors or bool(family.thresholds)
 
 
 class Setting(NamedTuple):
@@ -150,6 +159,9 @@ class GridLikelihood(Likelihood):
         self.threads = threads or os.cpu_count() or 1
         self.evaluations = 0
         self.logs = working.kind == LOG_VARIANCE
+        self.natural = np.zeros(len(self.logs), dtype=bool)
+        self.natural[[c.number for group in model.groups for c in group.Theta if c.is_free]] = True
+        self.natural &= ~self.logs
         names = {c.column for g in model.groups for c in g.Gamma if c.column != "1"}
         self.covariates = tuple(sorted(names))
         self.latent = [LatentDistribution(g, model.eta, axes, self.covariates) for g in model.groups]
@@ -157,7 +169,8 @@ class GridLikelihood(Likelihood):
         self.constant = float(sum(b.constant @ self.row_weight[b.rows] for b in design.blocks))
         self._collapse()
         self._lay_out()
-        self.matrices = one_axis(self.units, self.ranges, self.bound, len(axes))
+        self.alone = one_axis(self.units, self.ranges, self.columns_of_item, self.start) if len(axes) == 1 else None
+        self._items: dict[tuple[int, int], ItemsOfAxis] = {}
         self._placed: tuple[np.ndarray, np.ndarray, np.ndarray] | None = None
         self._start: np.ndarray | None = None
         self._placed_at: np.ndarray | None = None
@@ -206,6 +219,12 @@ class GridLikelihood(Likelihood):
         self.supports, self.items, self.pairs = supports, np.array(items), pairs
         self.n_own = own
         self.first_column = np.concatenate([[0], np.cumsum(np.array(own) + prior)])
+        answer = self.bound.rows.max(axis=0)
+        self.width = (self.bound.kind >= 0).sum(axis=1)
+        self.start = np.cumsum(self.width) - self.width
+        self.support_of_item = self.bound.support[answer]
+        begin = self.bound.column[answer]
+        self.columns_of_item = [slice(int(b), int(b + n)) for b, n in zip(begin, self.width[answer])]
 
     def _rows_of_columns(self, group: int, here: Distribution) -> tuple[np.ndarray, np.ndarray]:
         """(columns, q): the complete-data score of a unit of the group in the columns; and what is constant in it."""
@@ -224,16 +243,21 @@ class GridLikelihood(Likelihood):
     def start_values(self, diagram: PathDiagram) -> np.ndarray:
         """Free parameters to start from; those of the first diagram that is asked about are kept."""
         if self._start is None:
-            self._start = item_start_values(self, diagram)
+            plain = all(not r.family.is_joint and _starts_plainly(r.family) for r in self.model.responses)
+            found = item_start_values(self, diagram) if plain else start_values(self.predictor, diagram)
+            self._start = found
         return self._start
 
     # ---- the grid ------------------------------------------------------------------------------------------------
 
     def _values(self, free) -> np.ndarray:
-        """The cells, but logarithms where variances are moved through these."""
+        """The cells, but logarithms of residual variances."""
         inner = self.working.inner(np.asarray(free, dtype=float))
         values = self.working.cells(inner)
         values[self.logs] = inner[self.logs]
+        if self.natural.any():
+            with np.errstate(invalid="ignore", divide="ignore"):
+                values[self.natural] = np.log(values[self.natural])
         return values
 
     def _distributions(self, values: np.ndarray) -> list[Distribution] | None:
@@ -329,7 +353,9 @@ class GridLikelihood(Likelihood):
         length = cells[bound.support]
         width = (bound.kind >= 0).sum(axis=1)
         at, slot = np.cumsum(length) - length, np.cumsum(length * width) - length * width
-        terms = registry.addresses(np.unique(bound.code))[1][bound.code]
+        alone = bound.code != JOINT
+        terms = np.zeros(len(bound.code), dtype=np.int64)
+        terms[alone] = registry.addresses(np.unique(bound.code[alone]))[1][bound.code[alone]]
         answers = Answers(terms, bound.data, bound.support, at, slot, self.first_column[bound.support]
                           + bound.column, bound.kind, bound.factor, bound.axis)  # fmt: skip
         T = int(length.sum())
@@ -378,7 +404,10 @@ class GridLikelihood(Likelihood):
         if not self._resolves(found, axes):
             return None
         grid.tabulate(axes, supports, answers, self.bound.predictor(values), tables)
-        grid.top_of_rows(axes, supports, answers, tables)
+        if self.bound.nominal is not None:
+            self.bound.nominal.tabulate(axes, supports, answers, values, self.width, tables)
+        if self.alone is None:
+            grid.top_of_rows(axes, supports, answers, tables)
         P, mean = len(self.axes), self._means(found)
         priors = []
         for here in found:
@@ -393,8 +422,8 @@ class GridLikelihood(Likelihood):
         at = self._at(free, points)
         if at is None:
             return None
-        if self.matrices is not None:
-            return self._sweep_by_matrices(free, points, at, task)
+        if self.alone is not None:
+            return self._sweep_by_patterns(free, points, at, task)
         n, most, C = self.n_units, at.axes.eta.shape[1], int(self.first_column[-1])
         across = len(self.axes) > 1 and task in ("means", "products")
         products = across and task == "products"
@@ -422,38 +451,52 @@ class GridLikelihood(Likelihood):
             self._last = np.array(free, dtype=float), tuple(points), sums.mean, sums.second
         return at, sums
 
-    def _sweep_by_matrices(self, free, points, at: Setting, task: str) -> tuple[Setting, Sums] | None:
-        """As `_sweep`, of one axis with complete answers."""
+    def _columns_of_axis(self, at: Setting, a: int) -> np.ndarray:
+        """The derivatives of all answers (…, Q), those of answer r from `start[r]` on; 0 unless they have this axis
+        alone."""
+        Q, columns = int(at.axes.size[a]), at.tables.columns
+        if self.alone is not None and (self.width == self.width[0]).all():
+            return columns.reshape(len(self.width), Q, -1).transpose(0, 2, 1).reshape(-1, Q)
+        out = np.zeros((int(self.width.sum()), Q))
+        for r in np.flatnonzero(self.bound.support == a):
+            k, first, slot = self.width[r], self.start[r], at.answers.slot[r]
+            out[first : first + k] = columns[slot : slot + Q * k].reshape(Q, k).T
+        return out
+
+    def _sweep_by_patterns(self, free, points, at: Setting, task: str) -> tuple[Setting, Sums] | None:
+        """As `_sweep`, of one axis."""
         Q, n, C, R = int(at.axes.size[0]), self.n_units, int(self.first_column[-1]), len(self.bound.code)
         log, eta = at.tables.log.reshape(R, Q), at.axes.eta[0, :Q]
-        live = [g for g, group in enumerate(self.matrices) if group is not None]
-        if any(self.matrices[g].impossible(log) for g in live):
+        live = [g for g, group in enumerate(self.alone) if group is not None]
+        if any(self.alone[g].impossible(log) for g in live):
             return None
+        patterned = {g: self.alone[g].patterned(log) for g in live}
         means = [prior.mean[lo:hi, 0] for prior, (lo, hi) in zip(at.priors, self.ranges)]
         linear: list[Linear | None] = [None] * len(self.ranges)
         if task == "products":
-            width = (self.bound.kind >= 0).sum(axis=1)
-            tables = [at.tables.columns[s : s + Q * k].reshape(Q, k) for s, k in zip(at.answers.slot, width)]
+            columns = self._columns_of_axis(at, 0)
             for g in live:
-                linear[g] = self.matrices[g].linear(tables, eta, means[g])
+                linear[g] = self.alone[g].linear(columns, eta, means[g])
         whole = task == "products" and all(linear[g] is not None for g in live)
         if not whole:
             linear = [None] * len(self.ranges)
         keeps = n if task in ("means", "products") and not whole else 0
+        wanted = n if task != "value" else 0
         sums = Sums(
             np.full(n, -np.inf), np.zeros((1, R * Q)), np.zeros((n, AXES)), np.zeros((n, AXES, AXES)),
             np.zeros((keeps, AXES, Q)), np.zeros((keeps, AXES, 2), np.int64), np.zeros((keeps, C)), np.zeros(0),
             np.zeros((len(self.ranges), C, C)) if whole else None,
         )  # fmt: skip
-        totals = {(g, part): self.matrices[g].room(Q, linear[g]) for g in live for part in range(PARTS)}
+        first, second = np.zeros(wanted), np.zeros(wanted)
+        kept, window = np.zeros((keeps, Q)), np.zeros((keeps, 2), np.int64)
+        totals = {(g, part): self.alone[g].room(Q, linear[g]) for g in live for part in range(PARTS)}
 
         def run(lo, hi, g, part):
             start, stop = self.ranges[g]
             own, prior = slice(start, stop), at.priors[g]
-            self.matrices[g].sweep(
-                lo - start, hi - start, log, eta, means[g], prior.precision[0, 0], prior.constant, sums.F[own],
-                None if task == "value" else sums.mean[own, 0], sums.second[own, 0, 0], totals[g, part], linear[g],
-                sums.kept[own, 0] if keeps else None,
+            self.alone[g].sweep(
+                lo - start, hi - start, patterned[g], eta, means[g], prior.precision[0, 0], prior.constant, sums.F[own],
+                first[own], second[own], totals[g, part], linear[g], kept[own], window[own],
             )  # fmt: skip
 
         self._run(run)
@@ -461,13 +504,16 @@ class GridLikelihood(Likelihood):
             return None
         if task == "value":
             return at, sums
+        sums.mean[:, 0], sums.second[:, 0, 0] = first, second
+        if keeps:
+            sums.kept[:, 0], sums.window[:, 0] = kept, window
         for g in live:
             total = Total(*(sum(parts) for parts in zip(*(totals[g, part] for part in range(PARTS)))))
-            sums.counts[0] += self.matrices[g].counts(total, R).ravel()
+            sums.counts[0] += self.alone[g].counts(total.counts).ravel()
             if whole:
-                sums.covariance[g] = total.covariance(linear[g], eta)
-        if keeps:
-            sums.window[:, 0] = windows(sums.kept[:, 0])
+                own = slice(*self.ranges[g])
+                variance = second[own] - first[own] ** 2
+                sums.covariance[g] = self.alone[g].covariance(total, linear[g], variance)
         self._last = np.array(free, dtype=float), tuple(points), sums.mean, sums.second
         return at, sums
 
@@ -487,9 +533,13 @@ class GridLikelihood(Likelihood):
 
     def _run(self, task) -> None:
         """Call task(lo, hi, group, part) over ranges of the units of each group."""
+        self._share([(g, lo, hi) for g, (lo, hi) in enumerate(self.ranges)], PARTS, task)
+
+    def _share(self, ranges, parts: int, task) -> None:
+        """The same, for some ranges (group, first, last) of units, each cut in parts."""
         tasks = []
-        for g, (lo, hi) in enumerate(self.ranges):
-            cuts = np.unique(np.linspace(lo, hi, PARTS + 1).astype(int))
+        for g, lo, hi in ranges:
+            cuts = np.unique(np.linspace(lo, hi, parts + 1).astype(int))
             tasks += [(int(a), int(b), g, part) for part, (a, b) in enumerate(pairwise(cuts))]
         work = self.n_units * self.units.code.shape[1] * (20 ** len(self.axes)) / 20
         threads_of(min(self.threads, int(work / WORTH_A_THREAD)), task, tasks)
@@ -516,6 +566,7 @@ class GridLikelihood(Likelihood):
     def _jacobian(self, free) -> np.ndarray:
         J = self.working.jacobian(self.working.inner(np.asarray(free, dtype=float)))
         J[self.logs, self.logs] = 1.0
+        J[self.natural] *= np.exp(-self._values(free)[self.natural])[:, None]
         return J
 
     def _totals(self, average, second) -> list[Totals]:
@@ -543,6 +594,9 @@ class GridLikelihood(Likelihood):
             gradient += latent.gradient(here, totals, q)
             if twice:
                 hessian += latent.hessian(at.values, here, totals)
+        if twice and self.bound.nominal is not None:
+            counts = sums.counts.sum(axis=0)
+            self.bound.nominal.curvature(at.axes, at.supports, at.answers, at.values, counts, hessian)
         if twice:
             r, l, m = np.nonzero(bend)
             np.add.at(hessian, (number[r, l], number[r, m]), bend[r, l, m])
@@ -551,41 +605,110 @@ class GridLikelihood(Likelihood):
             np.add.at(hessian, (number[r, m], number[r, l]), bend[r, l, m])
         return gradient, hessian
 
+    @cached_property
+    def code_of_axis(self) -> list[np.ndarray]:
+        """The answers of all units to the items that load on each axis alone."""
+        return [
+            np.ascontiguousarray(self.units.code[:, self.support_of_item == a]) for a in range(len(self.axes))
+        ]  # fmt: skip
+
+    def _items_of(self, a: int, g: int) -> ItemsOfAxis:
+        """The answers of a group to the items that load on axis a alone."""
+        if self.alone is not None:
+            return self.alone[g].items
+        if (a, g) not in self._items:
+            place = [self.columns_of_item[j] for j in np.flatnonzero(self.support_of_item == a)]
+            code = self.code_of_axis[a][slice(*self.ranges[g])]
+            self._items[a, g] = ItemsOfAxis(code, place, len(self.bound.code))
+        return self._items[a, g]
+
     def _one_axis(self, at: Setting, sums: Sums, products: bool) -> np.ndarray | None:
         """Fill in x̄ of the columns of single axes; Σ w E[xx'] of each axis with itself, a group, with `products`."""
-        C = int(self.first_column[-1])
+        C, w = int(self.first_column[-1]), self.units.covariates
         total = np.zeros((len(self.ranges), C, C)) if products else None
         for a in range(len(self.axes)):
-            n_own, first = self.n_own[a], int(self.first_column[a])
-            own = slice(first, first + n_own)
-            shape = (self.n_units if products else 0, n_own)
-            mean, with_e, with_ee = np.zeros((self.n_units, n_own)), np.zeros(shape), np.zeros(shape)
+            n_own, first, Q = self.n_own[a], int(self.first_column[a]), int(at.axes.size[a])
+            columns = self._columns_of_axis(at, a)
+            tables = [columns[s : s + k] for s, k in zip(self.start, self.width)]
+            kept, window = np.ascontiguousarray(sums.kept[:, a, :Q]), np.ascontiguousarray(sums.window[:, a])
+            mu = np.ascontiguousarray(at.priors[0].mean[:, a])
+            e = at.axes.eta[a, None, :Q] - mu[:, None]
+            powers = self._powers(kept, e, 4 if products else 2)
+            later = slice(first + n_own, first + n_own + w.shape[1] + 1)
+            sums.x[:, later] = np.column_stack([powers[0][:, None] * w, powers[1]])
+            if products:
+                squares = [self._squares(at, sums, a, g, tables, kept, window) for g in range(len(self.ranges))]
+            more = 2 if products and not self.even else 0
+            means = np.zeros((more + 1, self.n_units, n_own))
 
-            def run(lo, hi, g, part, a=a, mean=mean, with_e=with_e, with_ee=with_ee):
-                grid.mean_columns(lo, hi, a, at.supports, at.answers, at.tables, self.units, at.axes, at.priors[g],
-                                  sums.kept, sums.window, mean, with_e, with_ee)  # fmt: skip
+            def run(lo, hi, g, part, a=a, more=more, kept=kept, window=window, columns=columns, means=means, mu=mu):
+                patterns.take_means(lo, hi, self.code_of_axis[a], columns, self.start, self.width, self.bound.column,
+                                    kept, window, at.axes.eta[a], mu, more, means)  # fmt: skip
 
             self._run(run)
-            sums.x[:, own] = mean
-            w = self.units.covariates
-            later = slice(first + n_own, first + n_own + w.shape[1] + 1)
-            e = at.axes.eta[a][None, : sums.kept.shape[2]] - at.priors[0].mean[:, a, None]
-            powers = self._powers(sums.kept[:, a], e, 4 if products else 2)
-            sums.x[:, later] = np.column_stack([powers[0][:, None] * w, powers[1]])
+            sums.x[:, first : first + n_own] = means[0]
             if not products:
                 continue
-            squares = np.zeros((len(self.ranges), PARTS, n_own, n_own))
-
-            def multiply(lo, hi, g, part, a=a, n_own=n_own, squares=squares):
-                squares[g, part] = squares_of_axis(at, sums, self.units, lo, hi, a, n_own)
-
-            self._run(multiply)
             for g, (lo, hi) in enumerate(self.ranges):
-                weight, w_g = self.units.weight[lo:hi], w[lo:hi]
-                by_e = with_e[lo:hi].T @ (weight[:, None] * w_g)
-                self._fill_block(total[g], first, n_own, squares[g].sum(axis=0), by_e, weight @ with_ee[lo:hi],
+                if hi == lo:
+                    continue
+                weight = self.units.weight[lo:hi]
+                if more:
+                    by_e, by_ee = means[1, lo:hi].T @ (weight[:, None] * w[lo:hi]), weight @ means[2, lo:hi]
+                else:
+                    by_e, by_ee = self._with_e(at, sums, a, g, tables, e[lo])
+                self._fill_block(total[g], first, n_own, squares[g], by_e, by_ee,
                                  [power[lo:hi] for power in powers[1:]], lo, hi)  # fmt: skip
         return total
+
+    @cached_property
+    def even(self) -> bool:
+        """Whether all units of a group have one mean of η."""
+        w = self.units.covariates
+        return all(bool((w[lo:hi] == w[lo:hi][:1]).all()) for lo, hi in self.ranges)
+
+    def _with_e(self, at: Setting, sums: Sums, a: int, g: int, tables, e: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Σ w E[x e] w_i' and Σ w E[x e²] of the items' columns of axis a in a group whose units have one mean of η."""
+        one, two = np.zeros(self.n_own[a]), np.zeros(self.n_own[a])
+        counts = sums.counts.sum(axis=0)
+        for r in self.answers_of[a, g]:
+            own = slice(self.bound.column[r], self.bound.column[r] + self.width[r])
+            n = counts[at.answers.at[r] : at.answers.at[r] + len(e)]
+            one[own] += tables[r] @ (n * e)
+            two[own] += tables[r] @ (n * e * e)
+        return np.outer(one, self.units.covariates[self.ranges[g][0]]), two
+
+    @cached_property
+    def answers_of(self) -> dict[tuple[int, int], np.ndarray]:
+        """The answers of each group to the items that load on each axis alone."""
+        out = {}
+        for a, code in enumerate(self.code_of_axis):
+            for g, (lo, hi) in enumerate(self.ranges):
+                seen = np.bincount(code[lo:hi].ravel() + 1, minlength=1) > 0
+                seen[0] = False
+                out[a, g] = np.flatnonzero(seen) - 1
+        return out
+
+    def _squares(self, at: Setting, sums: Sums, a: int, g: int, tables, kept, window) -> np.ndarray:
+        """Σ w E[xx'] of the items' columns of axis a in a group."""
+        lo, hi = self.ranges[g]
+        n_own = self.n_own[a]
+        if hi == lo or n_own == 0:
+            return np.zeros((n_own, n_own))
+        items = self._items_of(a, g)
+        if items.pairs_have_room(kept.shape[1]):
+
+            def share(task, parts):
+                self._share([(g, lo, hi)], parts, lambda begin, end, _, part: task(begin - lo, end - lo, part))
+
+            return items.squares(tables, self.units.weight[lo:hi], kept[lo:hi], window[lo:hi], share)
+        parts = np.zeros((PARTS, n_own, n_own))
+
+        def multiply(begin, end, _, part):
+            parts[part] = squares_of_axis(at, sums, self.units, begin, end, a, n_own)
+
+        self._share([(g, lo, hi)], PARTS, multiply)
+        return parts.sum(axis=0)
 
     def _covariances(self, at: Setting, sums: Sums) -> np.ndarray:
         """Σ w cov(x) (groups, columns, columns) from the sums that a sweep leaves."""
@@ -638,8 +761,11 @@ class GridLikelihood(Likelihood):
             information -= form.T @ covariances[g] @ form
         J = self._jacobian(free)
         bent = np.where(self.logs, 0.0, gradient)
+        bent[self.natural] *= np.exp(-at.values[self.natural])
         inner = self.working.inner(np.asarray(free, dtype=float))
         information = J.T @ information @ J - self.working.curvature(inner, bent)
+        along = J[self.natural]
+        information += along.T @ (gradient[self.natural, None] * along)
         return self._loglik(sums.F), self._to_free(J.T @ gradient), self.K.T @ information @ self.K
 
     # ---- posterior -----------------------------------------------------------------------------------------------

@@ -62,22 +62,23 @@ def _scores(likelihood: GridLikelihood):
     """The place of each item, and the correlations of the answers over the rows that have both."""
     design = likelihood.design
     place = {r.name: k for k, r in enumerate(likelihood.model.responses)}
-    y = np.full((design.n_rows, len(place)), np.nan)
+    y = np.full((len(place), design.n_rows), np.nan)
     for block in design.blocks:
         rate = block.y / block.trials if block.response.family.beside == "trials" else block.y
-        y[block.rows, place[block.response.name]] = np.log1p(rate) if _counts(block.response.family) else rate
+        y[place[block.response.name], block.rows] = np.log1p(rate) if _counts(block.response.family) else rate
     seen = ~np.isnan(y)
     if seen.all():
-        y -= y.mean(axis=0)
-        n, together = len(y), float(len(y))
+        y -= y.mean(axis=1, keepdims=True)
+        n, together = design.n_rows, float(design.n_rows)
     else:
-        n = np.maximum(seen.sum(axis=0), 1)
+        n = np.maximum(seen.sum(axis=1), 1)
         y = np.where(seen, y, 0.0)
-        y = np.where(seen, y - y.sum(axis=0) / n, 0.0)
-        together = np.maximum(seen.T.astype(float) @ seen, 1.0)
-    spread = np.sqrt(np.einsum("ij,ij->j", y, y) / n)
+        y = np.where(seen, y - (y.sum(axis=1) / n)[:, None], 0.0)
+        together = np.maximum(seen.astype(float) @ seen.T, 1.0)
+    products = y @ y.T
+    spread = np.sqrt(np.diag(products) / n)
     spread = np.where(spread > 0, spread, 1.0)
-    return place, y.T @ y / together / np.outer(spread, spread)
+    return place, products / together / np.outer(spread, spread)
 
 
 def _counts(family) -> bool:
@@ -96,10 +97,16 @@ def _strengths(likelihood, scores, names) -> np.ndarray:
         return np.where(sign == 0, 1.0, sign) * 0.6 * unit
     # communalities by iteration from the largest correlations (principal factors)
     np.fill_diagonal(R, np.abs(R - np.eye(k)).max(axis=1))
+    largest, vectors = np.linalg.eigh(R)
+    largest, direction = largest[-1], vectors[:, -1]
     for _ in range(10):
-        size, vectors = np.linalg.eigh(R)
-        loading = vectors[:, -1] * np.sqrt(max(size[-1], 1e-4))
+        loading = direction * np.sqrt(max(largest, 1e-4))
         np.fill_diagonal(R, np.clip(loading**2, 0.01, STRONGEST**2))
+        for _ in range(3):
+            # the diagonal changes little, and the direction with it
+            further = R @ direction
+            largest = np.linalg.norm(further)
+            direction = further / largest
     loading *= 1.0 if loading.sum() >= 0 else -1.0
     # a correlation of coarse scores is below that of latent responses
     r = np.clip(1.2 * loading, -STRONGEST, STRONGEST)

@@ -293,8 +293,10 @@ class Grid:
     Parameters
     ----------
     points : int, optional
-        Points of the axis that has most, over 14 prior standard deviations and the range of the means. None lets the
-        fit choose them by the sharpest posterior, until the error they leave is below ``Settings.target``.
+        Points of the axis that has most, over 14 prior standard deviations and the range of the means. The grid is
+        placed at the estimates (and placed anew, with the maximum, until neither moves), so that the log-likelihood
+        depends on the data, the parameters and this number alone. None lets the fit choose points by the sharpest
+        posterior, until the error they leave is below ``Settings.target``.
     """
 
     points: int | None = None

@@ -38,8 +38,8 @@ import numpy as np
 from semgllamm.responses import dispatch
 from semgllamm.responses.jit import kernel
 
-__all__ = ["AXES", "Answers", "Axes", "Prior", "Supports", "Tables", "Units", "add_rows", "cross_units", "mean_columns",
-           "room", "stack_units", "sweep_units", "tabulate", "top_of_rows"]  # fmt: skip
+__all__ = ["AXES", "Answers", "Axes", "Prior", "Supports", "Tables", "Units", "add_rows", "cross_units", "room",
+           "stack_units", "sum_of", "sweep_units", "tabulate", "top_of_rows"]  # fmt: skip
 
 AXES = 3
 CUT = 25.0  # −log of what may be left out, relative to the integrand at one node
@@ -67,7 +67,7 @@ class Supports(NamedTuple):
 class Answers(NamedTuple):
     """The rows of the tables: the different answers."""
 
-    terms: np.ndarray  # (R,) address of the family's kernel
+    terms: np.ndarray  # (R,) address of the family's kernel, 0 for answers with several linear predictors
     data: np.ndarray  # (R, 2) y, trials
     support: np.ndarray  # (R,)
     at: np.ndarray  # (R,) where its table begins
@@ -156,8 +156,11 @@ def extents(axes, supports, s):
 
 @kernel
 def tabulate(axes, supports, answers, predictor, tables):
-    """Fill the tables; `predictor` (R, 6) holds f, the three d and τ1, τ2 of each answer."""
+    """Fill the tables; `predictor` (R, 6) holds f, the three d and τ1, τ2 of each answer. Answers without an address
+    have several linear predictors, and their tables from elsewhere."""
     for r in range(len(answers.terms)):
+        if answers.terms[r] == 0:
+            continue
         s = answers.support[r]
         n0, n1, n2 = extents(axes, supports, s)
         f, tau1, tau2 = predictor[r, 0], predictor[r, 4], predictor[r, 5]
@@ -681,38 +684,6 @@ def sweep_units(
         if moments and F[i] > -math.inf:
             take_moments(i, axes, room, mean, second, kept, window)
             take_counts(i, supports, answers, units, room, counts)
-
-
-@kernel
-def mean_columns(lo, hi, s, supports, answers, tables, units, axes, prior, kept, window, mean, with_e, with_ee):
-    """E[x] of the items' columns of axis s, and if there is room E[xe] and E[xe²], (n, columns of the axis)."""
-    twice = len(with_e) > 0
-    for i in range(lo, hi):
-        code = units.code[i]
-        first, last = window[i, s, 0], window[i, s, 1]
-        p = kept[i, s]
-        mu = prior.mean[i, s]
-        for j in range(len(code)):
-            r = code[j]
-            if r < 0 or answers.support[r] != s:
-                continue
-            L = width(answers.kind[r])
-            at = answers.column[r] - supports.column[s]
-            for l in range(L):
-                if answers.kind[r, l] == NONE:
-                    continue
-                k = answers.slot[r] + l
-                m0, m1, m2 = 0.0, 0.0, 0.0
-                for q in range(first, last):
-                    v = p[q] * tables.columns[k + q * L]
-                    m0 += v
-                    if twice:
-                        e = axes.eta[s, q] - mu
-                        m1 += v * e
-                        m2 += v * e * e
-                mean[i, at + l] = m0
-                if twice:
-                    with_e[i, at + l], with_ee[i, at + l] = m1, m2
 
 
 @kernel

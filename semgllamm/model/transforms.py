@@ -283,7 +283,7 @@ class Working:
                 if cell.is_free:
                     # one standard deviation of all rows turns the signs of all
                     out[cell.number] = a == b and (block.cholesky or len(alike) == 1)
-        return np.array([out[np.flatnonzero(column)].any() for column in self.K.T], dtype=bool)
+        return (self.K[out] != 0.0).any(axis=0)
 
     def spheres(self) -> list[tuple[Block, int, np.ndarray]]:
         """(block, row, positions of x among the free parameters) of each row that is a point of a sphere."""

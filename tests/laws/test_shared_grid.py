@@ -31,6 +31,10 @@ def answers(n=60, seed=3):
     data["w"], data["v"] = rng.normal(size=(2, n))
     data["sex"], data["old"] = (np.arange(n) % 2) * 1.0, (np.arange(n) % 3 == 0) * 1.0
     data["half"] = np.where(np.arange(n) % 2, "a", "b")
+    utilities = traits[:, [0, 1], None] * np.array([0.0, 1.0, -0.7]) + rng.gumbel(size=(n, 2, 3))
+    data["n1"], data["n2"] = utilities.argmax(axis=2).T
+    data["c2"] = rng.poisson(np.exp(0.5 * traits[:, 0] + rng.normal(size=n)) * (rng.random(n) < 0.8)).astype(float)
+    data["m2"] = rng.binomial(4, 1 / (1 + np.exp(-traits[:, 0]))).astype(float)
     return data
 
 
@@ -81,6 +85,23 @@ CASES = {
     "three factors": Case("f =~ b1 + b2 + b3\ng =~ b4 + b5 + b6\nh =~ b7 + b8 + b9", 51, 15),
     "a factor of three factors": Case(
         "f =~ b1 + b2 + b3\ng =~ b4 + b5 + b6\nh =~ b7 + b8 + b9\nall =~ f + g + h\nall ~ w", 51, 15
+    ),
+    "nominal items": Case("f =~ n1 + b2 + n2\n@family(n1 + n2, multinomial)"),
+    "nominal items of two factors, with covariates": Case(
+        "f =~ n1 + b1 + b2\ng =~ n2 + b4 + b5\nn1 ~ sex\ng ~ w\n@family(n1 + n2, multinomial)", data=with_holes
+    ),
+    "a nominal item of two factors": Case("f =~ b1 + b2 + n1\ng =~ b4 + b5 + n1\n@family(n1, multinomial)"),
+    "nominal items in two groups": Case(
+        "f =~ n1 + b2 + n2\n@family(n1 + n2, multinomial)", data=with_holes, arguments={"group": "half"}
+    ),
+    "negative binomial counts": Case(
+        "f =~ c1 + c2 + b2\nf ~ w\n@family(c1, nbinom2)\n@family(c2, nbinom1)\n@dispersion(c1 ~ sex)"
+    ),
+    "zero-inflated counts": Case(
+        "f =~ b1 + c1 + c2\n@family(c1, zipoisson)\n@family(c2, zinbinom2)\n@inflation(c1 ~ 1)", adaptive=41
+    ),
+    "a residual variance that is a multiple of another": Case(
+        "f =~ m1 + m2 + b2\nm1 ~~ v*m1\nm2 ~~ u*m2\n@family(m1 + m2, gaussian)\nu == 2*v"
     ),
     "a general and two special factors": Case(
         "all =~ b1 + b2 + b3 + b4 + b5 + b6\nf =~ 1*b1 + 1*b2 + b3\ng =~ 1*b4 + b5 + b6\n"
@@ -272,6 +293,22 @@ def test_the_remaining_error_is_that_of_the_points():
     assert fine.loglik - coarse.loglik == pytest.approx(loglik, rel=0.1)
     se = np.sqrt(np.diag(fine.vcov()))
     assert np.max(np.abs(fine.coef - coarse.coef) / se) == pytest.approx(estimates, rel=0.2)
+
+
+def test_a_grid_of_given_points_lies_where_the_estimates_are():
+    text, data = CASES["one factor"].text, answers(200)
+    fits = [
+        semgllamm.fit(text, data, family="bernoulli", quadrature=semgllamm.Grid(points=17), start=start)
+        for start in ({}, {"f~~f": 3.0, "f=~b2": 0.4})
+    ]  # fmt: skip
+    assert fits[0].loglik == pytest.approx(fits[1].loglik, abs=1e-7)
+    np.testing.assert_allclose(fits[0].coef, fits[1].coef, rtol=1e-4, atol=1e-4)
+    placed = fits[0].likelihood
+    there = placed.value(fits[0].free, (17,))
+    placed.place(fits[0].free)
+    assert placed.value(fits[0].free, (17,)) == pytest.approx(there, abs=1e-7)
+    placed.place(placed.start_values(fits[0].diagram))
+    assert abs(placed.value(fits[0].free, (17,)) - there) > 1e-6  # few points: the place matters
 
 
 def test_a_variance_of_zero_is_left_to_adaptive_quadrature():
