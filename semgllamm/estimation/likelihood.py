@@ -100,8 +100,8 @@ class Likelihood:
         if not state.possible:
             return state, None
         result = self.predictor.program.evaluate(
-            state.lin, state.D, self.predictor.rules(points), ordinary=self.ordinary, moments=moments,
-            workspace=self.workspace,
+            state.lin, state.D, self.predictor.rules(points, 2 if moments else 1), ordinary=self.ordinary,
+            moments=moments, workspace=self.workspace,
         )
         return state, result
 
@@ -146,7 +146,8 @@ class Likelihood:
 
     def louis(self, free, points) -> tuple[float, np.ndarray, np.ndarray]:
         """log L, its total derivative and the observed information of the likelihood with fixed points (Louis 1982)."""
-        state, result = self._evaluate(free, points, 2)
+        # where the points are exact, moving them changes nothing
+        state, result = self._evaluate(free, points, 2 if self.exact else 3)
         if result is None or not np.isfinite(result.loglik):
             return -np.inf, np.full(self.n_free, np.nan), np.full((self.n_free, self.n_free), np.nan)
         predictor = self.predictor
@@ -157,15 +158,7 @@ class Likelihood:
             state.lin, state.D, self.predictor.rules(points), J, q, ordinary=self.ordinary, workspace=self.workspace
         )
         if predictor.bending.any():
-            information = information - predictor.curvature(state, self._held(state, result, points))
+            # E[s_i] and E[s_i u], the adjoints of f and d with the points held
+            held = result.R if self.exact else result.held
+            information = information - predictor.curvature(state, held)
         return self._loglik(state, result), gradient, self.K.T @ information @ self.K
-
-    def _held(self, state, result, points) -> np.ndarray:
-        """E[s_i] and E[s_i u], the adjoints of f and d with the points held."""
-        if self.exact:
-            # where the points are exact, moving them changes nothing
-            return result.R
-        return self.predictor.program.evaluate(
-            state.lin, state.D, self.predictor.rules(points), ordinary=self.ordinary, moments=1,
-            workspace=self.workspace,
-        ).R
