@@ -519,9 +519,14 @@ def _likelihood(diagram, model, design, constraint, quadrature, settings, reques
                 remedy="A grid is for one to three latent variables, at the level of the rows, of items with few "
                 "different answers. Use quadrature='auto'.",
             )
-    _announce_compilation()
     predictor = Predictor(model, working, tree, design)
     rule = parse_quadrature(quadrature, predictor.rule_levels)
+    if _is_auto(quadrature) and unseen is None:
+        from semgllamm.estimation.normal_products import NormalProducts, has_normal_products
+
+        if has_normal_products(predictor):
+            return NormalProducts(predictor, settings.threads), tree, rule
+    _announce_compilation()
     kind = Likelihood
     if unseen is not None:
         from semgllamm.estimation.unseen import SeenLikelihood as kind

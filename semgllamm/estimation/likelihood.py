@@ -152,13 +152,17 @@ class Likelihood:
             return -np.inf, np.full(self.n_free, np.nan), np.full((self.n_free, self.n_free), np.nan)
         predictor = self.predictor
         gradient = self._to_free(predictor.pull_back(state, result.R))
-        J = predictor.jacobian(state)
-        q = predictor.model.n_parameters
-        _, information = predictor.program.louis(
-            state.lin, state.D, self.predictor.rules(points), J, q, ordinary=self.ordinary, workspace=self.workspace
-        )
+        information = self._at_fixed_points(state, points)
         if predictor.bending.any():
             # E[s_i] and E[s_i u], the adjoints of f and d with the points held
             held = result.R if self.exact else result.held
             information = information - predictor.curvature(state, held)
         return self._loglik(state, result), gradient, self.K.T @ information @ self.K
+
+    def _at_fixed_points(self, state, points) -> np.ndarray:
+        """Louis' information in parameters on which f, d and τ depend linearly."""
+        predictor = self.predictor
+        return predictor.program.louis(
+            state.lin, state.D, predictor.rules(points), predictor.jacobian(state), predictor.model.n_parameters,
+            ordinary=self.ordinary, workspace=self.workspace,
+        )[1]
