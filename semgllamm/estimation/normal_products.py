@@ -20,6 +20,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import replace
+from functools import cached_property
 
 import numpy as np
 
@@ -27,7 +28,9 @@ from semgllamm.diagram.diagram import PathDiagram
 from semgllamm.estimation.gaussian import GaussianLikelihood
 from semgllamm.estimation.likelihood import Likelihood
 from semgllamm.estimation.moment_start import moment_start_values
+from semgllamm.estimation.optimise import maximise
 from semgllamm.estimation.predictor import Predictor
+from semgllamm.estimation.settings import Settings
 from semgllamm.estimation.start import start_values
 from semgllamm.integration.arrays import BENT, DEPTH, END, FIRST, LAST, PARENT, RULE, WEIGHT, Y
 from semgllamm.integration.gauss_hermite import rule
@@ -36,7 +39,8 @@ from semgllamm.integration.program import Evaluation
 __all__ = ["NormalProducts", "has_normal_products"]
 
 MOST_FACTORS = 3  # coordinates that products of matrices are worth their room for
-AT_ONCE = 12000  # points of units that are worked on together
+COARSE, ROUGH = 3, 0.1  # points of the first steps, and the decrement at which they end
+AT_ONCE = 12_000  # points of units that are worked on together
 
 
 def has_normal_products(predictor: Predictor) -> bool:
@@ -286,8 +290,14 @@ class NormalProducts(Likelihood):
         self.factors = int(tree[outer, DEPTH].max()) + 1
         self.cells = [_Cells(b, program, node, exact, self.factors, unit) for b in predictor.blocks if b.n]
 
+    @cached_property
+    def _apart(self) -> NormalProducts:
+        """The same with identical units kept apart."""
+        return NormalProducts(self.predictor.apart)
+
     def start_values(self, diagram: PathDiagram) -> np.ndarray:
-        """Free parameters to start from: those of the model without its products, from the covariances.
+        """Free parameters to start from: those of the model without its products, from the covariances, and a few steps
+        with few points.
 
         Of normal factors the products are uncorrelated with them, and the other coefficients estimated without bias.
         """
@@ -298,7 +308,11 @@ class NormalProducts(Likelihood):
         inner = working.inner_from_cells(cells)
         if not predictor.at(inner).possible:
             return start_values(predictor, diagram)
-        return working.free_from_inner(inner)
+        start = working.free_from_inner(inner)
+        coarse = (COARSE,) * len(self.levels)
+        if not np.isfinite(self.value(start, coarse)):
+            return start
+        return maximise(self, start, coarse, Settings(first_points=(COARSE, COARSE), tolerance=ROUGH)).free
 
     def _ranges(self, state, points) -> Iterator[tuple[slice, _Here]]:
         z, log = rule(int(points[0]))

@@ -8,6 +8,7 @@ from walk import differences, walk
 
 import semgllamm as sg
 from semgllamm.errors import DataError, ModelError, ModelSyntaxError
+from semgllamm.estimation.normal_products import NormalProducts, has_normal_products
 
 KENNY_JUDD = """
 f1 =~ y1 + y2
@@ -82,12 +83,67 @@ def test_coefficient_of_zero_is_the_linear_model():
     assert found.value(cells, found.points(5)) == pytest.approx(plain.loglik, abs=1e-10 * abs(plain.loglik))
 
 
+NORMAL = {
+    "interaction": KENNY_JUDD,
+    "covariates and causes": KENNY_JUDD + "f1 ~ x\nf2 ~ f1 + x\ny5 ~ f2:f2 + x",
+    "two that depend on products": KENNY_JUDD + "y6 ~ f1:f2\nf4 =~ y7 + y8\nf4 ~ f2:f2",
+    "of measures": "f1 =~ y1 + y2\nf2 =~ y3 + y4\nf3 =~ y5 + y6\ny5 ~ f1:f2\nf1 ~~ f2",
+}
+
+
+def normal(name, n=9) -> tuple[NormalProducts, np.ndarray, object]:
+    """The likelihood that sums over the factors alone, of rows some of whose answers are missing."""
+    data = answers(n)
+    rng = np.random.default_rng(2)
+    data["y7"], data["y8"] = data["y3"] ** 2 + rng.normal(size=n), data["y4"] ** 2 + rng.normal(size=n)
+    for column in ("y2", "y3", "y6"):
+        data[column] = data[column].mask(rng.random(n) < 0.25)
+    found = walk(NORMAL[name], data)
+    assert has_normal_products(found.likelihood.predictor)
+    return NormalProducts(found.likelihood.predictor), somewhere(found), found
+
+
+@pytest.mark.parametrize(
+    "name", [pytest.param(name, marks=pytest.mark.slow) if "two" in name else name for name in NORMAL]
+)
+def test_derivatives_of_the_sum_over_factors(name):
+    likelihood, free, _ = normal(name)
+    points = (3,)
+    score = likelihood.score(free, points)[1]
+    np.testing.assert_allclose(score, differences(lambda x: likelihood.value(x, points), free), rtol=1e-7, atol=1e-7)
+    np.testing.assert_allclose(likelihood.unit_scores(free, points).sum(axis=0), score, rtol=1e-8, atol=1e-8)
+    points = (21,)
+    columns = [
+        likelihood.score(free - h, points)[1] - likelihood.score(free + h, points)[1] for h in 1e-4 * np.eye(len(free))
+    ]
+    np.testing.assert_allclose(likelihood.louis(free, points)[2], np.array(columns) / 2e-4, rtol=1e-5, atol=1e-4)
+
+
+@pytest.mark.parametrize("name", ["interaction", "covariates and causes"])
+def test_sum_over_factors_has_the_value_of_adaptive_and_of_ordinary_points(name):
+    """Points that the linear measures place, that each unit's mode places, and that stay where the prior has them."""
+    likelihood, _, found = normal(name, 6)
+    free = well_measured(found)
+    value = likelihood.value(free, (41,))
+    assert found.value(free, found.points(41)) == pytest.approx(value, abs=1e-8)
+    found.likelihood.ordinary = True
+    assert found.value(free, found.points(101)) == pytest.approx(value, abs=1e-6)
+
+
+def test_which_models_are_summed_over_factors():
+    for name in ("binary outcome", "two levels", "random slope of a factor", "residual covariance"):
+        assert not has_normal_products(walk(MODELS[name], answers()).likelihood.predictor), name
+    # no linear measure tells where f1 is
+    found = walk("f1 =~ y1 + y2\nf2 =~ y3 + y4\ny1 ~ f1:f2\ny2 ~ f1:f2", answers())
+    assert not has_normal_products(found.likelihood.predictor)
+
+
 def well_measured(found) -> np.ndarray:
     """Where posteriors are far from having two modes, and 31 points are plenty."""
     values = {name: 0.2 for name in found.model.names}
     values |= {name: 0.9 for name in values if "=~" in name}
     values |= {name: 0.4 for name in values if "~~" in name}
-    values |= {"f1~~f1": 1.0, "f2~~f2": 0.8, "g~~g": 0.6, "f1~~f2": 0.3, "f3~f2": -0.2, "f3~f1:f2": 0.3, "b~g:f1": 0.7}
+    values |= {"f1~~f1": 1.0, "f2~~f2": 0.8, "g~~g": 0.6, "f1~~f2": 0.3, "f3~f2": -0.2, "f3~f1:f1": 0.2, "f3~f1:f2": 0.3, "b~g:f1": 0.7}
     return found.free({name: values[name] for name in found.model.names})
 
 
