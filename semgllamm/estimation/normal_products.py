@@ -48,6 +48,8 @@ def has_normal_products(predictor: Predictor) -> bool:
     program, model = predictor.program, predictor.model
     if not program.bends or len(model.levels) > 1 or predictor.whitening or predictor.feedback:
         return False
+    if len(model.holes) > 1:
+        return False
     if any((r.family.name, r.family.link) != ("gaussian", "identity") for r in model.responses):
         return False
     tree, is_root = program.tree, program.tree[:, DEPTH] == 0

@@ -599,7 +599,7 @@ class Predictor:
     def rules(self, points: tuple[int, ...], exactly: int = 3) -> tuple[int, ...]:
         """Points of each class of rules: the levels, nodes without latent variables, leaves placed exactly.
 
-        The latter need one point for the value, two for moments of degree 3, which scores have, three for their squares.
+        The latter need one point for the value, two for moments of degree 3, as of scores, three for their squares.
         """
         return (*points, 1, exactly) if self.program.bends else (*points, 1)
 
