@@ -525,7 +525,9 @@ def _likelihood(diagram, model, design, constraint, quadrature, settings, reques
         from semgllamm.estimation.normal_products import NormalProducts, has_normal_products
 
         if has_normal_products(predictor):
-            return NormalProducts(predictor, settings.threads), tree, rule
+            found = NormalProducts(predictor, settings.threads)
+            if found.reaches(found.start_values(diagram)):
+                return found, tree, rule
     _announce_compilation()
     kind = Likelihood
     if unseen is not None:

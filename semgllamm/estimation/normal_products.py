@@ -40,6 +40,7 @@ __all__ = ["NormalProducts", "has_normal_products"]
 
 MOST_FACTORS = 3  # coordinates that products of matrices are worth their room for
 COARSE, ROUGH = 3, 0.1  # points of the first steps, and the decrement at which they end
+REACHING, NEAR = (7, 11), 0.02  # points whose log-likelihoods are no further apart where they are well placed
 AT_ONCE = 12_000  # points of units that are worked on together
 
 
@@ -289,6 +290,7 @@ class NormalProducts(Likelihood):
         node = np.repeat(np.arange(len(tree)), tree[:, LAST] - tree[:, FIRST])
         unit = (np.cumsum(tree[:, DEPTH] == 0) - 1)[node]
         exact, outer = len(predictor.rule_levels) + 1, tree[:, RULE] < len(predictor.rule_levels)
+        self._start: np.ndarray | None = None
         self.factors = int(tree[outer, DEPTH].max()) + 1
         self.cells = [_Cells(b, program, node, exact, self.factors, unit) for b in predictor.blocks if b.n]
 
@@ -303,6 +305,16 @@ class NormalProducts(Likelihood):
 
         Of normal factors the products are uncorrelated with them, and the other coefficients estimated without bias.
         """
+        if self._start is None:
+            self._start = self._search(diagram)
+        return self._start
+
+    def reaches(self, start: np.ndarray) -> bool:
+        """Whether the points, which know of the linear measures alone, are where the integrands are."""
+        few, more = (self.value(start, (k,) * len(self.levels)) for k in REACHING)
+        return bool(abs(more - few) < NEAR)
+
+    def _search(self, diagram: PathDiagram) -> np.ndarray:
         predictor, working = self.predictor, self.working
         groups = tuple(replace(group, products=()) for group in predictor.whole.groups)
         linear = GaussianLikelihood(replace(predictor.whole, groups=groups), self.design)

@@ -133,6 +133,16 @@ def test_sum_over_factors_has_the_value_of_adaptive_and_of_ordinary_points(name)
 def test_which_models_are_summed_over_factors():
     for name in ("binary outcome", "two levels", "random slope of a factor", "residual covariance"):
         assert not has_normal_products(walk(MODELS[name], answers()).likelihood.predictor), name
+    # measures that are far better than the linear ones leave the points where nothing is
+    rng = np.random.default_rng(1)
+    f1 = rng.normal(size=200)
+    sharp = {f"y{k}": f1 + 2.0 * rng.normal(size=200) for k in (1, 2, 3)}
+    sharp |= {f"y{k}": f1 + 0.5 * f1**2 + 0.1 * rng.normal(size=200) for k in (4, 5, 6)}
+    text = "f1 =~ y1 + y2 + y3\nf2 =~ y4 + y5 + y6\nf2 ~ f1 + f1:f1"
+    for frame, reached in ((pd.DataFrame(sharp), False), (simulated(200), True)):
+        found = walk(text, frame)
+        likelihood = NormalProducts(found.likelihood.predictor)
+        assert likelihood.reaches(likelihood.start_values(found.diagram)) is reached
     # no linear measure tells where f1 is
     found = walk("f1 =~ y1 + y2\nf2 =~ y3 + y4\ny1 ~ f1:f2\ny2 ~ f1:f2", answers())
     assert not has_normal_products(found.likelihood.predictor)
