@@ -682,9 +682,16 @@ def _likelihood(diagram, model, design, constraint, quadrature, settings, reques
                 remedy="A grid is for one to three latent variables, at the level of the rows, of items with few "
                 "different answers. Use quadrature='auto'.",
             )
-    _announce_compilation()
     predictor = Predictor(model, working, tree, design)
     rule = parse_quadrature(quadrature, predictor.rule_levels)
+    if _is_auto(quadrature) and unseen is None:
+        from semgllamm.estimation.normal_products import NormalProducts, has_normal_products
+
+        if has_normal_products(predictor):
+            found = NormalProducts(predictor, settings.threads)
+            if found.reaches(found.start_values(diagram)):
+                return found, tree, rule
+    _announce_compilation()
     kind = Likelihood
     if unseen is not None:
         from semgllamm.estimation.unseen import SeenLikelihood as kind
@@ -914,7 +921,7 @@ def _bound(
     """(completed diagram, Model, Design, Binding, warnings): a model text and its data, bound to each other."""
     from semgllamm.data.binding import bind
     from semgllamm.data.design import design as bind_cells
-    from semgllamm.data.design import holes, notes_of_holes, values_to_sum
+    from semgllamm.data.design import holes, notes_of_holes, notes_of_lost_rows, values_to_sum
     from semgllamm.data.frames import to_frame
     from semgllamm.data.moments import SampleMoments
     from semgllamm.diagram.checks import check, check_against_columns, check_estimable, check_residuals
@@ -984,12 +991,6 @@ def _bound(
         if missing == "ml" and not model.classes and len(patterns := holes(model, binding)) > 1:
             model = with_missing_covariates(model, patterns)
         if missing == "ml" and not model.classes and (names := values_to_sum(model, binding)):
-            if len(model.holes) > 1:
-                raise ModelError(
-                    f"some missing covariates are integrated out and others summed over: {', '.join(names)}; both at "
-                    "once cannot be fitted yet",
-                    remedy="Leave rows out that lack one of them.",
-                )
             model = with_summed_covariates(model, names)
         if len(model.holes) > 1 or any(variable.summed for variable in model.classes):
             binding = replace(binding, notes=(*binding.notes, *notes_of_holes(model, binding)))
@@ -999,6 +1000,8 @@ def _bound(
         from semgllamm.estimation.exogenous import condition
 
         completed, model, cells = condition(completed, model, cells, random_x)
+    if like == "fit" and missing == "ml":
+        binding = replace(binding, notes=(*binding.notes, *notes_of_lost_rows(binding, cells)))
     return completed, model, cells, binding, [*messages, *binding.warnings]
 
 

@@ -23,7 +23,10 @@ from semgllamm.model.missing_covariates import integrable, summable
 if TYPE_CHECKING:
     from semgllamm.data.replicates import ReplicateWeights
 
-__all__ = ["CellBlock", "Design", "design", "holes", "notes_of_holes", "parted", "values_to_sum"]
+__all__ = ["CellBlock", "Design", "design", "holes", "notes_of_holes", "notes_of_lost_rows", "parted",
+           "values_to_sum"]  # fmt: skip
+
+LACKING = "missing covariate: "  # before the names of covariates for which rows are left out
 
 
 @dataclass(frozen=True)
@@ -245,7 +248,7 @@ def design(
     lost &= ~none
     if lost.any():
         guilty = [name for name, array in missing_by_column.items() if array.any()]
-        why = "missing covariate: " + ", ".join(guilty) if guilty else "missing offset"
+        why = LACKING + ", ".join(guilty) if guilty else "missing offset"
         left_out.append((why, int(alike[lost].sum())))
     if none.any():
         left_out.append(("weight of 0", int(none.sum())))
@@ -371,6 +374,36 @@ def notes_of_holes(model: Model, binding: Binding) -> list[str]:
     return [
         f"missing covariates are integrated (summed) out: {', '.join(counts)}; their density counts where they are "
         "seen, so the log-likelihood does not compare with that of complete rows"
+    ]
+
+
+def notes_of_lost_rows(binding: Binding, design: Design) -> list[str]:
+    """What would keep rows that are left out because a covariate is missing: the line that gives it a model."""
+    found = [(why.removeprefix(LACKING), n) for why, n in design.left_out if why.startswith(LACKING)]
+    frame, lines = binding.frame, []
+    modelled = {response.name for response in binding.responses}
+    names = found[0][0].split(", ") if found else []
+    for name in (name for name in names if name not in modelled):
+        values = frame[name].dropna().to_numpy() if name in frame.columns else np.zeros(0)
+        if not len(values) or values.dtype.kind not in "fiub":
+            continue
+        units = (binding.units.codes[level] for level in binding.levels[1:])
+        seen = frame[name].notna().to_numpy()
+        if any(len(np.unique(np.c_[codes[seen], values], axis=0)) == len(np.unique(codes[seen])) for codes in units):
+            continue  # a covariate of clusters
+        binary = np.isin(values, (0, 1)).all()
+        lines.append(f"{name} ~ 1" + "  @family(bernoulli(logit))" * bool(binary))
+    notes = [
+        f"where '{name}' is missing it is neither integrated nor summed out: only Gaussian, binary and ordinal "
+        "covariates of rows are"
+        for name in names if name in modelled
+    ]  # fmt: skip
+    if not lines:
+        return notes
+    return [
+        *notes,
+        f"{found[0][1]} rows lack a covariate; a line that gives it a model would keep them "
+        f"(with what predicts it in place of 1): {'; '.join(lines)}"
     ]
 
 

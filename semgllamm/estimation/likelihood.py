@@ -102,8 +102,8 @@ class Likelihood:
         if not state.possible:
             return state, None
         result = self.predictor.program.evaluate(
-            state.lin, state.D, self.predictor.rules(points), ordinary=self.ordinary, moments=moments,
-            workspace=self.workspace,
+            state.lin, state.D, self.predictor.rules(points, 2 if moments else 1), ordinary=self.ordinary,
+            moments=moments, workspace=self.workspace,
         )
         return state, result
 
@@ -148,26 +148,23 @@ class Likelihood:
 
     def louis(self, free, points) -> tuple[float, np.ndarray, np.ndarray]:
         """log L, its total derivative and the observed information of the likelihood with fixed points (Louis 1982)."""
-        state, result = self._evaluate(free, points, 2)
+        # where the points are exact, moving them changes nothing
+        state, result = self._evaluate(free, points, 2 if self.exact else 3)
         if result is None or not np.isfinite(result.loglik):
             return -np.inf, np.full(self.n_free, np.nan), np.full((self.n_free, self.n_free), np.nan)
         predictor = self.predictor
         gradient = self._to_free(predictor.pull_back(state, result.R))
-        J = predictor.jacobian(state)
-        q = predictor.model.n_parameters
-        _, information = predictor.program.louis(
-            state.lin, state.D, self.predictor.rules(points), J, q, ordinary=self.ordinary, workspace=self.workspace
-        )
+        information = self._at_fixed_points(state, points)
         if predictor.bending.any():
-            information = information - predictor.curvature(state, self._held(state, result, points))
+            # E[s_i] and E[s_i u], the adjoints of f and d with the points held
+            held = result.R if self.exact else result.held
+            information = information - predictor.curvature(state, held)
         return self._loglik(state, result), gradient, self.K.T @ information @ self.K
 
-    def _held(self, state, result, points) -> np.ndarray:
-        """E[s_i] and E[s_i u], the adjoints of f and d with the points held."""
-        if self.exact:
-            # where the points are exact, moving them changes nothing
-            return result.R
-        return self.predictor.program.evaluate(
-            state.lin, state.D, self.predictor.rules(points), ordinary=self.ordinary, moments=1,
-            workspace=self.workspace,
-        ).R
+    def _at_fixed_points(self, state, points) -> np.ndarray:
+        """Louis' information in parameters on which f, d and τ depend linearly."""
+        predictor = self.predictor
+        return predictor.program.louis(
+            state.lin, state.D, predictor.rules(points), predictor.jacobian(state), predictor.model.n_parameters,
+            ordinary=self.ordinary, workspace=self.workspace,
+        )[1]

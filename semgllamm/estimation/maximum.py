@@ -20,6 +20,7 @@ from semgllamm.estimation.likelihood import Likelihood
 from semgllamm.estimation.mixture import MixtureLikelihood
 from semgllamm.estimation.mixture_search import search
 from semgllamm.estimation.moment_start import moment_start_values
+from semgllamm.estimation.normal_products import NormalProducts
 from semgllamm.estimation.samples import check_model, check_samples
 from semgllamm.estimation.settings import Adaptive, Grid, Ordinary, Request, Settings
 from semgllamm.estimation.start import start_values
@@ -160,7 +161,7 @@ def start_of(likelihood: Likelihood | GaussianLikelihood, diagram: PathDiagram) 
     """Start values of the working parameters, from the data."""
     if isinstance(likelihood, GaussianLikelihood):
         return moment_start_values(likelihood, diagram)
-    if likelihood.shared:
+    if likelihood.shared or isinstance(likelihood, NormalProducts):
         return likelihood.start_values(diagram)
     return start_values(likelihood.predictor, diagram)
 
@@ -273,6 +274,8 @@ def _method(likelihood: Likelihood | GaussianLikelihood, points: tuple[int, ...]
         return "exact (Gaussian responses)"
     if likelihood.shared:
         return "quadrature on a shared grid"
+    if isinstance(likelihood, NormalProducts):
+        return "quadrature over the factors of products, closed form beside them"
     if likelihood.ordinary:
         return "ordinary quadrature"
     return "Laplace approximation" if all(k == 1 for k in points) else "adaptive quadrature"

@@ -600,9 +600,12 @@ class Predictor:
             for c in self.model.groups[group].products
         )
 
-    def rules(self, points: tuple[int, ...]) -> tuple[int, ...]:
-        """Points of each class of rules: the levels, nodes without latent variables, leaves placed exactly."""
-        return (*points, 1, 3) if self.program.bends else (*points, 1)
+    def rules(self, points: tuple[int, ...], exactly: int = 3) -> tuple[int, ...]:
+        """Points of each class of rules: the levels, nodes without latent variables, leaves placed exactly.
+
+        The latter need one point for the value, two for moments of degree 3, as of scores, three for their squares.
+        """
+        return (*points, 1, exactly) if self.program.bends else (*points, 1)
 
     @staticmethod
     def _choices(design: Design) -> np.ndarray | None:

@@ -15,6 +15,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from functools import cache
 
 import numpy as np
 
@@ -86,10 +87,15 @@ def bent_part(q: np.ndarray, u: np.ndarray) -> np.ndarray:
 
 def _outer(x: np.ndarray, y: np.ndarray) -> np.ndarray:
     """Coefficients of u_a u_b, a ≥ b, in (x'u)(y'u), by the rows of their lower triangle along the last axis."""
-    both = x[..., :, None] * y[..., None, :]
-    both = both + np.swapaxes(both, -1, -2)
-    a, b = np.tril_indices(both.shape[-1])
-    return both[..., a, b] * np.where(a == b, 0.5, 1.0)
+    a, b, share = _triangle(x.shape[-1])
+    return share * (x[..., a] * y[..., b] + x[..., b] * y[..., a])
+
+
+@cache
+def _triangle(size: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Rows and columns of a lower triangle, and ½ on its diagonal, 1 below."""
+    a, b = np.tril_indices(size)
+    return a, b, np.where(a == b, 0.5, 1.0)
 
 
 def _column(x) -> np.ndarray:

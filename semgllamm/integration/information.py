@@ -15,8 +15,8 @@ Given its ancestors each node returns ES and VS of its subtree, by the law of to
 
 and the moments E[H_i] of its cells, which gain a coordinate on each step up: E[ω u_n ·] = E_k[u_k E[ω · | u_k]].
 
-Of cells that products of latent variables bend, whose r_i and H_i have the u_a u_b too, J_i'H_i J_i is taken from VS at
-each point instead.
+Of cells that products of latent variables bend, whose r_i and H_i have the u_a u_b too, J_i'H_i J_i is taken from VS
+instead: on a leaf by powers of its coordinate, at inner nodes at each point.
 The second derivatives of the map from parameters to (f, d, τ) are the caller's. The information of a choice
 (choices.py), and what joins the cells of a composite link (composites.py), is taken from VS at each point instead: VS
 then stands for Var(S) − E[complete-data information] of the answers of several cells below.
@@ -61,6 +61,7 @@ from semgllamm.responses.registry import COMPOSITE, MULTINOMIAL
 __all__ = ["louis_units"]
 
 BENDS = is_bent_copy(__name__)
+ONE = np.int64(1)  # as a number of points: a literal would be a type of its own
 _recursion = engine("recursion", BENDS)
 SECOND_DERIVATIVES, SLACK = _recursion.SECOND_DERIVATIVES, _recursion.SLACK
 count_own, to_probabilities = _recursion.count_own, _recursion.to_probabilities
@@ -85,7 +86,9 @@ class Sums(NamedTuple):
     points: np.ndarray  # (4, points) u, log integrand, factors under its logarithm, L of a choice
     place: np.ndarray  # (p,) number of a parameter among those of the tree, −1 if it is not
     number: np.ndarray  # (p,) the other way round
-    mean: np.ndarray  # (2, p) room for an answer of several cells, or for the slopes of a bent cell
+    mean: np.ndarray  # (2, p) room for an answer of several cells
+    powers: np.ndarray  # (6, p) slopes of a bent cell by powers of a coordinate, then the same times moments of ω
+    listed: np.ndarray  # (3, p) their parameters, those of a leaf's cells, and the place of each in a list, −1 if none
     kernels: np.ndarray  # (4,) their addresses
 
 
@@ -101,7 +104,7 @@ def _layers(P, cells, own, points, p, T, kernels):
         np.zeros(P), np.zeros(P), np.zeros((P, cells, width)), np.zeros((P, p)), np.zeros((P, p, p)), np.zeros((P, p)),
         np.zeros((P, p, p)), np.zeros((points, p)), np.zeros((P, own, kept)),
         np.zeros((own, kept, points)), np.zeros((4, points)), np.full(p, -1), np.zeros(p, dtype=np.int64),
-        np.zeros((2, p)), kernels,
+        np.zeros((2, p)), np.zeros((6, p)), np.full((3, p), -1), kernels,
     )  # fmt: skip
 
 
@@ -217,66 +220,168 @@ def moment(H, P, T, x, y):
 
 
 @inner
-def feature(x, P, u):
-    """1, u_a or u_a u_b: what feature x of ν is multiplied by."""
-    if x == 0:
-        return 1.0
-    if x <= P:
-        return u[x - 1]
-    x -= P + 1
-    a = 0
-    while row(a + 1) <= x:
-        a += 1
-    return u[a] * u[x - row(a)]
+def bent_slopes(i, o, P, jacobian, sums):
+    """∂ν_i/∂ϑ of a bent cell, J_i'(1, u, uu), as a polynomial of degree 2 in u_o given the other coordinates.
 
-
-@inner
-def bent_slopes(i, P, jacobian, sums, q):
-    """Fill sums.mean[0] with ∂ν_i/∂ϑ of a bent cell at the path: J_i'(1, u, uu), by the parameters of the tree."""
-    g = sums.mean[0]
-    for a in range(q):
-        g[a] = 0.0
+    Fills the first rows of `powers` with the coefficients of 1, u_o and u_o², and the first of `listed` with the
+    parameters; returns how many there are. With o = P the path is known to its end, and all is in the first row.
+    """
+    powers, listed = sums.powers, sums.listed
+    m = 0
     for e in range(jacobian.ptr[i], jacobian.ptr[i + 1]):
         x = jacobian.feature[e]
-        if x <= P + row(P):
-            g[sums.place[jacobian.par[e]]] += jacobian.value[e] * feature(x, P, sums.u)
+        if x > P + row(P):
+            continue
+        a = sums.place[jacobian.par[e]]
+        k = listed[2, a]
+        if k < 0:
+            k = m
+            m += 1
+            listed[2, a] = k
+            listed[0, k] = a
+            powers[0, k], powers[1, k], powers[2, k] = 0.0, 0.0, 0.0
+        value = jacobian.value[e]
+        degree = 0
+        if 0 < x <= P:
+            if x - 1 == o:
+                degree = 1
+            else:
+                value *= sums.u[x - 1]
+        elif x > P:
+            x -= P + 1
+            c = 0
+            while row(c + 1) <= x:
+                c += 1
+            if c == o:
+                degree = 1
+            else:
+                value *= sums.u[c]
+            if x - row(c) == o:
+                degree += 1
+            else:
+                value *= sums.u[x - row(c)]
+        powers[degree, k] += value
+    for k in range(m):
+        listed[2, listed[0, k]] = -1
+    return m
 
 
 @inner
-def add_bent_score(i, w, P, terms, jacobian, sums, t, q):
-    """t += w J_i'r_i of a bent cell at a point."""
-    bent_slopes(i, P, jacobian, sums, q)
-    for a in range(q):
-        t[a] += w * terms[S] * sums.mean[0, a]
+def own_features(P):
+    """Feature of τ1 where products bend some cells."""
+    return P + row(P) + 1
+
+
+@inner
+def add_bent_score(i, w, P, terms, jacobian, sums, t, m):
+    """t += w J_i'r_i of a bent cell at a point, whose slopes are in the first row of `powers`."""
+    x = w * terms[S]
+    for k in range(m):
+        t[sums.listed[0, k]] += x * sums.powers[0, k]
     for e in range(jacobian.ptr[i], jacobian.ptr[i + 1]):
-        x = jacobian.feature[e] - P - row(P) - 1
+        x = jacobian.feature[e] - own_features(P)
         if x >= 0:
             t[sums.place[jacobian.par[e]]] += w * jacobian.value[e] * terms[G + x]
 
 
 @inner
-def take_bent_information(i, w, P, T, terms, jacobian, sums, V, q):
-    """V −= w J_i'H_i J_i of a bent cell at a point, by its lower triangle; `sums.mean[0]` holds its slopes."""
-    g = sums.mean[0]
-    for a in range(q):
-        if g[a] != 0.0:
-            x = w * terms[1 + T] * g[a]
-            for b in range(a + 1):
-                V[a, b] -= x * g[b]
+def add_bent_scores(i, w, P, K, u, terms, jacobian, sums, m):
+    """The same at all points of a leaf, where the slopes are polynomials in its coordinate u."""
+    powers, at = sums.powers, sums.at
+    for k in range(K):
+        x = w * terms[S, k]
+        for a in range(m):
+            at[k, sums.listed[0, a]] += x * (powers[0, a] + u[k] * (powers[1, a] + u[k] * powers[2, a]))
     for e in range(jacobian.ptr[i], jacobian.ptr[i + 1]):
-        x = jacobian.feature[e] - P - row(P) - 1
+        x = jacobian.feature[e] - own_features(P)
+        if x >= 0:
+            a = sums.place[jacobian.par[e]]
+            for k in range(K):
+                at[k, a] += w * jacobian.value[e] * terms[G + x, k]
+
+
+@inner
+def take_bent_information(i, w, P, T, K, p, u, terms, jacobian, sums, V, m):
+    """V −= w J_i' E[H_i] J_i of a bent cell, by its lower triangle, over K points u with probabilities p.
+
+    With g_a the slopes by powers of u, E[ω ∂ν ∂ν'] = Σ_a g_a h_a', h_a = Σ_b E[ω u^(a+b)] g_b.
+    """
+    powers, listed = sums.powers, sums.listed
+    top = 0
+    for k in range(m):
+        if powers[2, k] != 0.0:
+            top = 2
+        elif powers[1, k] != 0.0:
+            top = max(top, 1)
+    for a in range(top + 1):
+        for k in range(m):
+            powers[3 + a, k] = 0.0
+        for b in range(top + 1):
+            e = 0.0
+            for k in range(K):
+                e += p[k] * terms[1 + T, k] * u[k] ** (a + b)
+            for k in range(m):
+                powers[3 + a, k] += w * e * powers[b, k]
+    for k in range(m):
+        for j in range(k + 1):
+            x = 0.0
+            for a in range(top + 1):
+                x += powers[a, k] * powers[3 + a, j]
+            V[max(listed[0, k], listed[0, j]), min(listed[0, k], listed[0, j])] -= x
+    for e in range(jacobian.ptr[i], jacobian.ptr[i + 1]):
+        x = jacobian.feature[e] - own_features(P)
         if x < 0:
             continue
         a = sums.place[jacobian.par[e]]
         scale = w * jacobian.value[e]
-        for b in range(q):
-            if g[b] != 0.0:
-                V[max(a, b), min(a, b)] += scale * terms[2 + T + x] * g[b] * (2.0 if a == b else 1.0)
+        e0, e1, e2 = power_means(p, terms[2 + T + x], u, K)
+        for k in range(m):
+            b = listed[0, k]
+            mean = e0 * powers[0, k] + e1 * powers[1, k] + e2 * powers[2, k]
+            V[max(a, b), min(a, b)] += scale * mean * (2.0 if a == b else 1.0)
         for d in range(jacobian.ptr[i], jacobian.ptr[i + 1]):
-            y = jacobian.feature[d] - P - row(P) - 1
+            y = jacobian.feature[d] - own_features(P)
             b = sums.place[jacobian.par[d]]
             if y >= 0 and b <= a:
-                V[a, b] += scale * jacobian.value[d] * terms[2 + 2 * T + row(max(x, y)) + min(x, y)]
+                e0, _, _ = power_means(p, terms[2 + 2 * T + row(max(x, y)) + min(x, y)], u, K)
+                V[a, b] += scale * jacobian.value[d] * e0
+
+
+@inner
+def parameters_of_leaf(first, last, jacobian, sums, q):
+    """Fill the second row of `listed` with the parameters of these cells in ascending order; returns their number."""
+    listed = sums.listed
+    for e in range(jacobian.ptr[first], jacobian.ptr[last]):
+        listed[2, sums.place[jacobian.par[e]]] = 0
+    m = 0
+    for a in range(q):
+        if listed[2, a] >= 0:
+            listed[2, a] = -1
+            listed[1, m] = a
+            m += 1
+    return m
+
+
+@inner
+def spread_of_leaf(o, p, K, sums, few, q):
+    """ES and VS of a leaf from t_k at its points, all but `few` of whose parameters are 0."""
+    ES, VS, at, listed = sums.ES[o], sums.VS[o], sums.at, sums.listed[1]
+    for a in range(q):
+        ES[a] = 0.0
+        for b in range(a + 1):
+            VS[a, b] = 0.0
+    for i in range(few):
+        mean = 0.0
+        for k in range(K):
+            mean += p[k] * at[k, listed[i]]
+        ES[listed[i]] = mean
+        for k in range(K):
+            at[k, listed[i]] -= mean
+        for j in range(i + 1):
+            x = 0.0
+            for k in range(K):
+                x += p[k] * at[k, listed[i]] * at[k, listed[j]]
+            VS[listed[i], listed[j]] = x
 
 
 @inner
@@ -301,9 +406,8 @@ def leaf(n, r0, cells, trees, places, rules, jacobian, sums, q):
     for i in range(first, last):
         terms = sums.leaf[i - first]
         if BENDS and cells.data[i, BENT] != 0.0:
-            for k in range(K):
-                sums.u[o] = u[k]
-                add_bent_score(i, cells.data[i, WEIGHT], P, terms[:, k], jacobian, sums, sums.at[k], q)
+            m = bent_slopes(i, o, P, jacobian, sums)
+            add_bent_scores(i, cells.data[i, WEIGHT], P, K, u, terms, jacobian, sums, m)
             continue
         for e in range(jacobian.ptr[i], jacobian.ptr[i + 1]):
             x = jacobian.feature[e]
@@ -323,27 +427,30 @@ def leaf(n, r0, cells, trees, places, rules, jacobian, sums, q):
         leaf_moments(sums.H[o, i - r0], P, T, o + 1, p, u, K, terms, count_own(cells.own[cells.code[i]], T))
     ES = sums.ES[o]
     VS = sums.VS[o]
-    for a in range(q):
-        ES[a] = 0.0
-        for b in range(a + 1):
-            VS[a, b] = 0.0
-    for k in range(K):
+    if BENDS:
+        # products keep most parameters of a unit away from its leaf
+        few = parameters_of_leaf(first, last, jacobian, sums, q)
+        spread_of_leaf(o, p, K, sums, few, q)
+    else:
         for a in range(q):
-            ES[a] += p[k] * sums.at[k, a]
-    for k in range(K):
-        for a in range(q):
-            sums.at[k, a] -= ES[a]
-        for a in range(q):
-            x = p[k] * sums.at[k, a]
+            ES[a] = 0.0
             for b in range(a + 1):
-                VS[a, b] += x * sums.at[k, b]
+                VS[a, b] = 0.0
+        for k in range(K):
+            for a in range(q):
+                ES[a] += p[k] * sums.at[k, a]
+        for k in range(K):
+            for a in range(q):
+                sums.at[k, a] -= ES[a]
+            for a in range(q):
+                x = p[k] * sums.at[k, a]
+                for b in range(a + 1):
+                    VS[a, b] += x * sums.at[k, b]
     for i in range(first, last if BENDS else first):
         if BENDS and cells.data[i, BENT] != 0.0:
-            for k in range(K):
-                sums.u[o] = u[k]
-                x = p[k] * cells.data[i, WEIGHT]
-                bent_slopes(i, P, jacobian, sums, q)
-                take_bent_information(i, x, P, T, sums.leaf[i - first, :, k], jacobian, sums, VS, q)
+            m = bent_slopes(i, o, P, jacobian, sums)
+            terms = sums.leaf[i - first]
+            take_bent_information(i, cells.data[i, WEIGHT], P, T, K, p, u, terms, jacobian, sums, VS, m)
     for i in range(first, last if cells.choice[INFORMATION] != 0 else first):
         if cells.code[i] == MULTINOMIAL and cells.data[i, TRIALS] > 0.0:
             for k in range(K):
@@ -417,8 +524,12 @@ def own_cells(n, cells, trees, jacobian, sums, q):
             b = 2 + 2 * T
             terms[b], terms[b + 1], terms[b + 2] = c[10], c[11], c[12]
         if BENDS and bent:
-            add_bent_score(i, w, P, terms, jacobian, sums, t, q)
-            take_bent_information(i, w, P, T, terms, jacobian, sums, sums.W[o], q)
+            m = bent_slopes(i, P, P, jacobian, sums)
+            add_bent_score(i, w, P, terms, jacobian, sums, t, m)
+            sums.points[2, 0], sums.points[0, 0] = 1.0, 0.0
+            at_one = sums.own[o, i - first : i - first + 1].T
+            arguments = (sums.points[2], sums.points[0], at_one)
+            take_bent_information(i, w, P, T, ONE, *arguments, jacobian, sums, sums.W[o], m)
             continue
         for e in range(jacobian.ptr[i], jacobian.ptr[i + 1]):
             x = jacobian.feature[e]

@@ -64,11 +64,14 @@ class Evaluation:
     R : (cells, 1 + width + T) float or None
         Derivatives of `loglik` in f, the columns of D, τ1, ..., τT of each cell; None if they were not asked for, or
         the value is −∞.
+    held : array of the same shape, or None
+        The same with the points held, where both were asked for.
     """
 
     loglik: float
     roots_loglik: np.ndarray
     R: np.ndarray | None
+    held: np.ndarray | None = None
 
 
 class Workspace:
@@ -197,8 +200,8 @@ class Program:
             anew for each path: their cells are Gaussian and linear in the leaf's coordinate.
         ordinary : bool
             Leave the points where the prior has them.
-        moments : {0, 1, 2}
-            0: the value alone; 1: derivatives at fixed points (posterior means); 2: total derivatives.
+        moments : {0, 1, 2, 3}
+            0: the value alone; 1: derivatives at fixed points (posterior means); 2: total derivatives; 3: both.
         workspace : Workspace, optional
             Where the search for the modes starts, and where they are left.
         """
@@ -206,17 +209,21 @@ class Program:
 
         trees, cells = self._trees(), self._cells(lin, D)
         places, place = self._placement(cells, workspace := workspace or self.workspace(), ordinary)
-        moments = min(moments, 1) if ordinary else moments
+        both, moments = moments > 2, min(moments, 1 if ordinary else 2)
         chosen = Rules(*rules(points))
         F = np.empty(len(self.roots))
         T = lin.shape[1] - 1
         R = np.zeros((len(self.cells) if moments > 0 else 1, self.width + lin.shape[1]))
         N = np.zeros((len(self.tree) if moments > 1 else 1, self.depth + 2))
+        held = np.empty_like(R) if both and moments > 1 else R if both else None
 
         def sweep(lo, hi, part):
             placed = place(lo, hi)
             sums = recursion.layers(self.depth, *self.largest, max(points), T, self.width)
             recursion.integrate_units(lo, hi, self.roots, cells, trees, places, chosen, sums, moments, placed, F, R, N)
+            if both and moments > 1 and hi > lo:
+                mine = slice(self.tree[self.roots[lo], FIRST], self.tree[self.tree[self.roots[hi - 1], END] - 1, LAST])
+                held[mine] = R[mine]
             if moments > 1:
                 path, vpath, centre = np.zeros(self.depth), np.zeros(self.depth), np.zeros(self._room)
                 at_mode = np.zeros((self.largest[1], 2 + 3 * T))
@@ -226,7 +233,7 @@ class Program:
         loglik = float((self.weight[self.roots] * F).sum() + self.constant)
         if not np.isfinite(loglik):
             return Evaluation(-np.inf, F, None)
-        return Evaluation(loglik, F, R if moments else None)
+        return Evaluation(loglik, F, R if moments else None, held)
 
     def louis(
         self,

@@ -129,7 +129,7 @@ class Model:
         Latent variables, in the order of the diagram.
     eta_level : tuple of int
     groups : tuple of Matrices
-        One a group, and in it one for each pattern of classes, or of missing covariates.
+        One a group, in it one for each pattern of missing covariates, and in that one for each pattern of classes.
     names : tuple of str
         One name a parameter number.
     rows : tuple of int
@@ -174,10 +174,12 @@ class Model:
         """Where the g-th matrices hold: the group, the classes or the missing covariates; "" if everywhere."""
         group, rest = divmod(g, len(self.groups) // self.n_groups)
         parts = [f"Group {group + 1} [{self.group_labels[group]}]"] if self.n_groups > 1 else []
+        hole, rest = divmod(rest, len(self.patterns))
         if len(self.holes) > 1:
-            missing = ", ".join(sorted(self.holes[rest]))
-            parts.append(f"rows without {missing}" if missing else "rows in which no covariate is missing")
-        elif self.classes:
+            missing = ", ".join(sorted(self.holes[hole]))
+            some = "no covariate is integrated out" if self.classes else "no covariate is missing"
+            parts.append(f"rows without {missing}" if missing else f"rows in which {some}")
+        if self.classes:
             parts += [f"{v.name} = {v.classes[k]}" for v, k in zip(self.classes, self.patterns[rest])]
         return ", ".join(parts)
 

@@ -30,6 +30,7 @@ from semgllamm.estimation.grid import GridLikelihood
 from semgllamm.estimation.mixture import MixtureLikelihood
 from semgllamm.estimation.nested import NestedLikelihood
 from semgllamm.estimation.products import depends_on_products
+from semgllamm.integration.arrays import DEPTH
 from semgllamm.model.missing_covariates import latent_of
 
 if TYPE_CHECKING:
@@ -449,14 +450,9 @@ def _over_classes(fit: Fit, names: list[str], level: int):
 
 def _by_quadrature(fit: Fit, names: list[str], level: int):
     """The same from the nodes of the last evaluation."""
-    from semgllamm.errors import ModelError
-
     bent = [name for name in names if depends_on_products(fit.model, name)]
-    if bent:
-        raise ModelError(
-            f"{', '.join(bent)} depends on products of latent variables: scores of it are not computed",
-            remedy="Name another level, or write the products in the equations of the measures.",
-        )
+    for name in bent:
+        _check_factors(fit, name)
     predictor = fit.likelihood.predictor
     inner = predictor.working.inner(fit.free)
     state = predictor.at(inner)
@@ -468,7 +464,11 @@ def _by_quadrature(fit: Fit, names: list[str], level: int):
         ordinary=fit.likelihood.ordinary,
     )
     tree = predictor.program.tree
+    points_of = fit._engine.posterior(inner) if bent else None
     for name in names:
+        if name in bent:
+            yield name, *_of_products(predictor, state, points_of, name)
+            continue
         mu, loading, node = predictor.latent(name, inner)
         value, variance = mu.copy(), np.zeros(len(mu))
         random = node >= 0
@@ -484,6 +484,54 @@ def _by_quadrature(fit: Fit, names: list[str], level: int):
             cov = covariance[node[random]][:, :depth, :depth]
             variance[random] = np.einsum("na,nab,nb->n", weights, cov, weights)
         yield name, value, variance
+
+
+def _check_factors(fit: Fit, name: str) -> None:
+    """Scores of what depends on products are for factors of the same level and paths with one coefficient."""
+    from semgllamm.errors import ModelError
+
+    model = fit.model
+    height = dict(zip(model.eta, model.eta_level))
+    factors = {f for g in model.groups for c in g.products if c.row in height for f in (c.column, c.times)}
+    other = [f for f in sorted(factors) if height[f] != height[name]]
+    if other or len(model.holes) > 1 or any(c.times is not None for g in model.groups for c in g.B):
+        why = f"the level of {other[0]} is another" if other else "covariates multiply paths, or are integrated out"
+        raise ModelError(
+            f"{name} depends on products of latent variables: scores of it are not computed where {why}",
+            remedy="Name another level, or write the products in the equations of the measures.",
+        )
+
+
+def _of_products(predictor, state, posterior, name: str) -> tuple[np.ndarray, np.ndarray]:
+    """Posterior mean and variance of a latent variable with products among its causes, a row a unit of its level.
+
+    η = μ + M u + Σ c A η_a η_b at the points of the posterior of u, A the effects of what the products enter.
+    """
+    index, inner = predictor.index, state.inner
+    level = predictor.model.eta_level[index[name]]
+    group_of = predictor.design.group_of[predictor.design.first_row[level]]
+    everything = {f for g in predictor.model.groups for c in g.products for f in (c.column, c.times)} & set(index)
+    linear = {one: predictor.latent(one, inner) for one in {name, *everything}}
+    tree = predictor.program.tree
+    depth = {one: tree[node.max(), DEPTH] if (node >= 0).any() else -1 for one, (_, _, node) in linear.items()}
+    node = linear[max(depth, key=depth.get)][2]
+    w, u = posterior.path(node)
+    width = len(u)
+
+    def at_points(one: str) -> np.ndarray:
+        mean, loading, _ = linear[one]
+        return mean[:, None] + np.einsum("na,ans->ns", loading[:, :width], u)
+
+    value = at_points(name)
+    for g, group in enumerate(predictor.model.groups):
+        mine = group_of == g
+        for cell in group.products:
+            effect = state.groups[g].A[index[name], index[cell.row]] if cell.row in index else 0.0
+            if effect != 0.0:
+                product = at_points(cell.column)[mine] * at_points(cell.times)[mine]
+                value[mine] += cell.at(inner) * effect * product
+    mean = (w * value).sum(axis=1)
+    return mean, (w * (value - mean[:, None]) ** 2).sum(axis=1)
 
 
 def _level(fit: Fit, level: str | int | None) -> int:

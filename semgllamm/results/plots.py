@@ -9,9 +9,10 @@ import numpy as np
 from semgllamm.errors import ModelError
 from semgllamm.results.item_tables import grid_of, item_curves, item_information
 from semgllamm.results.items import item_model, one_dimension, single_group
+from semgllamm.results.simple_slopes import standard_deviation
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
     from matplotlib.axes import Axes
 
@@ -91,6 +92,38 @@ class Plots:
         ax.set_yticks([tick for tick in ax.get_yticks() if tick >= 0])
         reach = grid_of(items, None)
         ax.set(xlabel=items.latents[0], ylabel="units", xlim=(min(reach[0], *ax.get_xlim()), None))
+        return ax
+
+    def simple_slopes(
+        self, outcome: str, focal: str, at: Mapping[str, Sequence[float]] | None = None, group: int = 1,
+        level: float = 0.95, ax: Axes | None = None,
+    ) -> Axes:  # fmt: skip
+        """Interaction plot: how an outcome changes with a latent variable, a line for each row of `Fit.simple_slopes`.
+
+        The lines go through zero at the mean of the latent variable, with bands of the slopes' confidence limits. Where
+        it enters as a square the lines are the tangents at its mean.
+
+        Parameters
+        ----------
+        outcome, focal, at, group, level
+            As of `Fit.simple_slopes`.
+        ax : matplotlib Axes, optional
+
+        Raises
+        ------
+        ModelError
+            As `Fit.simple_slopes`, and without matplotlib.
+        """
+        table = self._fit.simple_slopes(outcome, focal, at, group, level)
+        places = list(table.columns[: list(table.columns).index("est")])
+        ax = axes_for(ax)
+        x = np.linspace(-2.0, 2.0, 41) * standard_deviation(self._fit, outcome, focal, group)
+        for row in table.to_dict("records"):
+            label = ", ".join(f"{name} at {row[name]:+g} SD" if row[name] else f"{name} at its mean" for name in places)
+            (line,) = ax.plot(x, row["est"] * x, label=label)
+            ax.fill_between(x, row["ci_lower"] * x, row["ci_upper"] * x, color=line.get_color(), alpha=0.15, lw=0)
+        ax.set(xlabel=f"{focal} (from its mean)", ylabel=f"{outcome}: change with {focal}")
+        ax.legend()
         return ax
 
 

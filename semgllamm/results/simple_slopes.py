@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
     from semgllamm.results.fit import Fit
 
-__all__ = ["simple_slopes"]
+__all__ = ["simple_slopes", "standard_deviation"]
 
 STEP = 1e-6  # of the differences of slopes in the parameters
 
@@ -119,3 +119,8 @@ def simple_slopes(
     return pd.DataFrame([
         {**place, **_tested(value, float(se), width)} for place, value, se in zip(places, values, errors)
     ])  # fmt: skip
+
+
+def standard_deviation(fit: Fit, outcome: str, focal: str, group: int = 1) -> float:
+    """The standard deviation of a latent variable whose products an outcome depends on, by the estimates."""
+    return _Slope(fit, outcome, focal, group).moments(focal, fit._cells)[1]

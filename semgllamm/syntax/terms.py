@@ -65,8 +65,12 @@ class Terms:
             case tree.Product([tree.Word() as first, tree.Word() as second]):
                 return f"{self.variable(first)}:{self.variable(second)}"
             case tree.Product([_, _, _, *_]) as product:
-                remedy = "Make the product of two of them a column of the data, then multiply it with the third."
-                raise fault("A product has two factors, not more", product, remedy)
+                remedy = (
+                    "Make the product of observed variables a column of the data, then multiply it with the third; of "
+                    "latent variables write products of two."
+                )
+                why = "predictors are integrated up to degree two in the latent variables"
+                raise fault(f"A product has two factors, not more: {why}", product, remedy)
         raise self.no_variable(node)
 
     def no_variable(self, node: tree.Node):

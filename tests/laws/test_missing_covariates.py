@@ -118,6 +118,14 @@ def test_no_row_is_lost_and_the_report_says_so():
     assert "does not compare" in " ".join(said.split())
     without = sg.fit(f"u ~ x + z {BINARY}", frame)
     assert without.nobs == int(frame.x.notna().sum())
+    said = " ".join(str(without.summary()).split())
+    assert f"{int(frame.x.isna().sum())} rows lack a covariate" in said and "x ~ 1" in said
+    assert "rows lack" not in str(fit.summary())
+    binary = sg.fit(f"v ~ u {BINARY}", frame.assign(u=frame.u.mask(frame.x.isna())))
+    assert "u ~ 1 @family(bernoulli(logit))" in " ".join(str(binary.summary()).split())
+    counts = frame.assign(k=np.floor(np.exp(0.3 * frame.z + 1)).mask(frame.x.isna()))
+    of_counts = sg.fit(f"k ~ z @family(poisson)\nu ~ k {BINARY}", counts)
+    assert "'k' is missing it is neither integrated nor summed out" in " ".join(str(of_counts.summary()).split())
 
 
 @pytest.mark.parametrize(
@@ -203,6 +211,57 @@ def test_binary_and_ordinal_by_hand():
                 parts.append(of_o + of_b + of_u)
         total += float(logsumexp(parts))
     assert walk.likelihood.value(walk.free(values), ()) == pytest.approx(total, abs=1e-10)
+
+
+BOTH = {
+    "side by side": f"b ~ z {BINARY}\ng ~ z\nu1 ~ b + g {BINARY}",
+    "a binary mediator": f"b ~ z + g {BINARY}\ng ~ z\nu1 ~ b + g {BINARY}",
+    "a Gaussian mediator": f"b ~ z {BINARY}\ng ~ z + b\nu1 ~ b + g {BINARY}",
+}
+
+
+def both_kinds(n=30) -> pd.DataFrame:
+    frame, rng = categorical(n), np.random.default_rng(9)
+    g = 0.5 * frame["z"] + rng.normal(size=n)
+    return frame.assign(g=g.mask(rng.random(n) < 0.4))
+
+
+@pytest.mark.parametrize("name", BOTH)
+def test_sums_and_integrals_at_once_by_hand(name):
+    frame = both_kinds()
+    walk = walk_mixture(BOTH[name], frame)
+    rng = np.random.default_rng(3)
+    v = {cell: 0.7 * rng.normal() for cell in walk.likelihood.model.names} | {"g~~g": 1.2}
+    e = np.linspace(-8, 8, 2001) * np.sqrt(1.2)
+    total = 0.0
+    for row in frame.itertuples():
+        density = 0.0
+        for b in (0.0, 1.0) if np.isnan(row.b) else (row.b,):
+            mean = v["g~1"] + v["g~z"] * row.z + v.get("g~b", 0.0) * b
+            g = mean + e if np.isnan(row.g) else np.array([row.g])
+            weight = norm.pdf(g, mean, np.sqrt(1.2)) * (e[1] - e[0] if np.isnan(row.g) else 1.0)
+            of_b = expit((2 * b - 1) * (v["b~1"] + v["b~z"] * row.z + v.get("b~g", 0.0) * g))
+            density += (weight * of_b * expit((2 * row.u1 - 1) * (v["u1~1"] + v["u1~b"] * b + v["u1~g"] * g))).sum()
+        total += np.log(density)
+    assert walk.likelihood.value(walk.free(v), walk.points(31)) == pytest.approx(total, abs=1e-8)
+    points, at = walk.points(9), walk.somewhere(1)
+    score = walk.likelihood.score(at, points)[1]
+    np.testing.assert_allclose(score, differences(lambda x: walk.likelihood.value(x, points), at), rtol=1e-6, atol=1e-6)
+
+
+def test_a_fit_with_sums_and_integrals_uses_all_rows():
+    frame = both_kinds(200)
+    fit = sg.fit(BOTH["a binary mediator"], frame)
+    assert fit.converged and fit.nobs == 200
+    said = " ".join(str(fit.summary()).split())
+    assert f"g in {int(frame.g.isna().sum())} rows, b in {int(frame.b.isna().sum())} rows" in said
+    places = [line for line in fit.explain("matrices").splitlines() if line.startswith("rows")]
+    assert places == [
+        "rows in which no covariate is integrated out, b = 0", "rows in which no covariate is integrated out, b = 1",
+        "rows without g, b = 0", "rows without g, b = 1",
+    ]  # fmt: skip
+    scores = fit.latent()["g@missing"]
+    assert (scores.notna() == frame["g"].isna().to_numpy()).all()
 
 
 def test_a_fit_that_sums_uses_all_rows():

@@ -122,3 +122,36 @@ def test_draws_given_the_data():
     # by means and covariances of factors, on which a product depends alone but for a normal posterior's third moments
     assert np.corrcoef(drawn, given)[0, 1] > 0.98
     assert (drawn - given).mean() == pytest.approx(0.0, abs=0.05)
+
+
+def test_scores_of_what_depends_on_products():
+    """η_3 integrated on a grid of its own, beside those of its factors."""
+    rng = np.random.default_rng(3)
+    f1, f2 = rng.normal(size=(2, 120))
+    f3 = 0.4 * f1 + 0.3 * f2 + 0.5 * f1 * f2 + 0.6 * rng.normal(size=120)
+    rows = {f"y{k + 1}": f + 0.6 * rng.normal(size=120) for k, f in enumerate((f1, f1, f2, f2, f3, f3))}
+    fit = sg.fit(LATENT, pd.DataFrame(rows))
+    scores, c = fit.latent(), fit.coef
+    root = np.linalg.cholesky([[c["f1~~f1"], c["f1~~f2"]], [c["f1~~f2"], c["f2~~f2"]]])
+    z = np.meshgrid(*[np.linspace(-5.5, 5.5, n) for n in (61, 61, 41)], indexing="ij")
+    g1, g2 = root[0, 0] * z[0], root[1, 0] * z[0] + root[1, 1] * z[1]
+    g3 = c["f3~f1"] * g1 + c["f3~f2"] * g2 + c["f3~f1:f2"] * g1 * g2 + np.sqrt(c["f3~~f3"]) * z[2]
+    for k in range(3):
+        log = -0.5 * sum(x * x for x in z)
+        for j, g in enumerate((g1, g1, g2, g2, g3, g3), start=1):
+            mean = c[f"y{j}~1"] + c.get(f"f{(j + 1) // 2}=~y{j}", 1.0) * g
+            log -= 0.5 * (rows[f"y{j}"][k] - mean) ** 2 / c[f"y{j}~~y{j}"]
+        w = np.exp(log - log.max())
+        w /= w.sum()
+        mean = (w * g3).sum()
+        assert scores["f3"][k] == pytest.approx(mean, abs=1e-5)
+        assert scores["f3.se"][k] == pytest.approx(np.sqrt((w * (g3 - mean) ** 2).sum()), abs=1e-5)
+
+
+def test_scores_with_factors_of_another_level_are_refused():
+    frame = data(60).assign(c=np.repeat(range(12), 5))
+    frame["b"], frame["x"] = (frame.groupby("c")[name].transform("mean") for name in ("b", "x"))
+    text = "f1 =~ y1 + y2\nf3 =~ y3 + y4\nf3 ~ f1 + g + g:f1\n@level(c)\ng =~ b + x"
+    fit = sg.fit(text, frame, quadrature=sg.Adaptive(points=3))
+    with pytest.raises(sg.ModelError, match="the level of g is another"):
+        fit.latent(level="row")
