@@ -35,7 +35,7 @@ write.csv(d, "data.csv", row.names = FALSE, na = "")
 
 values <- list()
 version <- function(name) paste(name, packageVersion(name))
-keep <- function(name, text, software, loglik, estimates, laplace = FALSE, tolerance = 1e-7) {
+keep <- function(name, text, software, loglik, estimates, laplace = FALSE, tolerance = 1e-8) {
   values[[name]] <<- list(text = text, software = c(R.version.string, software), laplace = laplace,
                           loglik = as.numeric(loglik), estimates = as.list(estimates), tolerance = tolerance)
 }
