@@ -136,8 +136,10 @@ def answers_of_cases(frame: pd.DataFrame, name: str, choices: Choices, ranking: 
     wrong = np.flatnonzero((seen > 0) & (chosen != 1))
     if wrong.size:
         count = int(chosen[wrong[0]])
+        others = len(wrong) - 1
+        more = f" (and {others} more such case{'s' * (others > 1)})" if others else ""
         raise DataError(f"case {choices.ids[wrong[0]]} of '{name}' has {count or 'no'} chosen "
-                        f"alternative{'s' * (count > 1)} (and {len(wrong) - 1} more such cases)",
+                        f"alternative{'s' * (count > 1)}{more}",
                         remedy="A case has one alternative with 1, and 0 for the others.")
     return y
 

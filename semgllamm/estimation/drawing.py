@@ -372,6 +372,15 @@ def drawn_patterns(likelihood: MixtureLikelihood, free: np.ndarray, rng: np.rand
     return np.array([number[tuple(row)] for row in classes.tolist()])
 
 
+def _moved_cases(block: CellBlock, to: np.ndarray) -> CellBlock:
+    """Cases in the rows of another design, one after the other, and the choices of a ranking in their order."""
+    rows, case = to[block.rows], to[block.case]
+    order = np.lexsort((rows, block.choice, case))
+    choice, case = block.choice[order], case[order]
+    begins = (np.diff(choice, prepend=-1) != 0) | (np.diff(case, prepend=-1) != 0)
+    return replace(_picked(block, order, rows[order]), case=case, choice=np.cumsum(begins) - 1)
+
+
 def answered_by(drawn: Design, design: Design, model: Model, closed: bool) -> Design:
     """The design of another model of the same rows with the responses of one that was drawn.
 
@@ -386,11 +395,8 @@ def answered_by(drawn: Design, design: Design, model: Model, closed: bool) -> De
     Raises
     ------
     EstimationError
-        If the rows are not the same, or a response is a choice.
+        If the rows are not the same.
     """
-    for block in drawn.blocks:
-        if block.choice is not None:
-            raise EstimationError(f"'{block.response.answer}' is a choice, of which no likelihood ratios are drawn yet")
     place = np.full(1 + max(int(drawn.kept.max()), int(design.kept.max())), -1)
     place[design.kept] = np.arange(design.n_rows)
     to = place[drawn.kept]
@@ -398,8 +404,13 @@ def answered_by(drawn: Design, design: Design, model: Model, closed: bool) -> De
         raise EstimationError("the models do not use the same rows")
     blocks = []
     for block in drawn.blocks:
-        order = np.argsort(to[block.rows], kind="stable")
-        moved = _picked(block, order, to[block.rows][order])
+        if block.case is not None:
+            moved = _moved_cases(block, to)
+        else:
+            order = np.argsort(to[block.rows], kind="stable")
+            moved = _picked(block, order, to[block.rows][order])
+            if block.choice is not None:
+                moved = replace(moved, choice=moved.rows)  # one for each row, in the blocks of all its categories
         blocks.append(replace(moved, response=model.response(block.response.name)))
     names = [] if closed else _causes(model)
     return replace(design, blocks=tuple(blocks), columns=_with_drawn(design, tuple(blocks), names))

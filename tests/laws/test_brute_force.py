@@ -95,9 +95,15 @@ def response(family, row, own, slope, dims):
     return log_f
 
 
-@pytest.mark.parametrize("dims", [1, 2])
-@pytest.mark.parametrize("levels", [2, 3])
-@pytest.mark.parametrize("family", FAMILY)
+def sizes():
+    """Families, levels and dimensions; four dimensions of a fine rule take half a minute each."""
+    for family in FAMILY:
+        for levels, dims in ((2, 1), (2, 2), (3, 1), (3, 2)):
+            fine = levels * dims == 6 and POINTS.get(family, 0) >= 45
+            yield pytest.param(family, levels, dims, marks=pytest.mark.slow if fine else ())
+
+
+@pytest.mark.parametrize("family, levels, dims", sizes())
 def test_random_coefficients(family, levels, dims):
     rng = np.random.default_rng(levels + 10 * dims)
     data = long_data(family, rng)

@@ -9,7 +9,7 @@ from scipy import stats
 from walk import walk
 
 import semgllamm as sg
-from semgllamm.estimation.drawing import simulated, units_drawn
+from semgllamm.estimation.drawing import answered_by, simulated, units_drawn
 from semgllamm.estimation.likelihood import Likelihood
 from semgllamm.estimation.predictor import Predictor
 
@@ -196,3 +196,22 @@ def test_a_case_that_is_drawn_twice_is_two_choices():
         mine = block.choice == number
         assert block.y[mine].sum() == 1 and len(set(block.rows[mine])) == mine.sum()
     assert set(block.case) <= set(block.rows)
+
+
+@pytest.mark.parametrize("text, more, frame", [
+    (LONG.format("y", "{}", "multinomial", "y"), " + (0 + cost | person)", choices),
+    (LONG.format("rank", "{}", "ranking", "rank"), " + (0 + cost | person)", choices),
+    ("u ~ x{}  @family(multinomial)", " + (1 || g)", wide),
+])  # fmt: skip
+def test_answers_move_between_models_of_other_levels(text, more, frame):
+    """The likelihood of a model with random effects, given the answers as the model without them holds them."""
+    data = frame(60).sample(frac=1.0, random_state=4).reset_index(drop=True)
+    if frame is choices:
+        data["person"] = data["id"] % 12  # cases of a person are apart, and stand in another order than their numbers
+    small, large = walk(text.format(""), data), walk(text.format(more), data)
+    before, after = (found.likelihood.predictor.design for found in (small, large))
+    assert not np.array_equal(before.kept, after.kept)
+    moved = answered_by(before, after, large.model, False)
+    likelihood = Likelihood(Predictor(large.model, large.working, large.tree, moved))
+    points, start = large.points(5), large.start
+    assert likelihood.value(start, points) == pytest.approx(large.value(start, points), abs=1e-9)

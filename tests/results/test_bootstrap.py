@@ -119,7 +119,7 @@ def test_bootstrap_standard_errors_of_a_fit():
 
 
 def test_bootstrap_standard_errors_of_any_fit(monkeypatch):
-    monkeypatch.setattr("semgllamm.estimation.covariances.BOOTSTRAPS", 48)
+    monkeypatch.setattr("semgllamm.estimation.covariances.BOOTSTRAPS", 24)
     data = sample(150).assign(g=[f"{k:03d}" for k in np.arange(150) // 5])
     for text, arguments in (
         (MODEL, {"estimator": "GLS"}), (MODEL, {"cluster": "g"}), ("y1 ~ x + (1 | g)", {}), (MODEL + "b > 0.1", {}),
