@@ -92,9 +92,9 @@ for (link in c("log", "identity", "cloglog", "probit")) {
 # the log-log link is the complementary one of the other answer
 m <- glm(1 - b ~ z, binomial("cloglog"), d, control = exact)
 keep("bernoulli loglog", "b ~ z  @family(bernoulli(loglog))", "stats", logLik(m), -named("b", coef(m)))
-m <- polr(factor(o) ~ x, d, method = "loglog", control = list(reltol = 1e-16, maxit = 1000))
-keep("ordinal loglog", "o ~ x  @family(ordinal(loglog))", version("MASS"), logLik(m),
-     c("o~x" = coef(m)[["x"]], "o|t1" = m$zeta[[1]], "o|t2" = m$zeta[[2]]), tolerance = 1e-5)
+m <- ordinal::clm(factor(o) ~ x, data = d, link = "loglog", control = ordinal::clm.control(gradTol = 1e-12))
+keep("ordinal loglog", "o ~ x  @family(ordinal(loglog))", version("ordinal"), logLik(m),
+     c("o~x" = m$beta[["x"]], "o|t1" = m$alpha[[1]], "o|t2" = m$alpha[[2]]))
 
 m <- glm.nb(nb ~ x, d, control = glm.control(epsilon = 1e-15, maxit = 500))
 m <- exact_nbinom2(m, cbind(1, d$x), "log")

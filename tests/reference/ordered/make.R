@@ -34,17 +34,17 @@ for (link in c("logit", "probit", "cloglog", "loglog")) {
   stopifnot(abs(logLik(m) - logLik(p)) < 1e-5)
   keep(paste("cumulative", link), "wine", paste0("rating ~ warm + contact  @family(ordinal(", link, "))"),
        c(version("ordinal"), version("MASS")), logLik(m),
-       c("rating~warm" = m$beta[["warm"]], "rating~contact" = m$beta[["contact"]], thresholds("rating", m$alpha)), 1e-6)
+       c("rating~warm" = m$beta[["warm"]], "rating~contact" = m$beta[["contact"]], thresholds("rating", m$alpha)), 1e-8)
 }
 
 # the scale of the latent response
 m <- clm(factor(sure) ~ test, scale = ~test, data = s, link = "probit", control = clm.control(gradTol = 1e-11))
 keep("scale", "soup", "sure ~ test  @family(ordinal(probit)) @dispersion(test)", version("ordinal"), logLik(m),
-     c("sure~test" = m$beta[["test"]], "sure@dispersion~test" = m$zeta[["test"]], thresholds("sure", m$alpha)), 1e-6)
+     c("sure~test" = m$beta[["test"]], "sure@dispersion~test" = m$zeta[["test"]], thresholds("sure", m$alpha)), 1e-8)
 m <- clm(factor(rating) ~ warm + contact, scale = ~warm, data = w, control = clm.control(gradTol = 1e-11))
 keep("scale, logit", "wine", "rating ~ warm + contact  @family(ordinal) @dispersion(warm)", version("ordinal"),
      logLik(m), c("rating~warm" = m$beta[["warm"]], "rating~contact" = m$beta[["contact"]],
-                  "rating@dispersion~warm" = m$zeta[["warm"]], thresholds("rating", m$alpha)), 1e-6)
+                  "rating@dispersion~warm" = m$zeta[["warm"]], thresholds("rating", m$alpha)), 1e-8)
 
 # thresholds that depend on a covariate: partial proportional odds
 m <- clm(factor(sure) ~ test, nominal = ~male, data = s, control = clm.control(gradTol = 1e-11))
@@ -52,7 +52,7 @@ a <- m$alpha
 k <- length(a) / 2
 keep("nominal", "soup", "sure ~ test  @family(ordinal)\n@thresholds(sure ~ male)", version("ordinal"), logLik(m),
      c("sure~test" = m$beta[["test"]], thresholds("sure", unname(a[1:k])),
-       setNames(unname(a[k + 1:k]), paste0("sure|t", 1:k, "~male"))), 1e-6)
+       setNames(unname(a[k + 1:k]), paste0("sure|t", 1:k, "~male"))), 1e-8)
 
 # random intercepts, 15 adaptive points
 for (link in c("logit", "probit")) {
@@ -84,7 +84,7 @@ for (link in names(F)) {
   b <- optim(c(1, 0.5, -2, -0.5, 0.5, 1), f, control = list(fnscale = -1, maxit = 10000, reltol = 1e-15))$par
   b <- polish(f, optim(b, f, method = "BFGS", control = list(fnscale = -1, reltol = 1e-16, maxit = 500))$par)
   keep(paste("steps", link), "wine", paste0("rating ~ warm + contact  @family(sequential(", link, "))"), "stats",
-       f(b), c("rating~warm" = b[1], "rating~contact" = b[2], thresholds("rating", b[3:6])), 1e-6)
+       f(b), c("rating~warm" = b[1], "rating~contact" = b[2], thresholds("rating", b[3:6])), 1e-8)
 }
 # adjacent categories: P(y = k) proportional to exp(k nu - kappa_1 - ... - kappa_k)
 f <- function(b) {
@@ -95,7 +95,7 @@ f <- function(b) {
 b <- optim(c(1, 0.5, -2, -0.5, 0.5, 1), f, method = "BFGS", control = list(fnscale = -1, reltol = 1e-16, maxit = 500))$par
 b <- polish(f, b)
 keep("adjacent", "wine", "rating ~ warm + contact  @family(adjacent)", "stats", f(b),
-     c("rating~warm" = b[1], "rating~contact" = b[2], thresholds("rating", b[3:6])), 1e-6)
+     c("rating~warm" = b[1], "rating~contact" = b[2], thresholds("rating", b[3:6])), 1e-8)
 
 # asymptotes: a psychometric function with chance at the bottom and lapses at the top
 set.seed(8)
@@ -115,7 +115,7 @@ asymptote <- function(name, family, c_at, d_at, begin) {
   estimates <- c("u~1" = b[1], "u~x" = b[2])
   if (!is.na(c_at)) estimates <- c(estimates, "u@guessing~1" = b[c_at])
   if (!is.na(d_at)) estimates <- c(estimates, "u@ceiling~1" = b[d_at])
-  keep(name, "psychometric", paste0("u ~ x  ", family), "stats", f(b), estimates, 1e-6)
+  keep(name, "psychometric", paste0("u ~ x  ", family), "stats", f(b), estimates, 1e-8)
 }
 asymptote("guessing", "@family(bernoulli) @guessing(1)", 3, NA, c(0, 1, -1.4))
 asymptote("ceiling", "@family(bernoulli) @ceiling(1)", NA, 3, c(0, 1, 2))
