@@ -116,7 +116,7 @@ def maximum_likelihood(
         if null:
             vcov = None
             problems += [f"the information matrix cannot be inverted (is the model identified?): {d}" for d in null]
-        elif not problems and not closed and restrictions is None and _nearly_singular(likelihood, information):
+        elif not (problems or closed or gone) and restrictions is None and _nearly_singular(likelihood, information):
             # points that do not follow the parameters make a little information of none
             problems += _not_identified(likelihood, optimum.free)
             vcov = None if problems else standard_errors(invert, vcov, request, settings.seed)

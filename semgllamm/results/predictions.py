@@ -61,6 +61,7 @@ def predict(
         raise ModelError("seed is of the draws of interval='simulation'", remedy="Leave it out.")
     if isinstance(draws, bool) or not isinstance(draws, int) or draws < FEWEST:
         raise ModelError(f"draws is {draws!r}", remedy=f"Use {FEWEST} or more.")
+    _refuse_composites(fit)
     targets, bound = _targets(fit, newdata, new)
     question = asked(fit, kind, latent, over, responses, len(targets.index))
     engine = fit._engine
@@ -193,6 +194,13 @@ def _targets(fit: Fit, newdata: Any, new: str) -> tuple[Targets, Any]:
     return targets, fit._engine.bound_to(targets.design)
 
 
+def _refuse_composites(fit: Fit) -> None:
+    for response in fit.model.responses:
+        if response.family.is_composite:
+            message = f"'{response.name}' has @composite: of models with such responses nothing is predicted yet"
+            raise ModelError(message)
+
+
 def asked(fit: Fit, kind: str, latent, over, responses, n_rows: int) -> Question:
     """Check the arguments of a prediction.
 
@@ -203,10 +211,7 @@ def asked(fit: Fit, kind: str, latent, over, responses, n_rows: int) -> Question
     DataError
         For values of a latent variable that are no numbers, or not one for each row.
     """
-    for response in fit.model.responses:
-        if response.family.is_composite:
-            message = f"'{response.name}' has @composite: of models with such responses nothing is predicted yet"
-            raise ModelError(message)
+    _refuse_composites(fit)
     if kind not in KINDS:
         raise ModelError(f"predictions cannot be of kind {kind!r}", remedy=f"Kinds: {', '.join(map(repr, KINDS))}.")
     wanted = None if responses is None else (responses,) if isinstance(responses, str) else tuple(responses)

@@ -12,6 +12,8 @@ __all__ = ["cell", "decimal", "rounded_up"]
 DECIMALS = 3
 # beyond this a fixed-point number is only digits nobody reads
 LARGEST_FIXED = 1e10
+# an error below it is one of arithmetic
+ROUNDING = 1e-9
 
 
 def decimal(value: float) -> str:
@@ -26,12 +28,15 @@ def decimal(value: float) -> str:
 
 
 def rounded_up(value: float) -> str:
-    """A bound on an error, to one significant digit and never understated: 0.00234 gives 0.003."""
+    """A bound on an error, to one significant digit and never understated: 0.00234 gives 0.003.
+
+    Below 1e-9 it would tell of rounding alone, and is 1e-9.
+    """
     if not isfinite(value):
         return decimal(value)
     if value == 0:
         return "0"
-    mantissa, exponent = f"{abs(value):.12e}".split("e")
+    mantissa, exponent = f"{max(abs(value), ROUNDING):.12e}".split("e")
     digit, power = int(mantissa[0]) + (float(mantissa) > int(mantissa[0])), int(exponent)
     if digit == 10:
         digit, power = 1, power + 1
