@@ -39,8 +39,8 @@ def test_numpy_scalars_are_numbers():
 
 @pytest.mark.parametrize(
     ("value", "written"),
-    [(0.00234, "0.003"), (0.002, "0.002"), (0.0095, "0.01"), (0.96, "1"), (3.1, "4"), (2.3e-7, "3e-07"), (8e-12, "1e-09"),
-     (0.0, "0")],
+    [(0.00234, "0.003"), (0.002, "0.002"), (0.0095, "0.01"), (0.96, "1"), (3.1, "4"), (2.3e-7, "3e-07"),
+     (8e-12, "1e-09"), (0.0, "0")],
 )
 def test_an_error_is_never_understated(value, written):
     assert rounded_up(value) == written
