@@ -64,7 +64,7 @@ class Inverse:
         if self.restrictions is None:
             normals = likelihood.working.normals(free)
             notes = _singular_by_rank(likelihood, free) if normals.size else []
-            normals = np.column_stack([normals.reshape(len(free), -1), self.unbounded])
+            normals = np.column_stack([normals, self.unbounded])
             vcov, null = covariance(information, likelihood.names, self.boundary, likelihood.blocks, normals)
             return vcov, null, notes
         scale = Curvature(information, likelihood.blocks).scale
