@@ -1148,7 +1148,7 @@ class Fit:
     def predict(
         self, newdata=None, kind: str = "linear", latent="eb", *, over: str | Sequence[str] | None = None,
         new: str = "prior", se: bool = False, level: float = 0.95, responses: str | Sequence[str] | None = None,
-        interval: str = "delta", draws: int = 1000, seed: int | None = None,
+        interval: str = "delta", draws: int = 1000, seed: int | None = None, classes=None,
     ) -> pd.DataFrame:  # fmt: skip
         """Predictions of the responses, a row for each row of the data or of `newdata`.
 
@@ -1184,6 +1184,11 @@ class Fit:
             posterior under "eb", which is taken as normal on the scale of the limits. It implies `se`.
         draws, seed : int, optional
             Of the simulation.
+        classes : int, str, or mapping of categorical latent variable to class, optional
+            The class to predict in, by number or name: the only variable's, or that of each one named. Predictions are
+            averaged over the others: with the posterior probabilities of units of the fit under "eb" and "eb-plugin",
+            and otherwise (new units, levels in `over`, values of latent variables) with those of the logits. Where
+            classes above some that are given the data are averaged over, there are no standard errors.
 
         Returns
         -------
@@ -1197,7 +1202,7 @@ class Fit:
         """
         from semgllamm.results.predictions import predict
 
-        return predict(self, newdata, kind, latent, over, new, se, level, responses, interval, draws, seed)
+        return predict(self, newdata, kind, latent, over, new, se, level, responses, interval, draws, seed, classes)
 
     def icc(self) -> pd.DataFrame:
         """Intraclass correlations of the (latent) responses with random intercepts only, by level."""
