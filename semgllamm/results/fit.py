@@ -256,6 +256,30 @@ class Fit:
             return of_other_rows(self, newdata, lambda fit: fit.class_probabilities(name))
         return class_probabilities(self, name)
 
+    def plausible_classes(self, n: int = 1, seed: int | None = None) -> pd.DataFrame:
+        """Draws of the classes that units are in, from their posterior probabilities.
+
+        Parameters
+        ----------
+        n : int
+            How many; with several, their number is the first level of the index (``draw``).
+        seed : int, optional
+
+        Returns
+        -------
+        DataFrame
+            A row a unit of the lowest level that has classes, a column a categorical latent variable: all are drawn
+            together, those of higher levels once for each of their units, and repeated.
+
+        Raises
+        ------
+        ModelError
+            If the model has no categorical latent variable, or one below a continuous latent variable.
+        """
+        from semgllamm.results.classes import plausible_classes
+
+        return plausible_classes(self, n, seed)
+
     def directional_derivative(self, z=None) -> pd.DataFrame:
         """What one more mass point at z would do for a free distribution (``npml``): the Gateaux derivative of log L.
 
@@ -519,7 +543,7 @@ class Fit:
         seed : int, optional
         latent : {"prior", "posterior"}
             Whether latent variables are drawn anew, or from their posterior given the data (by its means and
-            covariances: exact for Gaussian models).
+            covariances: exact for Gaussian models; of classes by their probabilities, and inside these).
         missing : mapping of response to share, or callable, optional
             Shares of answers that are lost at random; or a function of the DataFrame and a random generator that
             returns the DataFrame with its missing values. What was missing in the data is missing in any case.
