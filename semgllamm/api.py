@@ -812,6 +812,7 @@ def simulate(
     family: str | Mapping[str, str] | None = None,
     cluster: str | Sequence[str] | None = None,
     ordered: Sequence[str] = (),
+    classes: bool = False,
     **switches: Any,
 ):
     """Draw data from a model whose parameters have values.
@@ -834,6 +835,8 @@ def simulate(
         As of `Fit.simulate`.
     family, cluster, ordered, **switches
         As for `fit`.
+    classes : bool
+        With the classes that are drawn, a column a categorical latent variable.
 
     Returns
     -------
@@ -863,7 +866,7 @@ def simulate(
         missing="ml", switches=switches, start=values,
     )  # fmt: skip
     cells = values_of_cells(diagram, lowered_model)
-    drawn = drawn_from_model(diagram, lowered_model, design, binding, cells, rng)
+    drawn = drawn_from_model(diagram, lowered_model, design, binding, cells, rng, classes)
     return lost(drawn, missing, rng, columns_of(binding))
 
 

@@ -21,6 +21,7 @@ from itertools import product
 
 import numpy as np
 
+from semgllamm.data.classes import in_patterns
 from semgllamm.data.design import Design
 from semgllamm.errors import ModelError
 from semgllamm.estimation.gaussian import GaussianLikelihood
@@ -34,7 +35,7 @@ from semgllamm.integration.posterior_points import PosteriorPoints
 from semgllamm.model.matrices import Model, Response
 from semgllamm.model.transforms import working_parameters
 
-__all__ = ["Answer", "Engine", "Over", "answers_of", "engine_of", "expectation"]
+__all__ = ["Answer", "Engine", "Over", "answers_of", "by_pattern", "engine_of", "expectation"]
 
 Z = np.arange(-10.0, 10.01, 0.25)
 PHI = np.exp(-0.5 * Z**2) / np.exp(-0.5 * Z**2).sum()
@@ -72,11 +73,34 @@ class Engine:
     points : tuple of int
         Of each class of rules.
     ordinary : bool
+    mixture : MixtureLikelihood, optional
+        That of a model with classes, the predictor's rows being those of the data in every pattern of classes.
+    mixture_points : tuple of int
+        With which it was fitted.
     """
 
-    def __init__(self, predictor: Predictor, inner: Callable[[np.ndarray], np.ndarray], points, ordinary: bool = False):
+    def __init__(
+        self, predictor: Predictor, inner: Callable[[np.ndarray], np.ndarray], points, ordinary: bool = False,
+        mixture: MixtureLikelihood | None = None, mixture_points: tuple[int, ...] = (),
+    ):  # fmt: skip
         self.predictor, self.inner, self.points, self.ordinary = predictor, inner, points, ordinary
+        self.mixture, self.mixture_points = mixture, mixture_points
         self.workspace = predictor.program.workspace()
+
+    @property
+    def patterns(self) -> int:
+        """The number of patterns of classes, in each of which every row is a row of its own."""
+        return 1 if self.mixture is None else len(self.mixture.model.patterns)
+
+    def units(self, unit: tuple[np.ndarray, ...]) -> tuple[np.ndarray, ...]:
+        """The fitted units of the rows of a target in all patterns, those of the first pattern first."""
+        if self.mixture is None:
+            return unit
+        counts = [len(first) for first in self.mixture.design.first_row]
+        return tuple(
+            np.concatenate([np.where(of_row >= 0, of_row + p * n, -1) for p in range(self.patterns)])
+            for of_row, n in zip(unit, counts)
+        )
 
     def posterior(self, inner: np.ndarray) -> PosteriorPoints:
         """The posterior of the fitted units' coordinates.
@@ -99,7 +123,9 @@ class Engine:
         )
 
     def bound_to(self, design: Design) -> Predictor:
-        """The same model at the cells of another design."""
+        """The same model at the cells of another design, in every pattern of classes."""
+        if self.mixture is not None:
+            design = in_patterns(design, self.mixture.model)
         return Predictor(self.predictor._whole, self.predictor.working, self.predictor.tree, design, collapse=False)
 
 
@@ -109,14 +135,16 @@ def engine_of(likelihood: Likelihood | GaussianLikelihood, free: np.ndarray, poi
     Raises
     ------
     ModelError
-        For what the engine does not have: classes, models without means, improper solutions, covariates with a part at
-        each level, responses that cause each other or are missing where they are causes, residuals that covary with
-        disturbances.
+        For what the engine does not have: classes below continuous latent variables, missing covariates that are summed
+        over, models without means, improper solutions, covariates with a part at each level, responses that cause each
+        other or are missing where they are causes, residuals that covary with disturbances.
     """
     if isinstance(likelihood, InnerClasses):
         raise refused(likelihood, "predictions and draws are")
-    if isinstance(likelihood, MixtureLikelihood):
-        raise ModelError(f"predictions are not averaged over {likelihood.model.what_is_summed} yet")
+    mixture = likelihood if isinstance(likelihood, MixtureLikelihood) else None
+    if mixture is not None and any(variable.summed for variable in mixture.model.classes):
+        raise ModelError(f"predictions are not averaged over {mixture.model.what_is_summed} yet")
+    of_mixture = tuple(points)
     if isinstance(likelihood, GaussianLikelihood):
         predictor, inner = _of_closed_form(likelihood, free)
         ordinary, exact = False, True
@@ -132,7 +160,7 @@ def engine_of(likelihood: Likelihood | GaussianLikelihood, free: np.ndarray, poi
         points = tuple(max(k, 0 if ordinary else least) for k in points)
     else:
         points = (least,) * len(predictor.rule_levels)
-    return Engine(predictor, inner, points, ordinary)
+    return Engine(predictor, inner, points, ordinary, mixture, of_mixture)
 
 
 def _of_closed_form(likelihood: GaussianLikelihood, free: np.ndarray):
@@ -240,6 +268,13 @@ def answers_of(
             tuple(b.source.response for b in blocks), np.stack(rows, axis=1), np.stack(f, axis=1), np.stack(D, axis=1),
             np.zeros(len(rows[0])), blocks[0].path, np.stack(Q, axis=1),
         )  # fmt: skip
+
+
+def by_pattern(answers: Iterator[Answer], patterns: int) -> Iterator[tuple[Answer, ...]]:
+    """The answers of a target in all patterns of classes, those of the same rows together."""
+    found = list(answers)
+    for k in range(0, len(found), patterns):
+        yield tuple(found[k : k + patterns])
 
 
 def _in_long_form(b, rows: np.ndarray, f: np.ndarray, D: np.ndarray, Q: np.ndarray) -> Answer:

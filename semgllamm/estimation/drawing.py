@@ -37,7 +37,7 @@ from semgllamm.model.matrices import Model
 
 __all__ = [
     "answered_by", "design_of", "drawn_by", "drawn_given", "drawn_patterns", "independent_level", "rows_taken",
-    "simulated", "units_drawn", "written_out",
+    "simulated", "simulated_in", "units_drawn", "written_out",
 ]  # fmt: skip
 
 
@@ -269,11 +269,28 @@ def drawn_by(
 
 
 def _simulated_mixture(likelihood: MixtureLikelihood, free: np.ndarray, rng: np.random.Generator) -> Design:
-    """Answers are drawn in every pattern of classes, and those in the pattern of each row are kept."""
+    return simulated_in(likelihood, free, drawn_patterns(likelihood, free, rng), rng)
+
+
+def simulated_in(
+    likelihood: MixtureLikelihood, free: np.ndarray, pattern_of: np.ndarray, rng: np.random.Generator,
+    u: dict[int, np.ndarray] | None = None,
+) -> Design:  # fmt: skip
+    """Answers are drawn in every pattern of classes, and those in the pattern of each row are kept.
+
+    Parameters
+    ----------
+    likelihood : MixtureLikelihood
+        One in which identical units are kept apart.
+    free : (n_free,) array
+    pattern_of : (rows,) int array
+    rng : Generator
+    u : dict of latent variable (its place in ``eta``) to (patterns × units,) array, optional
+        Coordinates in every pattern, by default drawn from the prior.
+    """
     _no_causes(likelihood.model)
-    pattern_of = drawn_patterns(likelihood, free, rng)
     inner = likelihood.working.inner(np.asarray(free, dtype=float))
-    blocks = drawn_given(likelihood.predictor, inner, rng)
+    blocks = drawn_given(likelihood.predictor, inner, rng, u)
     return _in_their_patterns(likelihood.design, len(likelihood.model.patterns), blocks, pattern_of)
 
 
@@ -346,23 +363,31 @@ def _together(blocks: list[CellBlock]) -> CellBlock:
     return replace(blocks[0], **fields)
 
 
-def drawn_patterns(likelihood: MixtureLikelihood, free: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+def drawn_patterns(
+    likelihood: MixtureLikelihood, free: np.ndarray, rng: np.random.Generator, shares: list[np.ndarray] | None = None
+) -> np.ndarray:
     """The pattern of classes of each row, drawn: of a class that is known, that one.
 
     Parameters
     ----------
     likelihood : MixtureLikelihood
         One in which identical units are kept apart.
+    free : (n_free,) array
+    rng : Generator
+    shares : list of (units, h) arrays, optional
+        Of each level, lowest first, the probabilities of own classes given those above; by default those of the logits.
     """
     model, design = likelihood.model, likelihood.design
     inner = likelihood.working.inner(np.asarray(free, dtype=float))
     classes = np.zeros((design.n_rows, len(model.classes)), dtype=np.int64)
     above = np.zeros(likelihood.mixing.levels[-1].n, dtype=np.int64)
-    found = zip(likelihood.heights, likelihood.mixing.levels, likelihood.memberships, likelihood.class_of)
-    for height, level, membership, class_of in reversed(list(found)):
+    if shares is None:
+        shares = [np.exp(membership.log_probabilities(inner)) for membership in likelihood.memberships]
+    found = zip(likelihood.heights, likelihood.mixing.levels, shares, likelihood.class_of)
+    for height, level, share, class_of in reversed(list(found)):
         if level.inside is not None:
             above = above[level.inside]
-        p = np.exp(membership.log_probabilities(inner)).reshape(level.n, level.above, level.own)
+        p = share.reshape(level.n, level.above, level.own)
         below = p[np.arange(level.n), above].cumsum(axis=1)
         own = (rng.random(level.n)[:, None] * below[:, -1:] >= below).sum(axis=1)
         above = above * level.own + own

@@ -2,17 +2,22 @@
 
     u_n | ancestors a  ~  N(E u_n + c'C⁻¹(a − E a),  var u_n − c'C⁻¹c),      C = cov(a | y),  c = cov(a, u_n | y)
 
-This is exact for Gaussian models.
+This is exact for Gaussian models. With classes those of a unit are drawn first, from p(k | h', y) downwards, and then
+the coordinates given these.
 """
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import numpy as np
 
 from semgllamm.estimation.conditional import Engine
+from semgllamm.estimation.drawing import drawn_patterns
+from semgllamm.estimation.mixture import MixtureLikelihood
 from semgllamm.integration.posterior_points import PosteriorPoints
 
-__all__ = ["coordinates_drawn"]
+__all__ = ["coordinates_drawn", "posterior_patterns"]
 
 ROUNDING = 1e-12
 
@@ -61,3 +66,20 @@ def coordinates_drawn(
         of_unit[k] = predictor.design.codes[model.eta_level[k]]
     return out
 
+
+
+def posterior_patterns(
+    likelihood: MixtureLikelihood, free: np.ndarray, points: tuple[int, ...]
+) -> Callable[[np.random.Generator], np.ndarray]:
+    """A function of the generator that draws the pattern of classes of each row given all answers, (rows,).
+
+    Parameters
+    ----------
+    likelihood : MixtureLikelihood
+        One in which identical units are kept apart.
+    free : (n_free,) array
+    points : tuple of int
+        Of each class of rules.
+    """
+    _, members = likelihood.members(free, points)
+    return lambda rng: drawn_patterns(likelihood, free, rng, members.shares)

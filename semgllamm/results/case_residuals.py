@@ -18,7 +18,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from semgllamm.errors import ModelError
-from semgllamm.estimation.conditional import answers_of, expectation
+from semgllamm.estimation.class_averages import averaged_over_classes, pattern_weights
+from semgllamm.estimation.conditional import answers_of, by_pattern
 from semgllamm.estimation.products import depends_on_products
 from semgllamm.estimation.unseen import SeenLikelihood
 from semgllamm.results.predictions import asked
@@ -75,8 +76,13 @@ def case_residuals(
     state = bound.before_whitening(inner)
     posterior = engine.posterior(inner) if question.over.posterior and bound.n_u else None
     rng = np.random.default_rng(seed)
+    unit, weights = engine.units(targets.unit), None
+    if engine.mixture is not None:
+        given = frozenset(range(len(fit.model.levels))) & question.over.posterior
+        weights = pattern_weights(engine, fit.free, targets.design, targets.unit, given, {})
     columns: dict[str, np.ndarray] = {}
-    for answer in answers_of(bound, state):
+    for answers in by_pattern(answers_of(bound, state), engine.patterns):
+        answer = answers[0]
         response = answer.responses[0]
         if question.responses is not None and not {response.name, response.answer} & set(question.responses):
             continue
@@ -88,14 +94,14 @@ def case_residuals(
         column = columns.setdefault(response.name, np.full(n, np.nan))
         if not seen.any():
             continue
-        some = answer.of(seen)
+        some = tuple(one.of(seen) for one in answers)
         y, beside = y[seen], beside[seen]
 
         def mean_of(h, some=some):
-            return expectation(engine, some, targets.unit, posterior, question.over, h)[0]
+            return averaged_over_classes(engine, some, unit, posterior, question.over, h, weights)[0]
 
         residual = {"pearson": _pearson, "quantile": _quantile}.get(kind, _of_exponential_family)
-        column[some.rows[:, 0]] = residual(response.family, y, beside, mean_of, kind, population, rng)
+        column[some[0].rows[:, 0]] = residual(response.family, y, beside, mean_of, kind, population, rng)
     return pd.DataFrame(columns, index=targets.index)
 
 
@@ -191,6 +197,9 @@ def latent_residuals(fit: Fit, level=None) -> pd.DataFrame:
 
     from semgllamm.results.latent import _level, unit_ids
 
+    if fit.model.classes:
+        raise ModelError("with classes latent variables are not normal: there is nothing to compare them with",
+                         remedy="Use residuals of the answers: fit.residuals('quantile').")
     wanted = _level(fit, level)
     names = [name for name, at in zip(fit.model.eta, fit.model.eta_level) if at == wanted]
     bent = [name for name in names if depends_on_products(fit.model, name)]

@@ -20,11 +20,12 @@ from semgllamm.estimation.mixture import MixtureLikelihood
 if TYPE_CHECKING:
     import pandas as pd
 
+    from semgllamm.model.matrices import Model
     from semgllamm.results.fit import Fit
 
 __all__ = [
-    "class_probabilities", "class_sizes", "classes_that_are_none", "entropy", "membership_of", "prior_and_posterior",
-    "variable_number",
+    "class_columns", "class_probabilities", "class_sizes", "classes_that_are_none", "entropy", "membership_of",
+    "plausible_classes", "prior_and_posterior", "variable_number",
 ]  # fmt: skip
 
 ALIKE = 1e-3  # relative difference of two densities that are the same
@@ -119,6 +120,41 @@ def class_probabilities(fit: Fit, name: str | None = None) -> pd.DataFrame:
         _, posterior = prior_and_posterior(fit, v)
         out |= {f"{variable.name}={k}": p for k, p in zip(variable.classes, posterior.T)}
     return pd.DataFrame(out, index=unit_ids(fit, fit.model.classes[chosen[0]].level))
+
+
+def plausible_classes(fit: Fit, n: int = 1, seed: int | None = None) -> pd.DataFrame:
+    """See `Fit.plausible_classes`."""
+    import pandas as pd
+
+    from semgllamm.estimation.posterior_draws import posterior_patterns
+    from semgllamm.results.latent import unit_ids
+
+    _check_classes(fit)
+    if isinstance(n, bool) or not isinstance(n, int | np.integer) or n < 1:
+        raise ModelError(f"the number of plausible values is a whole number from 1, not {n!r}")
+    if isinstance(fit.likelihood, InnerClasses):
+        raise refused(fit.likelihood, "draws of classes are")
+    likelihood, rng = fit.likelihood.apart, np.random.default_rng(seed)
+    draw = posterior_patterns(likelihood, fit.free, fit.points)
+    lowest = likelihood.class_levels[0]
+    first = fit.design.first_row[lowest]
+    patterns = np.concatenate([draw(rng)[first] for _ in range(n)])
+    index = unit_ids(fit, lowest)
+    if n > 1:
+        index = pd.MultiIndex.from_product([range(1, n + 1), index], names=["draw", index.name])
+    return class_columns(fit.model, patterns, index)
+
+
+def class_columns(model: Model, patterns: np.ndarray, index: pd.Index) -> pd.DataFrame:
+    """The class of each categorical latent variable, a column each, in rows of these patterns."""
+    import pandas as pd
+
+    number = np.array(model.patterns)[patterns]
+    out = {
+        variable.name: pd.Categorical.from_codes(number[:, v], list(variable.classes))
+        for v, variable in enumerate(model.classes)
+    }
+    return pd.DataFrame(out, index=index)
 
 
 def class_sizes(fit: Fit) -> list[tuple[str, str, float, float, int]]:

@@ -256,6 +256,30 @@ class Fit:
             return of_other_rows(self, newdata, lambda fit: fit.class_probabilities(name))
         return class_probabilities(self, name)
 
+    def plausible_classes(self, n: int = 1, seed: int | None = None) -> pd.DataFrame:
+        """Draws of the classes that units are in, from their posterior probabilities.
+
+        Parameters
+        ----------
+        n : int
+            How many; with several, their number is the first level of the index (``draw``).
+        seed : int, optional
+
+        Returns
+        -------
+        DataFrame
+            A row a unit of the lowest level that has classes, a column a categorical latent variable: all are drawn
+            together, those of higher levels once for each of their units, and repeated.
+
+        Raises
+        ------
+        ModelError
+            If the model has no categorical latent variable, or one below a continuous latent variable.
+        """
+        from semgllamm.results.classes import plausible_classes
+
+        return plausible_classes(self, n, seed)
+
     def directional_derivative(self, z=None) -> pd.DataFrame:
         """What one more mass point at z would do for a free distribution (``npml``): the Gateaux derivative of log L.
 
@@ -519,7 +543,7 @@ class Fit:
         seed : int, optional
         latent : {"prior", "posterior"}
             Whether latent variables are drawn anew, or from their posterior given the data (by its means and
-            covariances: exact for Gaussian models).
+            covariances: exact for Gaussian models; of classes by their probabilities, and inside these).
         missing : mapping of response to share, or callable, optional
             Shares of answers that are lost at random; or a function of the DataFrame and a random generator that
             returns the DataFrame with its missing values. What was missing in the data is missing in any case.
@@ -1148,7 +1172,7 @@ class Fit:
     def predict(
         self, newdata=None, kind: str = "linear", latent="eb", *, over: str | Sequence[str] | None = None,
         new: str = "prior", se: bool = False, level: float = 0.95, responses: str | Sequence[str] | None = None,
-        interval: str = "delta", draws: int = 1000, seed: int | None = None,
+        interval: str = "delta", draws: int = 1000, seed: int | None = None, classes=None,
     ) -> pd.DataFrame:  # fmt: skip
         """Predictions of the responses, a row for each row of the data or of `newdata`.
 
@@ -1184,6 +1208,11 @@ class Fit:
             posterior under "eb", which is taken as normal on the scale of the limits. It implies `se`.
         draws, seed : int, optional
             Of the simulation.
+        classes : int, str, or mapping of categorical latent variable to class, optional
+            The class to predict in, by number or name: the only variable's, or that of each one named. Predictions are
+            averaged over the others: with the posterior probabilities of units of the fit under "eb" and "eb-plugin",
+            and otherwise (new units, levels in `over`, values of latent variables) with those of the logits. Where
+            classes above some that are given the data are averaged over, there are no standard errors.
 
         Returns
         -------
@@ -1197,7 +1226,7 @@ class Fit:
         """
         from semgllamm.results.predictions import predict
 
-        return predict(self, newdata, kind, latent, over, new, se, level, responses, interval, draws, seed)
+        return predict(self, newdata, kind, latent, over, new, se, level, responses, interval, draws, seed, classes)
 
     def icc(self) -> pd.DataFrame:
         """Intraclass correlations of the (latent) responses with random intercepts only, by level."""

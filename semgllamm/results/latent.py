@@ -89,6 +89,10 @@ def by_coordinates(
     wanted = _level(fit, level)
     names = [n for n, at in zip(fit.model.eta, fit.model.eta_level) if at == wanted]
     names = [n for n in names if not disturbances or fit.model.varies(n)]
+    if fit.model.classes:
+        raise ModelError("with classes there are posterior means of latent variables and plausible values, not modes, "
+                         "disturbances or diagnostic standard errors",
+                         remedy="Use kind='eb' or kind='plausible'.")  # fmt: skip
     bent = [name for name in names if depends_on_products(fit.model, name)]
     if bent:
         raise ModelError(f"{', '.join(bent)} depends on products of latent variables: such scores are not computed",
@@ -194,7 +198,7 @@ def plausible_draws(fit: Fit, level: str | int | None, n: int, seed: int | None)
     import pandas as pd
 
     from semgllamm.errors import ModelError
-    from semgllamm.estimation.posterior_draws import coordinates_drawn
+    from semgllamm.estimation.posterior_draws import coordinates_drawn, posterior_patterns
 
     if isinstance(n, bool) or not isinstance(n, (int, np.integer)) or n < 1:
         raise ModelError(f"the number of plausible values is a whole number from 1, not {n!r}")
@@ -208,14 +212,21 @@ def plausible_draws(fit: Fit, level: str | int | None, n: int, seed: int | None)
     found = [predictor.latent(name, inner) for name in names]
     rows = predictor.design.first_row[wanted]
     posterior, draws = engine.posterior(inner), []
+    patterns = None
+    if engine.mixture is not None:
+        patterns = posterior_patterns(engine.mixture.apart, np.asarray(fit.free, dtype=float), fit.points)
+        first = engine.mixture.design.first_row[wanted]
     for _ in range(n):
+        if patterns is not None:
+            # the unit in the pattern of classes that is drawn
+            of_unit = patterns(rng)[first] * len(first) + np.arange(len(first))
         u = coordinates_drawn(engine, inner, rng, posterior)
         values = []
         for name, (mean, loading, _) in zip(names, found):
             value = mean.copy()
             for a, k in enumerate(predictor.path_of(name)):
                 value += loading[:, a] * u[k][predictor.design.codes[predictor.model.eta_level[k]][rows]]
-            values.append(value)
+            values.append(value if patterns is None else value[of_unit])
         draws.append(np.column_stack(values))
     index = unit_ids(fit, wanted)
     if n > 1:

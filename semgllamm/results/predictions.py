@@ -4,6 +4,9 @@
     population         ∫ g(f + d'u) φ(u) du over the latent variables of some or all levels (section 6)
     given values       g(ν) with latent variables at zero or at chosen values (section 4)
 
+Of models with classes these are of each class, and averaged over the probabilities of classes: posterior ones given the
+data, those of the logits in the population and at given values, and none where classes are chosen.
+
 Standard errors are of the estimates, by the delta method; those given the data have the posterior variance as well,
 the sum of both being the first-order approximation of Kass & Steffey (1989).
 """
@@ -11,13 +14,14 @@ the sum of both being the first-order approximation of Kass & Steffey (1989).
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from semgllamm.errors import DataError, ModelError
-from semgllamm.estimation.conditional import Answer, Engine, Over, answers_of, expectation
+from semgllamm.estimation.class_averages import averaged_over_classes, pattern_weights
+from semgllamm.estimation.conditional import Answer, Engine, Over, answers_of, by_pattern
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -36,18 +40,20 @@ STEP = 1e-3  # of differences, in standard errors
 
 @dataclass(frozen=True)
 class Question:
-    """What is to be predicted: a function of ν, and how the latent variables are taken."""
+    """What is to be predicted: a function of ν, and how the latent variables are taken; `classes` by numbers."""
 
     kind: str
     over: Over
     values: Mapping[str, np.ndarray] | None = None
     responses: tuple[str, ...] | None = None
+    classes: Mapping[int, int] = field(default_factory=dict)
 
 
 def predict(
     fit: Fit, newdata: Any = None, kind: str = "linear", latent: str | Mapping[str, Any] = "eb",
     over: str | Sequence[str] | None = None, new: str = "prior", se: bool = False, level: float = 0.95,
     responses: str | Sequence[str] | None = None, interval: str = "delta", draws: int = 1000, seed: int | None = None,
+    classes: Any = None,
 ) -> pd.DataFrame:  # fmt: skip
     """Predictions, a row for each row of the data; the arguments are those of `Fit.predict`."""
     import pandas as pd
@@ -63,9 +69,11 @@ def predict(
         raise ModelError(f"draws is {draws!r}", remedy=f"Use {FEWEST} or more.")
     _refuse_composites(fit)
     targets, bound = _targets(fit, newdata, new)
-    question = asked(fit, kind, latent, over, responses, len(targets.index))
+    question = replace(asked(fit, kind, latent, over, responses, len(targets.index)), classes=_classes(fit, classes))
     engine = fit._engine
     simulated = interval == "simulation"
+    if se or simulated:
+        _check_spread(fit, question)
     if newdata is None and not (se or simulated):
         question = _at_means(fit, question, targets, bound)
     names, values, spread = values_of(fit, engine, bound, targets, question, fit.free)
@@ -98,7 +106,7 @@ def _at_means(fit: Fit, question: Question, targets: Targets, bound) -> Question
     model, over = fit.model, question.over
     plain = question.kind == "linear" and len(over.posterior) == len(model.levels) and not over.plug_in
     bent = bool(bound.bending.any()) or bound.program.bends
-    if not plain or bent or len(model.holes) > 1 or not model.eta:
+    if not plain or bent or len(model.holes) > 1 or not model.eta or model.classes:
         return question
     if any((targets.unit[level] < 0).any() for level in set(model.eta_level)):
         return question
@@ -263,19 +271,66 @@ def _chosen(fit: Fit, latent: Mapping[str, Any], n: int) -> dict[str, np.ndarray
     return out
 
 
+def _classes(fit: Fit, classes: Any) -> dict[int, int]:
+    """Numbers of the classes that are chosen, by that of their variable.
+
+    Raises
+    ------
+    ModelError
+        For a categorical latent variable or a class that there is not.
+    """
+    from semgllamm.results.classes import variable_number
+
+    if classes is None:
+        return {}
+    out = {}
+    for name, klass in classes.items() if isinstance(classes, Mapping) else ((None, classes),):
+        v = variable_number(fit, name)
+        variable = fit.model.classes[v]
+        known = list(variable.classes)
+        if isinstance(klass, bool) or str(klass) not in (*known, *(str(k + 1) for k in range(len(known)))):
+            raise ModelError(f"{klass!r} is no class of '{variable.name}'", remedy=f"Its classes: {', '.join(known)}.")
+        out[v] = known.index(str(klass)) if str(klass) in known else int(klass) - 1
+    return out
+
+
+def _given_classes(fit: Fit, question: Question) -> frozenset[int]:
+    """Levels with classes that have their posterior probabilities."""
+    return frozenset(v.level for v in fit.model.classes) & question.over.posterior
+
+
+def _check_spread(fit: Fit, question: Question) -> None:
+    """Averages over the classes of some levels have no posterior variance that is known where others are given."""
+    open_levels = {v.level for k, v in enumerate(fit.model.classes) if k not in question.classes}
+    if open_levels & question.over.prior and question.over.posterior:
+        raise ModelError("predictions that are averaged over the classes of one level, and given the data of another, "
+                         "have no standard errors yet", remedy="Use se=False, or average over all levels.")  # fmt: skip
+
+
 def values_of(fit: Fit, engine: Engine, bound, targets: Targets, question: Question, free: np.ndarray):
     """Names of the columns, predictions (rows, columns), and their posterior variances, at some parameters."""
     inner = engine.inner(np.asarray(free, dtype=float))
     state = bound.before_whitening(inner)
     posterior = engine.posterior(inner) if question.over.posterior and bound.n_u else None
     n = len(targets.index)
+    unit, values, weights = engine.units(targets.unit), question.values, None
+    given = _given_classes(fit, question)
+    if engine.mixture is not None:
+        # covariates may be others than those of the targets
+        design = replace(targets.design, columns={k: x[:n] for k, x in bound.design.columns.items()})
+        weights = pattern_weights(engine, free, design, targets.unit, given, question.classes)
+        values = values and {name: np.tile(x, engine.patterns) for name, x in values.items()}
+    spread_of_classes = bool(given) and not question.over.plug_in
     columns: dict[str, tuple[np.ndarray, np.ndarray]] = {}
-    for answer in answers_of(bound, state, question.values):
+    for answers in by_pattern(answers_of(bound, state, values), engine.patterns):
+        answer = answers[0]
         response = answer.responses[0]
         if question.responses is not None and not {response.name, response.answer} & set(question.responses):
             continue
         names, h = _function(fit, question.kind, answer)
-        mean, variance = expectation(engine, answer, targets.unit, posterior, question.over, h)
+        mean, variance = averaged_over_classes(
+            engine, answers, unit, posterior, question.over, h, weights, spread_of_classes
+        )
         for at, name, e, v in _placed(answer, names, mean, variance):
             value, spread = columns.setdefault(name, (np.full(n, np.nan), np.zeros(n)))
             value[at], spread[at] = e, v

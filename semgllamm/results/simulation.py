@@ -13,15 +13,16 @@ from semgllamm.data.design import CellBlock, Design
 from semgllamm.diagram.diagram import PathDiagram
 from semgllamm.diagram.families import family_in
 from semgllamm.errors import DataError, ModelError
-from semgllamm.estimation.drawing import drawn_by, independent_level, simulated
+from semgllamm.estimation.drawing import drawn_by, drawn_patterns, independent_level, simulated, simulated_in
 from semgllamm.estimation.gaussian import GaussianLikelihood
-from semgllamm.estimation.inner_classes import InnerClasses
-from semgllamm.estimation.mixture import MixtureLikelihood
-from semgllamm.estimation.posterior_draws import coordinates_drawn
+from semgllamm.estimation.inner_classes import InnerClasses, refused, sums_inside, tree_of_parts
+from semgllamm.estimation.mixture import MixtureLikelihood, check_mixture
+from semgllamm.estimation.posterior_draws import coordinates_drawn, posterior_patterns
 from semgllamm.estimation.predictor import Predictor, plan_tree
 from semgllamm.estimation.unseen import SeenLikelihood, check_unseen, drawn_until_seen
 from semgllamm.model.matrices import Model
 from semgllamm.model.transforms import working_parameters
+from semgllamm.results.classes import class_columns
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -65,9 +66,11 @@ def _source(fit: Fit, latent: str) -> Callable[[np.random.Generator], Design]:
     likelihood = fit.likelihood
     if any(variable.summed for variable in fit.model.classes):
         raise ModelError(f"data are not drawn from models with {fit.model.what_is_summed} yet")
+    if isinstance(likelihood, InnerClasses) and latent == "posterior":
+        raise refused(likelihood, "draws given the answers are")
+    if isinstance(likelihood, MixtureLikelihood) and latent == "posterior":
+        return _given_the_answers(fit)
     if isinstance(likelihood, MixtureLikelihood | InnerClasses):
-        if latent == "posterior":
-            raise ModelError("classes are not drawn given the answers yet", remedy="Use latent='prior'.")
         return lambda rng: simulated(likelihood.apart, fit.free, rng)
     if latent == "prior":
         closed = isinstance(likelihood, GaussianLikelihood)
@@ -88,24 +91,53 @@ def _source(fit: Fit, latent: str) -> Callable[[np.random.Generator], Design]:
     return draw
 
 
+def _given_the_answers(fit: Fit) -> Callable[[np.random.Generator], Design]:
+    """The same of a model with classes, from the posterior of these and of the latent variables inside."""
+    likelihood, engine = fit.likelihood.apart, fit._engine
+    patterns, inner = posterior_patterns(likelihood, fit.free, fit.points), engine.inner(fit.free)
+    posterior = engine.posterior(inner) if engine.predictor.n_u else None
+
+    def draw(rng: np.random.Generator) -> Design:
+        pattern_of = patterns(rng)
+        u = None if posterior is None else coordinates_drawn(engine, inner, rng, posterior)
+        return simulated_in(likelihood, fit.free, pattern_of, rng, u)
+
+    return draw
+
+
 def drawn_from_model(
-    diagram: PathDiagram, model: Model, design: Design, binding: Binding, cells: np.ndarray, rng: np.random.Generator
-) -> pd.DataFrame:
-    """Data drawn from a lowered model at values of its cells.
+    diagram: PathDiagram, model: Model, design: Design, binding: Binding, cells: np.ndarray, rng: np.random.Generator,
+    classes: bool = False,
+) -> pd.DataFrame:  # fmt: skip
+    """Data drawn from a lowered model at values of its cells, with the classes that are drawn if they are asked for.
 
     Raises
     ------
     ModelError
-        If covariance matrices are not positive definite at these values.
+        If covariance matrices are not positive definite at these values, or classes are asked of a model without some.
+    DataError
+        If a column is called as a categorical latent variable.
     """
-    if model.classes:
-        raise ModelError("data are not drawn from models with classes yet")
+    if classes and not model.classes:
+        raise ModelError("the model has no classes to be drawn", remedy="Use classes=False.")
+    taken = [variable.name for variable in model.classes if variable.name in binding.frame.columns]
+    if classes and taken:
+        raise DataError(f"the data have a column '{taken[0]}' already", remedy="Rename the column, or the variable.")
     tree = plan_tree(model, design)
+    inside = bool(model.classes) and sums_inside(model, tree)
+    if inside:
+        tree = tree_of_parts(model, design)
+    elif model.classes:
+        check_mixture(model)
     working = working_parameters(model, tuple(model.eta[k] for k in tree.order), None)
     inner = working.inner_from_cells(cells)
     if not np.allclose(working.cells(inner), cells, atol=1e-6):
         raise ModelError("the values have a variance that is not positive, or covariances too large for the variances",
                          remedy="Give values of a positive definite covariance matrix.")
+    if model.classes:
+        kind = InnerClasses if inside else MixtureLikelihood
+        likelihood, free = kind(model, working, tree, design, collapse=False), working.free_from_inner(inner)
+        return _in_classes(likelihood, free, diagram, binding, rng, classes)
     predictor = Predictor(model, working, tree, design, collapse=False)
     try:
         drawn = drawn_by(predictor, inner, rng)
@@ -117,6 +149,26 @@ def drawn_from_model(
     except np.linalg.LinAlgError as failure:
         raise ModelError("the values leave a covariance matrix that is not positive definite") from failure
     return as_frame(diagram, binding, design, drawn)
+
+
+def _in_classes(
+    likelihood: MixtureLikelihood | InnerClasses, free: np.ndarray, diagram: PathDiagram, binding: Binding,
+    rng: np.random.Generator, classes: bool,
+) -> pd.DataFrame:  # fmt: skip
+    """Data drawn from a model with classes, and these if they are asked for."""
+    design = likelihood.design
+    if any(variable.summed for variable in likelihood.model.classes):
+        raise ModelError(f"data are not drawn from models with {likelihood.model.what_is_summed} yet")
+    if isinstance(likelihood, InnerClasses):
+        if classes:
+            raise refused(likelihood, "the classes that are drawn are")
+        return as_frame(diagram, binding, design, simulated(likelihood, free, rng))
+    pattern_of = drawn_patterns(likelihood, free, rng)
+    frame = as_frame(diagram, binding, design, simulated_in(likelihood, free, pattern_of, rng))
+    if not classes:
+        return frame
+    order = np.argsort(design.kept, kind="stable")
+    return frame.join(class_columns(likelihood.model, pattern_of[order], frame.index))
 
 
 def values_of_cells(diagram: PathDiagram, model: Model) -> np.ndarray:
@@ -136,7 +188,8 @@ def values_of_cells(diagram: PathDiagram, model: Model) -> np.ndarray:
             cells[number] = row.start
         elif np.isnan(cells[number]):
             if row.source == "user":
-                lacking.append((row.name, number))
+                # of classes the names tell which
+                lacking.append((model.names[number] if model.classes else row.name, number))
             else:
                 cells[number] = float(row.op == "~~" and row.lhs == row.rhs)
     lacking = [name for name, number in lacking if np.isnan(cells[number])]
