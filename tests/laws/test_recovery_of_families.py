@@ -22,6 +22,10 @@ SETTING = {
     "all": (0.3, 0.5, 0.36), "positive": (2.0, 0.5, 0.09), "negative": (-1.2, 0.3, 0.03), "unit": (0.5, 0.15, 0.006),
 }  # fmt: skip
 
+# under this link shares come so near to 1 that doubles, of which none is between 1 - 2^-53 and 1, cannot tell them
+# apart: at 0.3 thirty of 1440 are that last double, and drag the slope down by 2 standard errors
+BELOW_ONE = {("beta", "cloglog"): -1.0}
+
 CASES = [(family.name, family.link) for family in registry.FAMILIES if not family.is_joint]
 # a few of each kind run always
 ALWAYS = {
@@ -43,6 +47,7 @@ def drawn(name, link, seed):
     groups = GROUPS * (4 if "bernoulli" in name else 1)
     n = groups * SIZE
     intercept, slope, variance = SETTING[domain(family)]
+    intercept = BELOW_ONE.get((name, link), intercept)
     if "guessing" in family.predictors or "ceiling" in family.predictors:
         slope, variance, groups, n = 1.6, 1.0, 3 * groups, 3 * n
     g, x = np.repeat(np.arange(groups), SIZE), rng.uniform(-1.0, 1.0, n)
