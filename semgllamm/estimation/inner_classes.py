@@ -177,31 +177,30 @@ class InnerClasses(Likelihood):
 
     def prior_probabilities(self, free: np.ndarray, v: int) -> np.ndarray:
         """Probabilities of the classes of the v-th variable without the answers, averaged over the latent variables
-        above and over the patterns of the others, (units, classes)."""
-        model, design, predictor = self.model, self.design, self.predictor.apart
-        variable, P = model.classes[v], len(model.patterns)
-        names = {f"{variable.name}[{k}]": j for j, k in enumerate(variable.classes)}
-        state = predictor.at(self.working.inner(np.asarray(free, dtype=float)))
-        units = len(design.first_row[variable.level])
-        f = np.full((P, units, len(names)), -np.inf)
-        D = np.zeros((P, units, len(names), predictor.P))
+        above and summed over the classes of the others, whatever is known of them, (units, classes)."""
+        model, working, tree, design = self._walked
+        known = {variable.name: design.known[variable.name] for variable in model.classes if variable.summed}
+        full = with_memberships(model)
+        predictor = Predictor(full, working, tree, in_parts(replace(design, known=known), full), collapse=False)
+        state = predictor.at(working.inner(np.asarray(free, dtype=float)))
+        P, units = len(model.patterns), len(design.first_row[model.classes[v].level])
+        place = {f"{one.name}[{k}]": (j, m) for j, one in enumerate(model.classes) for m, k in enumerate(one.classes)}
+        f = [np.full((P, units, len(one.classes)), -np.inf) for one in model.classes]
+        D = [np.zeros((P, units, len(one.classes), predictor.P)) for one in model.classes]
         for block in predictor.blocks:
-            k = names.get(block.source.response.name)
-            if k is not None:
-                unit = block.source.unit[block.keep]
-                f[block.source.part, unit, k] = state.lin[block.at, 0]
-                D[block.source.part, unit, k] = state.D[block.at, : predictor.P]
-        z, w = _prior_points(D)
-        total, weight = np.zeros((units, len(names))), np.zeros((units, 1))
-        others = self.class_probabilities(free, (1,) * len(self.levels)) if len(model.classes) > 1 else None
-        for p in range(P):
-            seen = np.isfinite(f[p, :, 0])
-            nu = f[p, seen, :, None] + D[p, seen] @ z
-            share = softmax(nu, axis=1) @ w
-            own = np.ones(len(share)) if others is None else others[seen, p]
-            total[seen] += own[:, None] * share
-            weight[seen, 0] += own
-        return total / weight
+            if block.source.response.name in place:
+                j, m = place[block.source.response.name]
+                at = block.source.part, block.source.unit[block.keep], m
+                f[j][at], D[j][at] = state.lin[block.at, 0], state.D[block.at, : predictor.P]
+        z, w = _prior_points(np.concatenate([one.reshape(-1, predictor.P) for one in D]))
+        out = np.zeros((units, len(model.classes[v].classes)))
+        for p, pattern in enumerate(model.patterns):
+            joint = np.ones((units, len(w)))
+            for j, one in enumerate(model.classes):
+                if not one.summed:
+                    joint *= softmax(f[j][p, :, :, None] + D[j][p] @ z, axis=1)[:, pattern[j]]
+            out[:, pattern[v]] += joint @ w
+        return out
 
 
 def _prior_points(D: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

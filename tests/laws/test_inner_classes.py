@@ -154,6 +154,26 @@ def test_probabilities_of_classes_average_to_their_prior_ones():
     np.testing.assert_allclose(prior[0], np.exp(logits - logsumexp(logits, axis=1)[:, None]).mean(axis=0), atol=3e-3)
 
 
+def test_probabilities_of_classes_that_depend_on_others_are_summed_over_these():
+    text = """
+    @latent(c, classes(2))
+    @latent(e, classes(2))
+    c ~ w + (1 | g)
+    e ~ c
+    c =~ b
+    e =~ x
+    @family(b + x, bernoulli(logit))
+    """
+    found, free = likelihood(text, data())
+    p, w = cells(found, free), found.design.column("w")
+    weight = np.exp(LOG_PRIOR)
+    c = expit(p["c[1]~1"] + p["c[1]~w"] * w[:, None] + np.sqrt(p["g.intercept~~g.intercept"]) * U) @ weight
+    e = c * expit(p["e[1]~1"] + p["e[1]~c[1]"]) + (1 - c) * expit(p["e[1]~1"])
+    for v, expected in ((0, c), (1, e)):
+        prior = found.prior_probabilities(free, v)
+        np.testing.assert_allclose(prior, np.column_stack([expected, 1 - expected]), atol=1e-6)
+
+
 def test_order_of_rows_and_copies_change_nothing():
     frame = data()
     found, free = likelihood(COVARIATE, frame)
