@@ -78,14 +78,18 @@ class NominalAnswers:
         """Whose utility each column is in, (columns,)."""
         return self.kind[self.first[k] : self.first[k + 1]].argmax(axis=0)
 
-    def tabulate(self, axes, supports, answers, values: np.ndarray, width: np.ndarray, tables) -> None:
-        """Fill in log f and the columns of derivatives."""
+    def _densities(self, axes, supports, answers, values: np.ndarray):
+        """(k, the answer, log densities of its categories, what multiplies its utilities) of all answers."""
         predictor, nodes = self._predictor(values), {}
         for k, r in enumerate(self.answers):
             s = int(answers.support[r])
             if s not in nodes:
                 nodes[s] = self._nodes(axes, supports.has[s])
-            log, z = self._shares(k, predictor, nodes[s])
+            yield k, r, *self._shares(k, predictor, nodes[s])
+
+    def tabulate(self, axes, supports, answers, values: np.ndarray, width: np.ndarray, tables) -> None:
+        """Fill in log f and the columns of derivatives."""
+        for k, r, log, z in self._densities(axes, supports, answers, values):
             n, L = log.shape[1], int(width[r])
             at, slot, of = answers.at[r], answers.slot[r], self._category(k)
             tables.log[at : at + n] = log[self.chosen[k]]
@@ -94,12 +98,7 @@ class NominalAnswers:
 
     def curvature(self, axes, supports, answers, values: np.ndarray, counts: np.ndarray, hessian: np.ndarray) -> None:
         """Add Σ counts × second derivatives of log f to `hessian` (q, q)."""
-        predictor, nodes = self._predictor(values), {}
-        for k, r in enumerate(self.answers):
-            s = int(answers.support[r])
-            if s not in nodes:
-                nodes[s] = self._nodes(axes, supports.has[s])
-            log, z = self._shares(k, predictor, nodes[s])
+        for k, r, log, z in self._densities(axes, supports, answers, values):
             n, of = counts[answers.at[r] : answers.at[r] + log.shape[1]], self._category(k)
             number = self.number[self.first[k] : self.first[k + 1]].max(axis=0)
             free = number >= 0
